@@ -1,0 +1,46 @@
+//! What `module_install`, `module_upgrade` and `module_check` have in common: their arguments.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use muster_core::error::CallError;
+use muster_core::plugins::{COMPONENT_BYTES_MAX, Candidate};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::Services;
+use crate::result::plugin_name;
+
+/// Longest arguments text: base64 takes four bytes for three.
+pub(crate) const INPUT_BYTES_MAX: usize = COMPONENT_BYTES_MAX / 3 * 4 + 64 * 1024;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Arguments {
+    /// Name of the plugin. Without `component`, also of the file `NAME.wasm` in the host's directory of available
+    /// components.
+    module: String,
+    /// The component, base64.
+    #[schemars(extend("contentEncoding" = "base64", "contentMediaType" = "application/wasm"))]
+    component: Option<String>,
+    /// What it may do: `keyvalue` (durable data of its own), `command:NAME` (call that command for its callers).
+    grants: Option<Vec<String>>,
+    /// Settings it can read.
+    settings: Option<BTreeMap<String, String>>,
+}
+
+impl Arguments {
+    /// The component with what the operator wants of it, read from the arguments or the host's disk.
+    pub(crate) async fn candidate(self, services: &Services) -> Result<Candidate, CallError> {
+        let name = plugin_name(&self.module)?;
+        let component = match self.component {
+            Some(text) => STANDARD
+                .decode(text)
+                .map_err(|error| CallError::argument("/component", format!("is not base64: {error}")))?
+                .into(),
+            None => services.plugins.read_available(&name).await?,
+        };
+        Ok(Candidate { component, name: Some(name), grants: self.grants, settings: self.settings })
+    }
+}

@@ -1,0 +1,36 @@
+//! `check_password`: tells whether a password is right.
+
+use std::sync::Arc;
+
+use muster_core::registry::Registered;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::Services;
+use crate::definition::{Call, Definition};
+use crate::result::{ReturnCode, account};
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    /// User name, the part before `@`.
+    user: String,
+    /// One of this server's hosts.
+    host: String,
+    /// The password to try.
+    #[schemars(length(max = 1024), extend("format" = "password", "writeOnly" = true))]
+    password: String,
+}
+
+pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
+    Definition::new("check_password", "Tells whether a password is right")
+        .description("0 means it is, 1 that it is not, or that there is no such account.")
+        .tags(&["accounts"])
+        .idempotent()
+        .example("Wrong", json!({"user": "bob", "host": "localhost", "password": "guess"}), json!(1))
+        .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
+            let account = account(&arguments.user, &arguments.host)?;
+            Ok(ReturnCode(services.accounts.authenticate(Some(&account), arguments.password).await?))
+        })
+}

@@ -1,0 +1,107 @@
+//! The host's own commands, one file each. This file only lists them; what they share is in [`definition`].
+//!
+//! Where a command corresponds to one of ejabberd, it keeps that one's name, arguments and result, so that existing
+//! clients work.
+
+mod candidate;
+mod definition;
+mod result;
+
+mod change_password;
+mod check_account;
+mod check_password;
+mod get_loglevel;
+mod help;
+mod module_check;
+mod module_install;
+mod module_uninstall;
+mod module_upgrade;
+mod modules_available;
+mod modules_details;
+mod modules_installed;
+mod register;
+mod registered_users;
+mod registered_vhosts;
+mod reload_config;
+mod set_loglevel;
+mod status;
+mod stop;
+mod unregister;
+
+use std::fmt::Debug;
+use std::sync::{Arc, Weak};
+
+use muster_core::BoxFuture;
+use muster_core::authn::Accounts;
+use muster_core::dispatch::Dispatcher;
+use muster_core::plugins::Plugins;
+use muster_core::registry::Registered;
+
+/// What the process that runs the host can do to itself.
+pub trait Control: Debug + Send + Sync {
+    /// Reads the configuration again. The old one stays in force when the new one is refused; the text says why.
+    fn reload_config(&self) -> BoxFuture<'_, Result<(), String>>;
+
+    /// Begins to stop: no new calls, running ones end.
+    fn stop(&self);
+
+    /// The host's version.
+    fn version(&self) -> &str;
+
+    /// Seconds since the host started.
+    fn uptime_seconds(&self) -> u64;
+
+    /// The level of the log.
+    fn log_level(&self) -> String;
+
+    /// Sets the level of the log; one of [`LOG_LEVELS`].
+    fn set_log_level(&self, level: &str);
+}
+
+/// Levels of the log, quietest first, as ejabberd names them.
+pub const LOG_LEVELS: [&str; 5] = ["none", "error", "warning", "info", "debug"];
+
+/// What built-in commands work on.
+#[derive(Clone, Debug)]
+pub struct Services {
+    /// Accounts.
+    pub accounts: Arc<Accounts>,
+    /// Plugins.
+    pub plugins: Arc<dyn Plugins>,
+    /// The process.
+    pub control: Arc<dyn Control>,
+    /// Tells what a caller may call. Weak: the dispatcher's registry holds these commands.
+    pub dispatcher: Weak<Dispatcher>,
+}
+
+/// Every built-in command.
+///
+/// # Errors
+/// When a definition does not satisfy the rules for commands, which is a mistake in this crate.
+pub fn commands(services: &Arc<Services>) -> Result<Vec<Registered>, String> {
+    [
+        change_password::command,
+        check_account::command,
+        check_password::command,
+        get_loglevel::command,
+        help::command,
+        module_check::command,
+        module_install::command,
+        module_uninstall::command,
+        module_upgrade::command,
+        modules_available::command,
+        modules_details::command,
+        modules_installed::command,
+        register::command,
+        registered_users::command,
+        registered_vhosts::command,
+        reload_config::command,
+        set_loglevel::command,
+        status::command,
+        stop::command,
+        unregister::command,
+    ]
+    .into_iter()
+    .map(|command| command(services))
+    .collect()
+}

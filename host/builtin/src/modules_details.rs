@@ -1,0 +1,74 @@
+//! `modules_details`: everything about the installed plugins.
+
+use std::sync::Arc;
+
+use muster_core::command::Audience;
+use muster_core::registry::Registered;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::Services;
+use crate::definition::{Call, Definition};
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    /// Only this plugin.
+    module: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Details {
+    /// Its name.
+    name: String,
+    /// Its version, as its metadata says.
+    version: String,
+    /// One line about it.
+    summary: String,
+    /// `sha256:` and 64 hexadecimal digits.
+    digest: String,
+    /// Length of the component.
+    size_bytes: usize,
+    /// Interfaces it imports.
+    imports: Vec<String>,
+    /// Grants its imports need.
+    requests: Vec<String>,
+    /// Grants it has.
+    grants: Vec<String>,
+    /// Its commands, as `name` or `name/vN`.
+    commands: Vec<String>,
+}
+
+pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
+    Definition::new("modules_details", "Tells everything about the installed plugins")
+        .tags(&["modules"])
+        .audience(Audience::Admin)
+        .read_only()
+        .example(
+            "One plugin",
+            json!({"module": "hello"}),
+            json!([{
+                "name": "hello", "version": "0.1.0", "summary": "Greets people",
+                "digest": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "size_bytes": 61440,
+                "imports": ["wasi:logging/logging@0.1.0-draft"], "requests": [], "grants": [], "commands": ["hello"],
+            }]),
+        )
+        .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
+            let wanted = |name: &str| arguments.module.as_deref().is_none_or(|module| module == name);
+            let details = services.plugins.list().into_iter().filter(|info| wanted(info.name.as_str()));
+            Ok(details
+                .map(|info| Details {
+                    name: info.name.as_str().to_owned(),
+                    version: info.version,
+                    summary: info.summary,
+                    digest: info.digest,
+                    size_bytes: info.size_bytes,
+                    imports: info.imports,
+                    requests: info.requests,
+                    grants: info.grants,
+                    commands: info.commands,
+                })
+                .collect::<Vec<_>>())
+        })
+}

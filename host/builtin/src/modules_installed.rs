@@ -1,0 +1,25 @@
+//! `modules_installed`: lists plugins.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use muster_core::command::Audience;
+use muster_core::registry::Registered;
+use serde_json::json;
+
+use crate::Services;
+use crate::definition::{Call, Definition, NoArguments};
+
+pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
+    Definition::new("modules_installed", "Lists the installed plugins")
+        .description("An object from names to summaries; `modules_details` tells more about installed ones.")
+        .tags(&["modules"])
+        .audience(Audience::Admin)
+        .read_only()
+        .example("One", json!({}), json!({"roster": "Contact lists of accounts"}))
+        .run(services, |Call { services, .. }: Call<NoArguments>| async move {
+            let summaries: BTreeMap<String, String> =
+                services.plugins.list().into_iter().map(|info| (info.name.as_str().to_owned(), info.summary)).collect();
+            Ok(summaries)
+        })
+}

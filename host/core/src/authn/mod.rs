@@ -1,0 +1,114 @@
+//! From a credential to a caller. A credential that was presented and is wrong is an error, never «anonymous».
+
+mod accounts;
+mod verified;
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+use crate::BoxFuture;
+use crate::caller::{Caller, Identity, RequestId};
+use crate::error::CallError;
+use crate::name::{AccountId, FrontendName};
+
+pub use accounts::{AccountError, Accounts, PASSWORD_BYTES_MAX};
+
+/// What a wire found in a request.
+#[derive(Clone)]
+pub enum Credential {
+    /// Nothing.
+    Absent,
+    /// An account's name and password, neither checked.
+    Basic {
+        /// `user@host`, as sent.
+        account: String,
+        /// The password, as sent.
+        password: String,
+    },
+    /// Something that cannot be a credential here, such as an unknown scheme.
+    Unusable,
+    /// The peer of the local socket, whose user id the frontend checked.
+    Console,
+    /// A caller that was authenticated before, calling again through a plugin.
+    Authenticated(Arc<Caller>),
+}
+
+impl std::fmt::Debug for Credential {
+    // By hand: a password must not reach a log.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Absent => "Absent",
+            Self::Basic { .. } => "Basic",
+            Self::Unusable => "Unusable",
+            Self::Console => "Console",
+            Self::Authenticated(_) => "Authenticated",
+        })
+    }
+}
+
+/// Hashes and checks passwords. Slow on purpose, so it is done outside of core, off the request path, and bounded.
+pub trait Passwords: std::fmt::Debug + Send + Sync {
+    /// The hash of a password, salted, in PHC form.
+    fn hash(&self, password: String) -> BoxFuture<'_, Result<String, CallError>>;
+
+    /// Whether the hash is of this password. Without a hash the answer is no, after the same time.
+    fn verify(&self, password: String, hash: Option<String>) -> BoxFuture<'_, Result<bool, CallError>>;
+}
+
+/// Where a request came from.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Through which interface.
+    pub via: FrontendName,
+    /// From which address; absent for local callers.
+    pub address: Option<IpAddr>,
+    /// What the call is named.
+    pub request_id: RequestId,
+}
+
+/// Checks credentials.
+#[derive(Debug)]
+pub struct Authenticator {
+    accounts: Arc<Accounts>,
+}
+
+impl Authenticator {
+    /// Checks account passwords against `accounts`.
+    pub fn new(accounts: Arc<Accounts>) -> Self {
+        Self { accounts }
+    }
+
+    /// Who presents the credential.
+    ///
+    /// # Errors
+    /// [`CallError::Unauthenticated`] when it is wrong; another error when it could not be checked.
+    pub async fn authenticate(&self, credential: Credential, source: Source) -> Result<Arc<Caller>, CallError> {
+        let identity = match credential {
+            Credential::Absent => Identity::Anonymous,
+            Credential::Console => Identity::Console,
+            Credential::Unusable => return Err(CallError::Unauthenticated { presented: true }),
+            Credential::Authenticated(caller) => return Ok(caller),
+            Credential::Basic { account, password } => {
+                let account = AccountId::parse(&account).ok();
+                match self.accounts.authenticate(account.as_ref(), password).await? {
+                    true => account.map_or(Identity::Anonymous, Identity::Account),
+                    false => return Err(CallError::Unauthenticated { presented: true }),
+                }
+            }
+        };
+        Ok(Arc::new(Caller {
+            identity,
+            via: source.via,
+            address: source.address.map(canonical),
+            request_id: source.request_id,
+        }))
+    }
+}
+
+/// An IPv4 address mapped into IPv6 is that IPv4 address.
+fn canonical(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) => Ipv6Addr::to_ipv4_mapped(&v6).map_or(address, IpAddr::V4),
+        IpAddr::V4(_) => address,
+    }
+}

@@ -1,0 +1,64 @@
+//! Credentials that were verified a moment ago, so that the slow password hash is not paid per call.
+//!
+//! An entry holds no password: its key is a keyed hash of account and password under a key that lives and dies with
+//! the process. It names the revision of the account it was verified against, so that any change of the account makes
+//! it useless at once, on every host that shares the store.
+
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit, Mac};
+use moka::sync::Cache;
+use sha2::Sha256;
+
+use crate::name::AccountId;
+use crate::storage::Revision;
+
+/// How long a verified credential is remembered.
+const VERIFIED_SECONDS_MAX: u64 = 60;
+/// Most credentials remembered at a time.
+const VERIFIED_ENTRIES_MAX: u64 = 10_000;
+
+/// Names an account and a password without revealing either.
+pub(super) type Fingerprint = [u8; 32];
+
+pub(super) struct Verified {
+    keyed: Hmac<Sha256>,
+    entries: Cache<Fingerprint, Revision>,
+}
+
+impl std::fmt::Debug for Verified {
+    // By hand: the key must not reach a log.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Verified").field("entries", &self.entries.entry_count()).finish_non_exhaustive()
+    }
+}
+
+impl Verified {
+    /// `key`: random bytes nobody else has.
+    pub(super) fn new(key: [u8; 64]) -> Self {
+        let entries = Cache::builder()
+            .max_capacity(VERIFIED_ENTRIES_MAX)
+            .time_to_live(Duration::from_secs(VERIFIED_SECONDS_MAX))
+            .build();
+        // The size of the hash's block.
+        let keyed = <Hmac<Sha256> as KeyInit>::new(&key.into());
+        Self { keyed, entries }
+    }
+
+    pub(super) fn fingerprint(&self, account: &AccountId, password: &str) -> Fingerprint {
+        let mut mac = self.keyed.clone();
+        // The length keeps `ab` + `c` apart from `a` + `bc`.
+        mac.update(&(account.as_str().len() as u64).to_le_bytes());
+        mac.update(account.as_str().as_bytes());
+        mac.update(password.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+
+    pub(super) fn is_verified(&self, fingerprint: &Fingerprint, revision: Revision) -> bool {
+        self.entries.get(fingerprint) == Some(revision)
+    }
+
+    pub(super) fn remember(&self, fingerprint: Fingerprint, revision: Revision) {
+        self.entries.insert(fingerprint, revision);
+    }
+}

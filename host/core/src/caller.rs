@@ -1,0 +1,77 @@
+//! Who runs a command: what is left of a credential once it was checked.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::name::{AccountId, FrontendName};
+
+/// Names one call in logs and answers: 1 to 64 visible ASCII characters.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// Takes an id from outside when it is 1 to 64 characters of `[A-Za-z0-9._:-]`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = (1..=64).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte));
+        fits.then(|| Self(Arc::from(text)))
+    }
+
+    /// Makes an id from 128 random bits, as 32 hexadecimal digits.
+    pub fn from_random(bits: u128) -> Self {
+        Self(Arc::from(format!("{bits:032x}")))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a checked credential says about its holder.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Identity {
+    /// No credential was presented.
+    Anonymous,
+    /// The local socket, used by the owner of the host's process.
+    Console,
+    /// An account of this host.
+    Account(AccountId),
+}
+
+/// Who runs a command, through which interface, from where. It never carries a credential.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Who they are.
+    pub identity: Identity,
+    /// The interface they came through.
+    pub via: FrontendName,
+    /// Their address in canonical form (an IPv4 address mapped into IPv6 is IPv4); absent for local callers.
+    pub address: Option<IpAddr>,
+    /// Names this call everywhere.
+    pub request_id: RequestId,
+}
+
+impl Caller {
+    /// The account, if the caller has one.
+    pub fn account(&self) -> Option<&AccountId> {
+        match &self.identity {
+            Identity::Account(account) => Some(account),
+            Identity::Anonymous | Identity::Console => None,
+        }
+    }
+
+    /// Whether nothing is known about who this is.
+    pub fn is_anonymous(&self) -> bool {
+        self.identity == Identity::Anonymous
+    }
+
+    /// The caller in a word, for logs.
+    pub fn label(&self) -> &str {
+        match &self.identity {
+            Identity::Anonymous => "anonymous",
+            Identity::Console => "console",
+            Identity::Account(account) => account.as_str(),
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The two doors every interface goes through: [`Dispatcher::admit`] (then [`Admitted::call`]) runs a command,
+//! [`Dispatcher::list`] tells what a caller may run.
+//!
+//! A call is split after the permission check, so that a wire reads no arguments of a caller who may not call: a
+//! forbidden command reveals nothing about its parameters, and costs nothing either. What «unknown» and «forbidden» look
+//! like from outside is decided here, once: an anonymous caller is told to authenticate in both cases, anybody else is
+//! told which it is.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use futures_util::future::{Either, select};
+use serde_json::Value;
+use tracing::{Instrument, Span, debug, error, field, info_span, warn};
+
+use crate::authn::{Authenticator, Credential, Source};
+use crate::caller::Caller;
+use crate::clock::Clock;
+use crate::command::Command;
+use crate::error::CallError;
+use crate::invoke::{Invocation, Output};
+use crate::permission::{Permissions, Permit};
+use crate::registry::{Registered, Registry, Snapshot};
+use crate::schema::{Arguments, DEPTH_MAX, Unread, parse_json};
+use crate::suggest;
+
+/// Deepest chain of commands that call commands.
+pub const DISPATCH_DEPTH_MAX: u8 = 4;
+
+/// What a wire knows of a call before it reads the arguments.
+#[derive(Debug)]
+pub struct Head {
+    /// Where it came from.
+    pub source: Source,
+    /// Who says to be calling.
+    pub credential: Credential,
+    /// The command's name, as sent.
+    pub name: String,
+    /// The version asked for; the latest without.
+    pub version: Option<u32>,
+    /// Whether the wire promised to change nothing (HTTP's safe methods, RFC 9110 §9.2.1).
+    pub safe: bool,
+}
+
+/// A result that satisfies the command's schema.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The result.
+    pub value: Value,
+    /// The same as JSON text.
+    pub text: String,
+}
+
+/// Everything that decides about calls.
+#[derive(Debug)]
+pub struct Dispatcher {
+    registry: Registry,
+    authenticator: Authenticator,
+    permissions: ArcSwap<Permissions>,
+    clock: Arc<dyn Clock>,
+    deadline: ArcSwap<Duration>,
+}
+
+impl Dispatcher {
+    /// A dispatcher without commands. `deadline` bounds every call as a whole.
+    pub fn new(authenticator: Authenticator, clock: Arc<dyn Clock>, deadline: Duration) -> Self {
+        Self {
+            registry: Registry::default(),
+            authenticator,
+            permissions: ArcSwap::from_pointee(Permissions::new(Vec::new(), Default::default(), Default::default())),
+            clock,
+            deadline: ArcSwap::from_pointee(deadline),
+        }
+    }
+
+    /// Every command there is.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Puts other rules into force for every call that begins from now on.
+    pub fn set_permissions(&self, permissions: Permissions) {
+        self.permissions.store(Arc::new(permissions));
+    }
+
+    /// Bounds every call that begins from now on.
+    pub fn set_deadline(&self, deadline: Duration) {
+        self.deadline.store(Arc::new(deadline));
+    }
+
+    /// authenticate → resolve → admit.
+    ///
+    /// # Errors
+    /// See the module's text for who is told what.
+    pub async fn admit(self: &Arc<Self>, head: Head) -> Result<Admitted, CallError> {
+        let deadline = **self.deadline.load();
+        let started = Instant::now();
+        let span = info_span!(
+            "call",
+            request_id = head.source.request_id.as_str(),
+            via = %head.source.via,
+            command = field::Empty,
+            caller = field::Empty,
+        );
+        let result = self.admit_within(head, &span).instrument(span.clone()).await;
+        match result {
+            Ok(permit) => Ok(Admitted { dispatcher: Arc::clone(self), permit, span, started, deadline, depth: 0 }),
+            Err(error) => {
+                span.in_scope(|| report(&error, started));
+                Err(error)
+            }
+        }
+    }
+
+    async fn admit_within(&self, head: Head, span: &Span) -> Result<Permit, CallError> {
+        let caller = self.authenticator.authenticate(head.credential, head.source).await?;
+        span.record("caller", caller.label());
+        let snapshot = self.registry.snapshot();
+        let registered = snapshot.get(&head.name, head.version);
+        if let Some(registered) = registered {
+            span.record("command", registered.command.name.as_str());
+        }
+        let permissions = self.permissions.load();
+        let permit = registered.and_then(|registered| permissions.admit(&caller, registered));
+        match (permit, registered) {
+            (Some(permit), _) if head.safe && !permit.command().effects.read_only => Err(CallError::NotReadOnly),
+            (Some(permit), _) => Ok(permit),
+            (None, _) if caller.is_anonymous() => Err(CallError::Unauthenticated { presented: false }),
+            (None, Some(_)) => Err(CallError::Forbidden),
+            (None, None) => Err(unknown(&head.name, head.version, &caller, &snapshot, &permissions)),
+        }
+    }
+
+    /// A command calls another one for its own caller: the same two checks, the rest of its deadline, one level deeper.
+    ///
+    /// # Errors
+    /// As [`Dispatcher::admit`], and [`CallError::LimitExceeded`] when the chain is too deep.
+    pub async fn admit_nested(
+        self: &Arc<Self>,
+        outer: &Permit,
+        name: String,
+        deadline: Instant,
+        depth: u8,
+    ) -> Result<Admitted, CallError> {
+        if depth >= DISPATCH_DEPTH_MAX {
+            return Err(CallError::LimitExceeded {
+                limit: "dispatch_depth_max",
+                bound: DISPATCH_DEPTH_MAX.to_string(),
+            });
+        }
+        let caller = Arc::clone(outer.caller());
+        let source = Source { via: caller.via, address: caller.address, request_id: caller.request_id.clone() };
+        let head = Head { source, credential: Credential::Authenticated(caller), name, version: None, safe: false };
+        let mut admitted = self.admit(head).await?;
+        admitted.deadline = deadline.saturating_duration_since(admitted.started);
+        admitted.depth = depth + 1;
+        Ok(admitted)
+    }
+
+    /// The commands this caller may run, in their latest form, by name.
+    ///
+    /// # Errors
+    /// When the credential is wrong.
+    pub async fn list(&self, credential: Credential, source: Source) -> Result<Vec<Arc<Registered>>, CallError> {
+        let caller = self.authenticator.authenticate(credential, source).await?;
+        Ok(self.list_for(&caller))
+    }
+
+    /// The commands this caller may run, in every form, by name and latest first.
+    pub fn list_for(&self, caller: &Caller) -> Vec<Arc<Registered>> {
+        let permissions = self.permissions.load();
+        let snapshot = self.registry.snapshot();
+        let allowed = |registered: &&Arc<Registered>| permissions.allowing_group(caller, &registered.command).is_some();
+        snapshot.iter().filter(allowed).cloned().collect()
+    }
+}
+
+/// Says that there is no such command, and names the closest one this caller may run. Never one they may not.
+fn unknown(
+    name: &str,
+    version: Option<u32>,
+    caller: &Caller,
+    snapshot: &Snapshot,
+    permissions: &Permissions,
+) -> CallError {
+    let shown: String = name.chars().take(80).collect();
+    if let (Some(version), Some(latest)) = (version, snapshot.get(name, None))
+        && permissions.allowing_group(caller, &latest.command).is_some()
+    {
+        return CallError::UnknownCommand(format!("the command `{shown}` has no version {version} or lower"));
+    }
+    let visible = snapshot
+        .iter()
+        .filter(|registered| permissions.allowing_group(caller, &registered.command).is_some())
+        .map(|registered| registered.command.name.as_str());
+    CallError::UnknownCommand(match suggest::closest(name, visible) {
+        Some(close) => format!("there is no command `{shown}`; did you mean `{close}`?"),
+        None => format!("there is no command `{shown}`"),
+    })
+}
+
+/// A call that may be made, and whose arguments were not read yet.
+#[derive(Debug)]
+pub struct Admitted {
+    dispatcher: Arc<Dispatcher>,
+    permit: Permit,
+    span: Span,
+    started: Instant,
+    deadline: Duration,
+    depth: u8,
+}
+
+impl Admitted {
+    /// The command that may be called.
+    pub fn command(&self) -> &Command {
+        self.permit.command()
+    }
+
+    /// When the call must be over, its reading included.
+    pub fn deadline(&self) -> Instant {
+        self.started + self.deadline
+    }
+
+    /// validate → permit → invoke → check, within the deadline.
+    ///
+    /// # Errors
+    /// When the arguments do not fit, or the command has no result.
+    pub async fn call(self, unread: Unread) -> Result<Outcome, CallError> {
+        let (span, started) = (self.span.clone(), self.started);
+        let deadline_ms = u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX);
+        let sleep = self.dispatcher.clock.sleep_until(self.deadline());
+        let work = Box::pin(self.run(unread).instrument(span.clone()));
+        let result = match select(work, sleep).await {
+            Either::Left((result, _)) => result,
+            Either::Right(_) => Err(CallError::Deadline { deadline_ms }),
+        };
+        span.in_scope(|| match &result {
+            Ok(_) => debug!(duration_us = micros(started), "done"),
+            Err(error) => report(error, started),
+        });
+        result
+    }
+
+    async fn run(self, unread: Unread) -> Result<Outcome, CallError> {
+        let arguments = Arguments::read(unread, &self.permit.command().input)?;
+        let invocation =
+            Invocation { permit: self.permit.clone(), arguments, deadline: self.deadline(), depth: self.depth };
+        let output = self.permit.registered().invoke.invoke(invocation).await?;
+        check_output(self.permit.command(), output)
+    }
+}
+
+/// Holds a result against the command's schema: a command that breaks its own promise is at fault, not its caller.
+fn check_output(command: &Command, output: Output) -> Result<Outcome, CallError> {
+    let fault = |internal: String| match command.origin.plugin() {
+        Some(_) => CallError::PluginFault { internal },
+        None => CallError::Internal { internal },
+    };
+    let (value, text) = match output {
+        Output::Value(value) => {
+            let text = value.to_string();
+            (value, text)
+        }
+        Output::Text(text) => {
+            let value = parse_json(text.as_bytes(), DEPTH_MAX)
+                .map_err(|error| fault(format!("the result of `{}` is not usable JSON: {error}", command.name)))?;
+            (value, text)
+        }
+    };
+    command.output.check(&value).map_err(|errors| {
+        let first = errors.first().map(ToString::to_string).unwrap_or_default();
+        fault(format!("the result of `{}` does not satisfy its schema: {first}", command.name))
+    })?;
+    Ok(Outcome { value, text })
+}
+
+fn micros(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+/// One line per failed call, as loud as somebody has to act: the operator or author for faults, nobody for a slip.
+fn report(error: &CallError, started: Instant) {
+    let (code, duration_us) = (error.code(), micros(started));
+    match error {
+        CallError::Internal { internal } => error!(code, duration_us, internal, "call failed"),
+        CallError::PluginFault { internal } => warn!(code, duration_us, internal, "call failed"),
+        CallError::LimitExceeded { .. } | CallError::Deadline { .. } | CallError::TooManyCalls => {
+            warn!(code, duration_us, detail = error.detail(), "call failed");
+        }
+        // Details of these can repeat what the caller sent.
+        _ => debug!(code, duration_us, "call failed"),
+    }
+}

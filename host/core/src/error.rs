@@ -1,0 +1,206 @@
+//! Everything that can go wrong with a call, in the words every wire translates from.
+//!
+//! Public and internal text are different fields: [`CallError::detail`] is for the caller, [`CallError::internal`] for
+//! the log, and nothing prints the latter on a wire (invariant I11). Deliberately exhaustive: a new variant must break
+//! every wire's table.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::storage::StorageError;
+
+/// One argument that does not fit.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ArgumentError {
+    /// JSON Pointer (RFC 6901) of the place; empty for the whole.
+    pub pointer: String,
+    /// What is wrong there, without repeating the value: it may be a secret.
+    pub message: String,
+}
+
+impl fmt::Display for ArgumentError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pointer.as_str() {
+            "" => formatter.write_str(&self.message),
+            pointer => write!(formatter, "{pointer}: {}", self.message),
+        }
+    }
+}
+
+/// Why a call has no result. Each variant has a stable code; its texts may change.
+#[derive(Clone, Debug, Error)]
+#[error("{}", self.detail())]
+pub enum CallError {
+    /// The request cannot be read at all.
+    Malformed(String),
+    /// Arguments do not satisfy the schema, or the command refused them.
+    InvalidArguments(Vec<ArgumentError>),
+    /// No credential where one is needed, or one that is wrong.
+    Unauthenticated {
+        /// Whether a credential was presented.
+        presented: bool,
+    },
+    /// The caller is known and may not.
+    Forbidden,
+    /// There is no such command, or none at this version.
+    UnknownCommand(String),
+    /// The command changes things, and the wire promised that it would not.
+    NotReadOnly,
+    /// The arguments text is too long.
+    TooLarge {
+        /// The bound, in bytes.
+        bytes_max: usize,
+    },
+    /// The command ran: what it was to work on does not exist.
+    NotFound(String),
+    /// The command ran: the state of things forbids it.
+    Conflict(String),
+    /// The command ran and denied it.
+    Denied(String),
+    /// Something the command needs does not answer.
+    Unavailable(String),
+    /// The command ran and failed.
+    Failed(String),
+    /// Too many calls at once.
+    TooManyCalls,
+    /// The call used up something it has a bound on.
+    LimitExceeded {
+        /// Which limit, as the configuration names it.
+        limit: &'static str,
+        /// The bound, with its unit.
+        bound: String,
+    },
+    /// The call took longer than it may.
+    Deadline {
+        /// The bound, in milliseconds.
+        deadline_ms: u64,
+    },
+    /// The plugin broke the contract: a trap, or a result that is not what it promised.
+    PluginFault {
+        /// What it did; for the log.
+        internal: String,
+    },
+    /// The host itself failed.
+    Internal {
+        /// What failed; for the log.
+        internal: String,
+    },
+}
+
+impl CallError {
+    /// One argument that does not fit.
+    pub fn argument(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::InvalidArguments(vec![ArgumentError { pointer: pointer.into(), message: message.into() }])
+    }
+
+    /// The host itself failed; `cause` goes to the log.
+    pub fn internal_from(cause: impl fmt::Display) -> Self {
+        Self::Internal { internal: cause.to_string() }
+    }
+
+    /// The stable name of this kind of failure.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::InvalidArguments(_) => "invalid-arguments",
+            Self::Unauthenticated { .. } => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::UnknownCommand(_) => "unknown-command",
+            Self::NotReadOnly => "not-read-only",
+            Self::TooLarge { .. } => "too-large",
+            Self::NotFound(_) => "not-found",
+            Self::Conflict(_) => "conflict",
+            Self::Denied(_) => "denied",
+            Self::Unavailable(_) => "unavailable",
+            Self::Failed(_) => "command-failed",
+            Self::TooManyCalls => "too-many-calls",
+            Self::LimitExceeded { .. } => "limit-exceeded",
+            Self::Deadline { .. } => "deadline",
+            Self::PluginFault { .. } => "plugin-fault",
+            Self::Internal { .. } => "internal",
+        }
+    }
+
+    /// What kind of failure this is, in a few words that do not depend on the call.
+    pub fn title(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "The request cannot be read",
+            Self::InvalidArguments(_) => "Arguments are invalid",
+            Self::Unauthenticated { .. } => "Authentication is needed",
+            Self::Forbidden => "Not permitted",
+            Self::UnknownCommand(_) => "Unknown command",
+            Self::NotReadOnly => "The command changes things",
+            Self::TooLarge { .. } => "The request is too large",
+            Self::NotFound(_) => "Not found",
+            Self::Conflict(_) => "Conflict",
+            Self::Denied(_) => "The command denied it",
+            Self::Unavailable(_) => "Temporarily unavailable",
+            Self::Failed(_) => "The command failed",
+            Self::TooManyCalls => "Too many calls",
+            Self::LimitExceeded { .. } => "A limit was exceeded",
+            Self::Deadline { .. } => "The call took too long",
+            Self::PluginFault { .. } => "The plugin is at fault",
+            Self::Internal { .. } => "Internal error",
+        }
+    }
+
+    /// What went wrong this time, for the caller. Never internal text.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Malformed(text)
+            | Self::NotFound(text)
+            | Self::Conflict(text)
+            | Self::Denied(text)
+            | Self::Unavailable(text)
+            | Self::Failed(text) => text.clone(),
+            Self::InvalidArguments(errors) => errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            Self::Unauthenticated { presented: false } => {
+                "this needs a credential; present one, for example Basic with user@host and password".to_owned()
+            }
+            Self::Unauthenticated { presented: true } => "the presented credential is not valid".to_owned(),
+            Self::Forbidden => "the rules of this host do not allow this command to this caller".to_owned(),
+            Self::UnknownCommand(text) => text.clone(),
+            Self::NotReadOnly => "the command changes things; use POST".to_owned(),
+            Self::TooLarge { bytes_max } => format!("the arguments may have at most {bytes_max} bytes"),
+            Self::TooManyCalls => "too many calls are running; try again later".to_owned(),
+            Self::LimitExceeded { limit, bound } => format!("the call exceeded {limit} ({bound})"),
+            Self::Deadline { deadline_ms } => format!("the call did not end within {deadline_ms} ms"),
+            Self::PluginFault { .. } => {
+                "the plugin broke its contract; the host's log has the details under this request id".to_owned()
+            }
+            Self::Internal { .. } => "the host failed; its log has the details under this request id".to_owned(),
+        }
+    }
+
+    /// What the log should have and the caller must not.
+    pub fn internal(&self) -> Option<&str> {
+        match self {
+            Self::PluginFault { internal } | Self::Internal { internal } => Some(internal),
+            Self::Malformed(_)
+            | Self::InvalidArguments(_)
+            | Self::Unauthenticated { .. }
+            | Self::Forbidden
+            | Self::UnknownCommand(_)
+            | Self::NotReadOnly
+            | Self::TooLarge { .. }
+            | Self::NotFound(_)
+            | Self::Conflict(_)
+            | Self::Denied(_)
+            | Self::Unavailable(_)
+            | Self::Failed(_)
+            | Self::TooManyCalls
+            | Self::LimitExceeded { .. }
+            | Self::Deadline { .. } => None,
+        }
+    }
+}
+
+impl From<StorageError> for CallError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Conflict => Self::Conflict("somebody else changed it at the same time; try again".to_owned()),
+            StorageError::Failed(_) => Self::internal_from(error),
+        }
+    }
+}

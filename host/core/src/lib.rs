@@ -1,0 +1,31 @@
+//! The vocabulary of the command host and every decision it takes: who calls, what they may call, whether the arguments
+//! fit, what a failure is called. No wire format, no engine, no input or output, no runtime (invariant I1): whatever
+//! touches the world comes in through the traits [`storage::Storage`], [`authn::Passwords`], [`clock::Clock`] and
+//! [`invoke::Invoke`].
+//!
+//! In the order of a call: [`dispatch`] → [`authn`] → [`registry`] → [`permission`] → [`schema`] → [`invoke`] →
+//! [`error`].
+
+pub mod name;
+
+pub mod caller;
+pub mod command;
+
+pub mod dispatch;
+
+pub mod authn;
+pub mod permission;
+pub mod registry;
+pub mod schema;
+
+pub mod invoke;
+pub mod plugins;
+
+pub mod error;
+
+pub mod clock;
+pub mod storage;
+pub mod suggest;
+
+/// A future that can be kept in a trait object.
+pub type BoxFuture<'a, T> = futures_util::future::BoxFuture<'a, T>;

@@ -1,0 +1,119 @@
+//! What the host can do with plugins, in words that name no engine. Commands and command line speak to this trait; the
+//! crate that runs plugins implements it.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::BoxFuture;
+use crate::error::CallError;
+use crate::name::PluginName;
+
+/// Longest component, in bytes.
+pub const COMPONENT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A component an operator wants to have as a plugin.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// The component.
+    pub component: Bytes,
+    /// What to call the plugin; the component's own metadata name without.
+    pub name: Option<PluginName>,
+    /// What it may do, such as `keyvalue` or `command:status`. Without, what the running version may.
+    pub grants: Option<Vec<String>>,
+    /// Settings it can read. Without, those of the running version.
+    pub settings: Option<BTreeMap<String, String>>,
+}
+
+/// What is known about a plugin, installed or only looked at.
+#[derive(Clone, Debug)]
+pub struct PluginInfo {
+    /// Its name.
+    pub name: PluginName,
+    /// Its version, as its metadata says; `0.0.0` without.
+    pub version: String,
+    /// One line about it.
+    pub summary: String,
+    /// `sha256:` and 64 hexadecimal digits.
+    pub digest: String,
+    /// Length of the component.
+    pub size_bytes: usize,
+    /// Interfaces it imports.
+    pub imports: Vec<String>,
+    /// Grants its imports need.
+    pub requests: Vec<String>,
+    /// Grants it has.
+    pub grants: Vec<String>,
+    /// Its commands, as `name` or `name/vN`; empty when it was only looked at.
+    pub commands: Vec<String>,
+}
+
+impl PluginInfo {
+    /// The same as JSON.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "name": self.name.as_str(), "version": self.version, "summary": self.summary, "digest": self.digest,
+            "size_bytes": self.size_bytes, "imports": self.imports, "requests": self.requests, "grants": self.grants,
+            "commands": self.commands,
+        })
+    }
+}
+
+/// Why nothing was done with a plugin. Everything is as it was before.
+#[derive(Debug, Error)]
+pub enum PluginError {
+    /// There is no plugin of that name.
+    #[error("there is no plugin `{0}`")]
+    Missing(PluginName),
+    /// A plugin of that name is installed already.
+    #[error("the plugin `{0}` is installed already; upgrade it instead")]
+    Installed(PluginName),
+    /// The component cannot be a plugin here; the text says why and what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// Its commands clash with others.
+    #[error("{0}")]
+    Clash(String),
+    /// Something below failed.
+    #[error(transparent)]
+    Below(#[from] CallError),
+}
+
+impl From<PluginError> for CallError {
+    fn from(error: PluginError) -> Self {
+        let text = error.to_string();
+        match error {
+            PluginError::Missing(_) => Self::NotFound(text),
+            PluginError::Installed(_) | PluginError::Clash(_) => Self::Conflict(text),
+            PluginError::Refused(_) => Self::Failed(text),
+            PluginError::Below(below) => below,
+        }
+    }
+}
+
+/// The plugins of a host.
+pub trait Plugins: Debug + Send + Sync {
+    /// Makes a new plugin of the component. Its commands can be called when this returns, also after a restart.
+    fn install(&self, candidate: Candidate) -> BoxFuture<'_, Result<PluginInfo, PluginError>>;
+
+    /// Puts the component in the place of the installed plugin of its name, without a call failing meanwhile.
+    fn upgrade(&self, candidate: Candidate) -> BoxFuture<'_, Result<PluginInfo, PluginError>>;
+
+    /// Does everything an installation does but the last step: nothing changes.
+    fn check(&self, candidate: Candidate) -> BoxFuture<'_, Result<PluginInfo, PluginError>>;
+
+    /// Removes a plugin and its commands. Its data stays for a later installation of the same name.
+    fn uninstall<'a>(&'a self, name: &'a PluginName) -> BoxFuture<'a, Result<(), PluginError>>;
+
+    /// What is installed, by name.
+    fn list(&self) -> Vec<PluginInfo>;
+
+    /// Components that lie ready on the host's disk, by file name without `.wasm`; unusable ones are left out.
+    fn available(&self) -> BoxFuture<'_, Vec<(PluginName, PluginInfo)>>;
+
+    /// Reads a component that lies ready.
+    fn read_available<'a>(&'a self, name: &'a PluginName) -> BoxFuture<'a, Result<Bytes, PluginError>>;
+}

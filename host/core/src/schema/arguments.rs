@@ -1,0 +1,71 @@
+//! Arguments that satisfy a command's schema. Holding one is the proof.
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use super::{Pairs, Schema, json};
+use crate::error::CallError;
+
+/// Deepest nesting of arguments and results.
+pub const DEPTH_MAX: usize = 32;
+
+/// Arguments as a wire gave them, not yet read: permission comes first.
+#[derive(Clone, Debug)]
+pub enum Unread {
+    /// JSON text; empty means an empty object.
+    Json(Bytes),
+    /// Names with texts.
+    Pairs(Pairs),
+    /// An object made inside the host.
+    Object(Map<String, Value>),
+}
+
+/// Arguments that satisfy the schema of the command they are for.
+#[derive(Debug)]
+pub struct Arguments {
+    value: Value,
+    text: String,
+}
+
+impl Arguments {
+    /// Reads the arguments and holds them against the schema.
+    ///
+    /// # Errors
+    /// [`CallError::Malformed`] when they cannot be read, [`CallError::InvalidArguments`] when they do not fit.
+    pub fn read(unread: Unread, schema: &Schema) -> Result<Self, CallError> {
+        let (value, text) = match unread {
+            Unread::Json(text) if text.is_empty() => (Value::Object(Map::new()), Some("{}".to_owned())),
+            Unread::Json(text) => {
+                let value = json::parse(&text, DEPTH_MAX)
+                    .map_err(|error| CallError::Malformed(format!("the body is not usable JSON: {error}")))?;
+                if !value.is_object() {
+                    return Err(CallError::Malformed("the arguments must be a JSON object".to_owned()));
+                }
+                // The text was read as JSON, so it is UTF-8; it is passed on as it came.
+                (value, String::from_utf8(text.into()).ok())
+            }
+            Unread::Pairs(pairs) => {
+                (Value::Object(schema.convert_pairs(pairs).map_err(CallError::InvalidArguments)?), None)
+            }
+            Unread::Object(object) => (Value::Object(object), None),
+        };
+        schema.check(&value).map_err(CallError::InvalidArguments)?;
+        let text = text.unwrap_or_else(|| value.to_string());
+        Ok(Self { value, text })
+    }
+
+    /// The arguments as a JSON object.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// The arguments as a JSON object, given away.
+    pub fn into_value(self) -> Value {
+        self.value
+    }
+
+    /// The arguments as JSON text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}

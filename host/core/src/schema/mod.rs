@@ -1,0 +1,148 @@
+//! JSON Schema 2020-12, as commands declare it: compiled once, checked on every call, errors with JSON Pointers.
+//!
+//! Absent on purpose: fetching schemas from elsewhere (every reference must resolve inside the document) and patterns
+//! that backtrack (they run on the linear engine).
+
+mod arguments;
+mod json;
+mod text;
+
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{PatternOptions, ValidationError, Validator};
+use serde_json::{Map, Value};
+
+use crate::error::ArgumentError;
+
+pub use arguments::{Arguments, DEPTH_MAX, Unread};
+pub use json::{JsonError, parse as parse_json};
+pub use text::{Pairs, TextError};
+
+/// Longest schema text, in bytes.
+pub const SCHEMA_BYTES_MAX: usize = 256 * 1024;
+/// Deepest nesting of a schema.
+pub const SCHEMA_DEPTH_MAX: usize = 64;
+/// Most argument errors reported for one call.
+pub const ERRORS_MAX: usize = 32;
+
+/// A compiled schema.
+#[derive(Debug)]
+pub struct Schema {
+    json: Value,
+    validator: Validator,
+}
+
+impl Schema {
+    /// Compiles the schema of a result.
+    ///
+    /// # Errors
+    /// A sentence for the author when the schema is not valid or refers to something outside itself.
+    pub fn output(json: Value) -> Result<Self, String> {
+        let validator = jsonschema::draft202012::options()
+            .with_pattern_options(PatternOptions::regex())
+            .offline()
+            .build(&json)
+            .map_err(|error| format!("is not a valid JSON Schema 2020-12: {error} at {}", pointer_or_root(&error)))?;
+        Ok(Self { json, validator })
+    }
+
+    /// Compiles the schema of arguments. It must describe an object; members it does not name are refused even where
+    /// it does not say so.
+    ///
+    /// # Errors
+    /// As [`Schema::output`], and when the schema's type is not `object`.
+    pub fn input(mut json: Value) -> Result<Self, String> {
+        let object = json.as_object_mut().ok_or("must be a JSON object")?;
+        if object.get("type").and_then(Value::as_str) != Some("object") {
+            return Err("must have \"type\": \"object\", since arguments are always named".to_owned());
+        }
+        close(object);
+        Self::output(json)
+    }
+
+    /// Reads a schema from text, within bounds.
+    ///
+    /// # Errors
+    /// When the text is too long, too deep or not JSON.
+    pub fn parse_text(text: &str) -> Result<Value, String> {
+        if text.len() > SCHEMA_BYTES_MAX {
+            return Err(format!("has {} bytes; at most {SCHEMA_BYTES_MAX} are allowed", text.len()));
+        }
+        json::parse(text.as_bytes(), SCHEMA_DEPTH_MAX).map_err(|error| format!("is not readable: {error}"))
+    }
+
+    /// The schema as JSON.
+    pub fn json(&self) -> &Value {
+        &self.json
+    }
+
+    /// The named properties of an object schema, in declared order where the author's text had one.
+    pub fn properties(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.json.get("properties").and_then(Value::as_object).into_iter().flatten()
+    }
+
+    /// Holds a value against the schema.
+    ///
+    /// # Errors
+    /// Every place that does not fit, at most [`ERRORS_MAX`], without repeating values.
+    pub fn check(&self, value: &Value) -> Result<(), Vec<ArgumentError>> {
+        if self.validator.is_valid(value) {
+            return Ok(());
+        }
+        let mut errors = Vec::new();
+        for error in self.validator.iter_errors(value) {
+            describe(&error, &mut errors);
+            if errors.len() >= ERRORS_MAX {
+                break;
+            }
+        }
+        errors.truncate(ERRORS_MAX);
+        Err(errors)
+    }
+}
+
+/// Refuses members that are not named, unless the author said what to do with them.
+fn close(object: &mut Map<String, Value>) {
+    let decided = ["additionalProperties", "unevaluatedProperties"].iter().any(|key| object.contains_key(*key));
+    if decided {
+        return;
+    }
+    // Only `unevaluatedProperties` sees members that a composed schema names.
+    let composed = ["$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "dependentSchemas"]
+        .iter()
+        .any(|key| object.contains_key(*key));
+    let key = if composed { "unevaluatedProperties" } else { "additionalProperties" };
+    object.insert(key.to_owned(), Value::Bool(false));
+}
+
+fn describe(error: &ValidationError<'_>, into: &mut Vec<ArgumentError>) {
+    let place = error.instance_path().as_str();
+    let below = |name: &str| format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"));
+    match error.kind() {
+        ValidationErrorKind::Required { property } => into.push(ArgumentError {
+            pointer: below(property.as_str().unwrap_or_default()),
+            message: "is required".to_owned(),
+        }),
+        ValidationErrorKind::AdditionalProperties { unexpected }
+        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+            into.extend(
+                unexpected
+                    .iter()
+                    .map(|name| ArgumentError { pointer: below(name), message: "is not an argument here".to_owned() }),
+            );
+        }
+        // The library's own words, with the value itself left out. `kind` is a foreign enum that grows.
+        _ => {
+            into.push(ArgumentError { pointer: place.to_owned(), message: error.masked_with("the value").to_string() })
+        }
+    }
+}
+
+fn pointer_or_root(error: &ValidationError<'_>) -> String {
+    match error.instance_path().as_str() {
+        "" => "the root".to_owned(),
+        path => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+//! Schema × value → pointers; schemas that are refused.
+
+use serde_json::{Value, json};
+
+use super::Schema;
+
+#[track_caller]
+fn check(schema: Value, value: Value, expected: &[&str]) {
+    let schema = Schema::input(schema).unwrap();
+    let got: Vec<String> = match schema.check(&value) {
+        Ok(()) => Vec::new(),
+        Err(errors) => errors.iter().map(ToString::to_string).collect(),
+    };
+    assert_eq!(got, expected, "{value}");
+}
+
+#[test]
+fn every_misfit_has_a_pointer() {
+    let schema = json!({"type": "object", "required": ["a"], "properties": {
+        "a": {"type": "string", "maxLength": 3},
+        "n": {"type": "integer", "minimum": 0, "maximum": 9},
+        "l": {"type": "array", "items": {"type": "string"}},
+    }});
+    check(schema.clone(), json!({"a": "x"}), &[]);
+    check(schema.clone(), json!({}), &["/a: is required"]);
+    check(schema.clone(), json!({"a": 5}), &["/a: the value is not of type \"string\""]);
+    check(schema.clone(), json!({"a": "long"}), &["/a: the value is longer than 3 characters"]);
+    check(schema.clone(), json!({"a": "x", "n": 10}), &["/n: the value is greater than the maximum of 9"]);
+    check(schema.clone(), json!({"a": "x", "l": ["y", 1]}), &["/l/1: the value is not of type \"string\""]);
+    check(schema.clone(), json!({"a": "x", "b/c": 1}), &["/b~1c: is not an argument here"]);
+    check(schema, json!([]), &["the value is not of type \"object\""]);
+}
+
+#[test]
+fn composed_schemas_are_closed_too() {
+    let schema = json!({"type": "object", "allOf": [{"properties": {"a": {"type": "string"}}}]});
+    check(schema.clone(), json!({"a": "x"}), &[]);
+    check(schema, json!({"z": "x"}), &["/z: is not an argument here"]);
+}
+
+#[test]
+fn an_author_may_leave_an_object_open() {
+    check(json!({"type": "object", "additionalProperties": true}), json!({"anything": 1}), &[]);
+}
+
+#[test]
+fn errors_never_repeat_the_value() {
+    let schema =
+        Schema::input(json!({"type": "object", "properties": {"p": {"type": "string", "pattern": "^[0-9]+$"}}}));
+    let errors = schema.unwrap().check(&json!({"p": "hunter2"})).unwrap_err();
+    assert!(!errors[0].to_string().contains("hunter2"), "{}", errors[0]);
+}
+
+#[test]
+fn unusable_schemas_are_refused() {
+    for (schema, expected) in [
+        (json!([]), "must be a JSON object"),
+        (json!({}), "\"type\": \"object\""),
+        (json!({"type": "string"}), "\"type\": \"object\""),
+        (json!({"type": "object", "properties": {"a": {"type": "strin"}}}), "not a valid JSON Schema"),
+        (json!({"type": "object", "properties": {"a": {"$ref": "http://example.org/x"}}}), "not a valid JSON Schema"),
+        (json!({"type": "object", "properties": {"a": {"pattern": "("}}}), "not a valid JSON Schema"),
+        (json!({"type": "object", "properties": {"a": {"pattern": "(a)\\1"}}}), "not a valid JSON Schema"),
+    ] {
+        let error = Schema::input(schema.clone()).unwrap_err();
+        assert!(error.contains(expected), "{schema}: {error}");
+    }
+}

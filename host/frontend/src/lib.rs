@@ -1,0 +1,6 @@
+//! The wires commands are called over, one folder each, and the sockets they share.
+//!
+//! A frontend translates: bytes to what the dispatcher takes, and its answer to bytes. It decides nothing about calls.
+
+pub mod listen;
+pub mod rest;

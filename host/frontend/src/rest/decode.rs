@@ -1,0 +1,245 @@
+//! From an HTTP request to what the dispatcher takes. Everything here is outside text: nothing panics, all is bounded.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::body::Body;
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, Method, Request};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use muster_core::authn::{Credential, Source};
+use muster_core::caller::RequestId;
+use muster_core::command::Command;
+use muster_core::dispatch::Head;
+use muster_core::error::CallError;
+use muster_core::name::FrontendName;
+use muster_core::permission::CONSOLE;
+use muster_core::schema::Unread;
+
+use super::encode::Refusal;
+use super::{REST, peer};
+use crate::listen::Peer;
+
+/// The interface's name for a local caller who presents a credential, and so wants to be an account.
+const CLI: &str = "cli";
+
+/// Names requests that do not name themselves: unique among hosts by the seed, within one by counting.
+#[derive(Debug)]
+pub(super) struct RequestIds {
+    seed: u64,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { seed, next: AtomicU64::new(1) }
+    }
+
+    /// The id in the request's `X-Request-Id`, if it has a usable one, or a new one.
+    pub(super) fn of(&self, request: &Request<Body>) -> RequestId {
+        let sent = request.headers().get("x-request-id").and_then(|value| value.to_str().ok());
+        sent.and_then(RequestId::parse).unwrap_or_else(|| {
+            let count = self.next.fetch_add(1, Ordering::Relaxed);
+            RequestId::from_random((u128::from(self.seed) << 64) | u128::from(count))
+        })
+    }
+}
+
+/// The command a request is for, and how.
+#[derive(Debug)]
+pub(super) struct Target {
+    name: String,
+    version: Option<u32>,
+    safe: bool,
+}
+
+impl Target {
+    /// Reads method and path.
+    pub(super) fn of(request: &Request<Body>) -> Result<Self, Refusal> {
+        let safe = match *request.method() {
+            Method::GET | Method::HEAD => true,
+            Method::POST => false,
+            _ => return Err(Refusal::Method { allow: "GET, HEAD, POST, OPTIONS" }),
+        };
+        // Segments are taken as they stand: no command has a name that would have to be encoded, so `%` names none.
+        let mut segments = request.uri().path().trim_start_matches('/').split('/').skip(1);
+        let name = segments.next().unwrap_or_default().to_owned();
+        let version = match segments.next() {
+            None => None,
+            Some(segment) => {
+                let digits = segment.strip_prefix('v').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+                Some(digits.and_then(|digits| digits.parse().ok()).ok_or(Refusal::NoRoute)?)
+            }
+        };
+        Ok(Self { name, version, safe })
+    }
+
+    pub(super) fn head(self, request: &Request<Body>, request_id: RequestId) -> Head {
+        let (credential, source) = caller(request, request_id);
+        Head { source, credential, name: self.name, version: self.version, safe: self.safe }
+    }
+}
+
+/// Who says to be calling, and from where.
+pub(super) fn caller(request: &Request<Body>, request_id: RequestId) -> (Credential, Source) {
+    let credential = credential(request.headers());
+    let (credential, via, address) = match (peer(request), credential) {
+        (Some(Peer::Owner), Credential::Absent) => (Credential::Console, CONSOLE, None),
+        (Some(Peer::Owner), credential) => (credential, CLI, None),
+        (Some(Peer::Network(address)), credential) => (credential, REST, Some(address.ip())),
+        (None, credential) => (credential, REST, None),
+    };
+    (credential, Source { via: FrontendName(via), address, request_id })
+}
+
+/// What the `Authorization` header has (RFC 9110 §11.6.2, RFC 7617). Anything presented and not understood is
+/// unusable, never absent.
+fn credential(headers: &HeaderMap) -> Credential {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = match (values.next(), values.next()) {
+        (None, _) => return Credential::Absent,
+        (Some(value), None) => value,
+        (Some(_), Some(_)) => return Credential::Unusable,
+    };
+    let basic = || {
+        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let text = String::from_utf8(STANDARD.decode(token.trim()).ok()?).ok()?;
+        let (account, password) = text.split_once(':')?;
+        Some(Credential::Basic { account: account.to_owned(), password: password.to_owned() })
+    };
+    basic().unwrap_or(Credential::Unusable)
+}
+
+/// In which form the client wants the result.
+#[derive(Debug)]
+pub(super) enum Wanted {
+    /// JSON.
+    Json,
+    /// The bytes the command's result is the base64 of, with their media type.
+    Raw(String),
+}
+
+/// Negotiates the form of the result (RFC 9110 §12.5.1).
+pub(super) fn wanted(request: &Request<Body>, command: &Command) -> Result<Wanted, Refusal> {
+    let accept: Vec<&str> =
+        request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).collect();
+    let accepts = |wanted: &str| accept.iter().any(|range| media_type(range).eq_ignore_ascii_case(wanted));
+    let schema = command.output.json();
+    let text = |key: &str| schema.get(key).and_then(serde_json::Value::as_str);
+    if let (Some("base64"), Some(raw)) = (text("contentEncoding"), text("contentMediaType"))
+        && accepts(raw)
+    {
+        return Ok(Wanted::Raw(raw.to_owned()));
+    }
+    let json = ["application/json", "application/*", "*/*", "application/problem+json"].iter().any(|range| accepts(range));
+    if accept.is_empty() || json { Ok(Wanted::Json) } else { Err(Refusal::NotAcceptable) }
+}
+
+fn media_type(value: &str) -> &str {
+    value.split(';').next().unwrap_or_default().trim()
+}
+
+/// Reads the arguments, from the query of a safe request, otherwise from the body.
+pub(super) async fn arguments(request: Request<Body>, bytes_max: usize) -> Result<Unread, Refusal> {
+    let query = request.uri().query().map(str::to_owned);
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Ok(Unread::Pairs(query.as_deref().map(pairs).transpose()?.unwrap_or_default()));
+    }
+    if query.is_some() {
+        let text = "arguments of a POST go into its body, as a JSON object; its address has none";
+        return Err(Refusal::Call(CallError::Malformed(text.to_owned())));
+    }
+    let kind = request.headers().get(CONTENT_TYPE).map(|value| value.to_str().map(media_type).unwrap_or_default());
+    match kind {
+        // The form type is what curl says when it is told nothing; a browser's form cannot make JSON of that type.
+        None | Some("application/json" | "application/x-www-form-urlencoded") => {}
+        Some(kind) if kind.starts_with("application/") && kind.ends_with("+json") => {}
+        Some(_) => return Err(Refusal::MediaType),
+    }
+    let too_large = Refusal::Call(CallError::TooLarge { bytes_max });
+    let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|bytes| bytes > bytes_max) {
+        return Err(too_large);
+    }
+    match Limited::new(request.into_body(), bytes_max).collect().await {
+        Ok(body) => Ok(Unread::Json(body.to_bytes())),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large),
+        Err(_) => Err(Refusal::Call(CallError::Malformed("the body broke off".to_owned()))),
+    }
+}
+
+/// Splits a query into pairs of text (WHATWG URL §5.1).
+fn pairs(query: &str) -> Result<Vec<(String, String)>, Refusal> {
+    let decode = |text: &str| {
+        percent_decode(text).ok_or_else(|| {
+            Refusal::Call(CallError::Malformed("the query has an escape that is not UTF-8".to_owned()))
+        })
+    };
+    query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').ok_or_else(|| {
+                Refusal::Call(CallError::Malformed("each query argument has the form `name=value`".to_owned()))
+            })?;
+            Ok((decode(name)?, decode(value)?))
+        })
+        .collect()
+}
+
+fn percent_decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || char::from(rest.next()?).to_digit(16);
+                u8::try_from(digit()? * 16 + digit()?).ok()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_undone_or_refused() {
+        for (text, expected) in [
+            ("a+b%20c%2B", Some("a b c+")),
+            ("%C3%A9", Some("é")),
+            ("%", None),
+            ("%4", None),
+            ("%zz", None),
+            ("%ff", None),
+        ] {
+            assert_eq!(percent_decode(text).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_presented_credential_is_never_absent() {
+        let header = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(AUTHORIZATION, value.parse().unwrap());
+            }
+            format!("{:?}", credential(&headers))
+        };
+        assert_eq!(header(&[]), "Absent");
+        assert_eq!(header(&["Basic YTpi"]), "Basic");
+        assert_eq!(header(&["bAsIc YTpi"]), "Basic");
+        for bad in ["", "Basic", "Basic ", "Basic !!", "Basic YQ==", "Basic /zph", "Bearer x", "Digest a=b"] {
+            assert_eq!(header(&[bad]), "Unusable", "{bad:?}");
+        }
+        assert_eq!(header(&["Basic YTpi", "Basic YTpi"]), "Unusable");
+    }
+}

@@ -1,0 +1,132 @@
+//! ReST: `POST /api/COMMAND[/vN]` with a JSON object, `GET` with query arguments for commands that change nothing,
+//! `GET /api` for the list of what the caller may call. Errors are problem details (RFC 9457).
+//!
+//! A request goes `decode` → dispatcher → `encode`. The body is read only once the caller was admitted.
+
+mod decode;
+mod encode;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Method, Request, StatusCode};
+use axum::response::Response;
+use axum::routing::any;
+use muster_core::caller::RequestId;
+use muster_core::dispatch::Dispatcher;
+use muster_core::error::CallError;
+
+pub use encode::Refusal;
+
+use crate::listen::Peer;
+use decode::Target;
+
+/// The interface's name in rules.
+pub const REST: &str = "rest";
+
+/// Bounds and parts of the ReST interface.
+#[derive(Clone, Debug)]
+pub struct Rest {
+    dispatcher: Arc<Dispatcher>,
+    request_ids: Arc<decode::RequestIds>,
+    /// Longest body, in bytes, for commands that do not need more.
+    body_bytes_max: usize,
+}
+
+impl Rest {
+    /// ReST in front of the dispatcher. `seed`: random bits that set this process's request ids apart.
+    pub fn new(dispatcher: Arc<Dispatcher>, seed: u64, body_bytes_max: usize) -> Self {
+        Self { dispatcher, request_ids: Arc::new(decode::RequestIds::new(seed)), body_bytes_max }
+    }
+
+    /// The routes.
+    pub fn router(self) -> Router {
+        Router::new()
+            .route("/api", any(list))
+            .route("/api/{command}", any(call))
+            .route("/api/{command}/{version}", any(call))
+            .fallback(no_route)
+            .with_state(self)
+    }
+}
+
+async fn no_route(State(rest): State<Rest>, request: Request<Body>) -> Response {
+    let request_id = rest.request_ids.of(&request);
+    encode::refusal(&Refusal::NoRoute, &request_id)
+}
+
+async fn list(State(rest): State<Rest>, request: Request<Body>) -> Response {
+    let request_id = rest.request_ids.of(&request);
+    let result = match *request.method() {
+        Method::OPTIONS => return encode::options("GET, HEAD, OPTIONS", &request_id),
+        Method::GET | Method::HEAD if request.uri().query().is_some() => {
+            Err(Refusal::Call(CallError::Malformed("the list of commands takes no arguments".to_owned())))
+        }
+        Method::GET | Method::HEAD => {
+            let (credential, source) = decode::caller(&request, request_id.clone());
+            rest.dispatcher.list(credential, source).await.map_err(Refusal::Call)
+        }
+        _ => Err(Refusal::Method { allow: "GET, HEAD, OPTIONS" }),
+    };
+    match result {
+        Ok(commands) => encode::listing(&commands, &request_id),
+        Err(refusal) => encode::refusal(&refusal, &request_id),
+    }
+}
+
+async fn call(State(rest): State<Rest>, request: Request<Body>) -> Response {
+    let request_id = rest.request_ids.of(&request);
+    if request.method() == Method::OPTIONS {
+        return encode::options("GET, HEAD, POST, OPTIONS", &request_id);
+    }
+    match answer(&rest, request, &request_id).await {
+        Ok(response) => response,
+        Err(refusal) => encode::refusal(&refusal, &request_id),
+    }
+}
+
+async fn answer(rest: &Rest, request: Request<Body>, request_id: &RequestId) -> Result<Response, Refusal> {
+    let target = Target::of(&request)?;
+    let head = target.head(&request, request_id.clone());
+    let admitted = rest.dispatcher.admit(head).await?;
+    let wanted = decode::wanted(&request, admitted.command())?;
+    let bytes_max = admitted.command().input_bytes_max.unwrap_or(rest.body_bytes_max).max(rest.body_bytes_max);
+    let reading = decode::arguments(request, bytes_max);
+    let unread = match tokio::time::timeout_at(admitted.deadline().into(), reading).await {
+        Ok(unread) => unread?,
+        Err(_) => return Err(Refusal::SlowBody),
+    };
+    let version = admitted.command().version;
+    let outcome = admitted.call(unread).await?;
+    Ok(encode::result(outcome, wanted, version, request_id))
+}
+
+/// How long a client should wait before it tries again, where trying again makes sense.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The status of each kind of failure. Written out, so that a new kind must be thought about.
+fn status(error: &CallError) -> StatusCode {
+    match error {
+        CallError::Malformed(_) | CallError::InvalidArguments(_) => StatusCode::BAD_REQUEST,
+        CallError::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
+        CallError::Forbidden | CallError::Denied(_) => StatusCode::FORBIDDEN,
+        CallError::UnknownCommand(_) | CallError::NotFound(_) => StatusCode::NOT_FOUND,
+        CallError::NotReadOnly => StatusCode::METHOD_NOT_ALLOWED,
+        CallError::Conflict(_) => StatusCode::CONFLICT,
+        CallError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        CallError::Failed(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        CallError::TooManyCalls => StatusCode::TOO_MANY_REQUESTS,
+        CallError::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        CallError::PluginFault { .. } => StatusCode::BAD_GATEWAY,
+        CallError::Unavailable(_) | CallError::LimitExceeded { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        CallError::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
+    }
+}
+
+/// Where the peer of a request is; every connection has one.
+fn peer(request: &Request<Body>) -> Option<Peer> {
+    request.extensions().get::<Peer>().copied()
+}

@@ -1,0 +1,181 @@
+//! A client of a host's ReST interface, over the local socket or TCP.
+
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::{Request, Uri};
+use hyper_util::rt::TokioIo;
+use serde_json::{Map, Value, json};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+/// Longest answer that is read, in bytes.
+const ANSWER_BYTES_MAX: usize = 256 << 20;
+
+/// Why there is no result.
+#[derive(Debug, Error)]
+pub(super) enum ClientError {
+    /// No connection, or it broke.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The host answered with a problem.
+    #[error("{0}")]
+    Refused(Problem),
+    /// What answered is not a host.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// A problem details object (RFC 9457), as the host sends it.
+#[derive(Debug)]
+pub(super) struct Problem(pub(super) Value);
+
+impl Problem {
+    fn text(&self, key: &str) -> &str {
+        self.0.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Its stable code.
+    pub(super) fn code(&self) -> &str {
+        self.text("code")
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}: {}", self.text("title"), self.text("detail"))?;
+        if !matches!(self.code(), "invalid-arguments" | "unknown-command" | "not-found" | "command-failed" | "conflict") {
+            write!(formatter, " (request {})", self.text("instance"))?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+enum Target {
+    Local(PathBuf),
+    Remote(String),
+}
+
+/// A host to talk to.
+#[derive(Debug)]
+pub(super) struct Client {
+    target: Target,
+    authorization: Option<String>,
+}
+
+type Credential = Option<(String, String)>;
+
+fn basic(credential: Credential) -> Option<String> {
+    credential.map(|(user, password)| format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+}
+
+impl Client {
+    /// The host whose socket this is.
+    pub(super) fn local(socket: PathBuf, credential: Credential) -> Self {
+        Self { target: Target::Local(socket), authorization: basic(credential) }
+    }
+
+    /// The host at a URL.
+    pub(super) fn remote(url: &str, credential: Credential) -> Result<Self, String> {
+        let uri: Uri = url.parse().map_err(|_| format!("`{url}` is not a URL, such as http://127.0.0.1:5280"))?;
+        let address = match (uri.scheme_str(), uri.host()) {
+            (Some("http"), Some(host)) => format!("{host}:{}", uri.port_u16().unwrap_or(80)),
+            (Some("https"), _) => return Err("https is not offered by this version; use http, or a tunnel".to_owned()),
+            _ => return Err(format!("`{url}` is not a URL, such as http://127.0.0.1:5280")),
+        };
+        Ok(Self { target: Target::Remote(address), authorization: basic(credential) })
+    }
+
+    /// What to call the host in texts for people.
+    pub(super) fn name(&self) -> String {
+        match &self.target {
+            Target::Local(_) => "http://HOST:5280".to_owned(),
+            Target::Remote(address) => format!("http://{address}"),
+        }
+    }
+
+    /// Calls a command, at a version if one is given.
+    pub(super) fn call(&self, command: &str, version: Option<u32>, arguments: &Value) -> Result<Value, ClientError> {
+        let version = version.map_or_else(String::new, |version| format!("/v{version}"));
+        self.send(&format!("/api/{command}{version}"), arguments.to_string())
+    }
+
+    /// The commands whose name or tag the topic is, with everything known about them.
+    pub(super) fn help(&self, topic: Option<&str>) -> Result<Vec<Value>, ClientError> {
+        let mut arguments = Map::new();
+        if let Some(topic) = topic {
+            arguments.insert("topic".to_owned(), json!(topic));
+        }
+        match self.call("help", None, &Value::Object(arguments))? {
+            Value::Array(entries) => Ok(entries),
+            _ => Err(ClientError::Unusable("the host's help is not a list".to_owned())),
+        }
+    }
+
+    fn send(&self, path: &str, body: String) -> Result<Value, ClientError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| ClientError::Unreachable(error.to_string()))?;
+        runtime.block_on(async {
+            match &self.target {
+                Target::Local(socket) => {
+                    let stream = UnixStream::connect(socket).await.map_err(|error| {
+                        let socket = socket.display();
+                        ClientError::Unreachable(format!(
+                            "no host answers at {socket} ({error}); start one with `muster serve`, or name its data \
+                             directory with --data, or a remote one with --url"
+                        ))
+                    })?;
+                    self.exchange(stream, "localhost", path, body).await
+                }
+                Target::Remote(address) => {
+                    let stream = TcpStream::connect(address).await.map_err(|error| {
+                        ClientError::Unreachable(format!("no host answers at {address} ({error})"))
+                    })?;
+                    self.exchange(stream, address, path, body).await
+                }
+            }
+        })
+    }
+
+    async fn exchange<S>(&self, stream: S, host: &str, path: &str, body: String) -> Result<Value, ClientError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let broken = |error: &dyn std::fmt::Display| ClientError::Unreachable(format!("the connection broke: {error}"));
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+        let mut request = Request::post(path).header(HOST, host).header(CONTENT_TYPE, "application/json");
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        let request = request
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| ClientError::Unusable(format!("that cannot be asked for: {error}")))?;
+        let answered = async {
+            let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+            Ok((status, body.map_err(|error| broken(&error))?.to_bytes()))
+        };
+        // The connection ends when the sender is dropped; both are driven until the answer is there.
+        let mut connection = std::pin::pin!(connection);
+        let mut answered = std::pin::pin!(answered);
+        let (status, bytes) = tokio::select! {
+            answer = &mut answered => answer?,
+            ended = &mut connection => match ended {
+                Ok(()) => answered.await?,
+                Err(error) => return Err(broken(&error)),
+            },
+        };
+        let value: Value = serde_json::from_slice(&bytes).map_err(|_| {
+            ClientError::Unusable(format!("what answers there is no Muster host (status {status}, no JSON)"))
+        })?;
+        if status.is_success() { Ok(value) } else { Err(ClientError::Refused(Problem(value))) }
+    }
+}

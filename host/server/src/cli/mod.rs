@@ -1,0 +1,185 @@
+//! The command line. Every subcommand but `serve` is a client of a host's ReST interface, by default over the local
+//! socket of the data directory: it can do nothing the wire cannot, and is checked like everybody.
+
+mod account;
+mod call;
+mod client;
+mod config;
+mod help;
+mod output;
+mod plugin;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use client::{Client, ClientError};
+use output::Format;
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  done
+  1  the command ran and failed
+  2  wrong usage or arguments
+  3  the host cannot be reached
+  4  not authenticated, or not permitted
+  5  no such command, plugin or file
+  6  the host or a plugin is at fault, or a limit was hit";
+
+/// A WebAssembly plugin host: every command through every interface, behind one permission layer.
+#[derive(Debug, Parser)]
+#[command(name = "muster", version, after_help = AFTER_HELP, disable_help_subcommand = true, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    action: Action,
+}
+
+/// Which host, and as whom.
+#[derive(Args, Debug)]
+struct Connection {
+    /// Data directory of a host on this machine
+    #[arg(long, global = true, value_name = "DIR", env = "MUSTER_DATA", default_value = "muster-data")]
+    data: PathBuf,
+    /// Address of a host elsewhere, such as http://127.0.0.1:5280
+    #[arg(long, global = true, value_name = "URL", env = "MUSTER_URL")]
+    url: Option<String>,
+    /// Account to call as; its password is read from `MUSTER_PASSWORD`, or asked for
+    #[arg(long, global = true, value_name = "USER@HOST", env = "MUSTER_USER")]
+    user: Option<String>,
+    /// Print results and errors as JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Run a host
+    Serve(Serve),
+    /// Call a command
+    Call(call::Call),
+    /// Describe commands: a name, a tag, a pattern, or everything
+    Help(help::Help),
+    /// Install, upgrade, remove and inspect plugins
+    #[command(subcommand)]
+    Plugin(plugin::Plugin),
+    /// Add, list and remove accounts
+    #[command(subcommand)]
+    Account(account::Account),
+    /// Check the configuration file
+    #[command(subcommand)]
+    Config(config::Action),
+    /// Print the completion script of a shell
+    Completion {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// How to run a host.
+#[derive(Args, Debug)]
+struct Serve {
+    /// Configuration file; without, muster.yaml in the data directory if there is one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address to serve `ReST` at, instead of the configured one; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// Form of log lines
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Why a subcommand did not do what it was told.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    /// It was told something it does not understand.
+    #[error("{0}")]
+    Usage(String),
+    /// Something it was to work on is not there.
+    #[error("{0}")]
+    Missing(String),
+    /// The host could not be reached, or refused.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// It could not be done here.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl CliError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Missing(_) => 5,
+            Self::Failed(_) => 1,
+            Self::Client(ClientError::Unreachable(_)) => 3,
+            Self::Client(ClientError::Unusable(_)) => 6,
+            Self::Client(ClientError::Refused(problem)) => match problem.code() {
+                "malformed" | "invalid-arguments" | "too-large" | "not-read-only" => 2,
+                "unauthenticated" | "forbidden" | "denied" => 4,
+                "unknown-command" | "not-found" | "no-such-address" => 5,
+                "conflict" | "command-failed" => 1,
+                _ => 6,
+            },
+        }
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let format = if cli.connection.json { Format::Json } else { Format::Text };
+    match run(cli, format) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&error, format);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(cli: Cli, format: Format) -> Result<(), CliError> {
+    let connection = cli.connection;
+    match cli.action {
+        Action::Serve(serve) => {
+            let options = crate::serve::Options {
+                data: connection.data,
+                config: serve.config,
+                listen: serve.listen,
+                log_json: matches!(serve.log_format, LogFormat::Json),
+            };
+            crate::serve::run(&options).map_err(CliError::Failed)
+        }
+        Action::Call(call) => call::run(&client(&connection)?, call, format),
+        Action::Help(help) => help::run(&client(&connection)?, &help, format),
+        Action::Plugin(action) => plugin::run(|| client(&connection), action, format),
+        Action::Account(action) => account::run(&client(&connection)?, action, format),
+        Action::Config(action) => config::run(&connection.data, &action, format),
+        Action::Completion { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "muster", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}
+
+fn client(connection: &Connection) -> Result<Client, CliError> {
+    let credential = match &connection.user {
+        None => None,
+        Some(user) => Some((user.clone(), account::password_of(user)?)),
+    };
+    match &connection.url {
+        Some(url) => Client::remote(url, credential).map_err(CliError::Usage),
+        None => Ok(Client::local(connection.data.join(crate::serve::SOCKET), credential)),
+    }
+}

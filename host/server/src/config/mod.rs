@@ -1,0 +1,185 @@
+//! `muster.yaml`, in two stages: as written (YAML with positions) and as meant ([`Config`]). Everything is checked
+//! before anything is opened; an unknown key or a value of the wrong kind is an error.
+
+mod permissions;
+mod yaml;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use muster_builtin::LOG_LEVELS;
+use muster_core::permission::Permissions;
+use muster_wasm::{Limits, MEMORY_BYTES_CEILING};
+
+pub use yaml::ConfigError;
+use yaml::Node;
+
+/// The address without configuration.
+const LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 5280));
+const KEYS: [&str; 8] =
+    ["listen", "hosts", "loglevel", "limits", "plugins_available", "acl", "access_rules", "api_permissions"];
+const LIMITS: [&str; 9] = [
+    "body_bytes_max",
+    "call_deadline_ms",
+    "connections_max",
+    "drain_deadline_ms",
+    "calls_max",
+    "memory_bytes_max",
+    "result_bytes_max",
+    "log_lines_max",
+    "describe_deadline_ms",
+];
+
+/// The configuration, as meant.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where ReST is served.
+    pub listen: SocketAddr,
+    /// Hosts accounts can be at.
+    pub hosts: Vec<String>,
+    /// One of [`LOG_LEVELS`].
+    pub log_level: String,
+    /// Longest body of a request, in bytes.
+    pub body_bytes_max: usize,
+    /// Time a call may take as a whole.
+    pub call_deadline: Duration,
+    /// Connections open at a time.
+    pub connections_max: usize,
+    /// Time for calls to end when the host stops.
+    pub drain_deadline: Duration,
+    /// Bounds on plugins.
+    pub limits: Limits,
+    /// Where components lie ready to be installed by name; `available` in the data directory without.
+    pub plugins_available: Option<PathBuf>,
+    /// Who may call what.
+    pub permissions: Permissions,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: LISTEN,
+            hosts: vec!["localhost".to_owned()],
+            log_level: "info".to_owned(),
+            body_bytes_max: 1 << 20,
+            call_deadline: Duration::from_secs(30),
+            connections_max: 10_000,
+            drain_deadline: Duration::from_secs(30),
+            limits: Limits::default(),
+            plugins_available: None,
+            permissions: Permissions::with_default_groups(BTreeMap::new(), BTreeMap::new()),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or has a mistake: the text begins with file, line and column.
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let text =
+            std::fs::read_to_string(path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
+        Self::parse(&path.display().to_string(), &text).map_err(|error| error.to_string())
+    }
+
+    /// Parses the text of the file named `file`.
+    ///
+    /// # Errors
+    /// The first mistake.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
+        yaml::with_document(file, text, |document| match document {
+            Some(root) if !root.is_null() => Self::from_root(&root),
+            _ => Ok(Self::default()),
+        })
+    }
+
+    fn from_root(root: &Node<'_>) -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        let (mut acls, mut access_rules, mut groups) = (BTreeMap::new(), BTreeMap::new(), None);
+        for member in root.members("a map of settings")? {
+            let node = root.below(member.key, member.value);
+            match member.key {
+                "listen" => config.listen = address(&node)?,
+                "hosts" => config.hosts = hosts(&node)?,
+                "loglevel" => config.log_level = log_level(&node)?,
+                "limits" => limits(&node, &mut config)?,
+                "plugins_available" => config.plugins_available = Some(node.text("a directory")?.into()),
+                "acl" => {
+                    for named in node.members("a map of ACLs")? {
+                        acls.insert(named.key.to_owned(), permissions::acl(&node.below(named.key, named.value))?);
+                    }
+                }
+                "access_rules" => {
+                    for named in node.members("a map of access rules")? {
+                        let rule = permissions::access_rule(&node.below(named.key, named.value))?;
+                        access_rules.insert(named.key.to_owned(), rule);
+                    }
+                }
+                "api_permissions" => groups = Some(permissions::groups(&node)?),
+                other => return Err(root.at(member.key_node).unknown("key", other, &KEYS)),
+            }
+        }
+        config.permissions = match groups {
+            Some(groups) => Permissions::new(groups, acls, access_rules),
+            None => Permissions::with_default_groups(acls, access_rules),
+        };
+        Ok(config)
+    }
+}
+
+fn address(node: &Node<'_>) -> Result<SocketAddr, ConfigError> {
+    let text = node.text("an address and a port, such as 127.0.0.1:5280")?;
+    text.parse().map_err(|_| node.error(format!("`{text}` is not an address and a port, such as 127.0.0.1:5280")))
+}
+
+fn hosts(node: &Node<'_>) -> Result<Vec<String>, ConfigError> {
+    let host = |item: Node<'_>| {
+        let text = item.text("a host name")?;
+        let account = muster_core::name::AccountId::new("any", &text);
+        account.map(|account| account.host().to_owned()).map_err(|error| item.error(error.to_string()))
+    };
+    let hosts: Vec<String> = node.one_or_many().into_iter().map(host).collect::<Result<_, _>>()?;
+    if hosts.is_empty() { Err(node.error("expected at least one host")) } else { Ok(hosts) }
+}
+
+fn log_level(node: &Node<'_>) -> Result<String, ConfigError> {
+    let text = node.text("a level")?;
+    if LOG_LEVELS.contains(&text.as_str()) {
+        Ok(text)
+    } else {
+        Err(node.error(format!("`{text}` is not a level; known are {}", LOG_LEVELS.join(", "))))
+    }
+}
+
+fn limits(node: &Node<'_>, config: &mut Config) -> Result<(), ConfigError> {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    const BODY_BYTES: u64 = 1 << 30;
+    for member in node.members("a map of limits")? {
+        let below = node.below(member.key, member.value);
+        let number = |least, most| below.number(least, most);
+        let size = |least, most: u64| number(least, most).map(|number| usize::try_from(number).unwrap_or(usize::MAX));
+        let limits = &mut config.limits;
+        match member.key {
+            "body_bytes_max" => config.body_bytes_max = size(1, BODY_BYTES)?,
+            "call_deadline_ms" => config.call_deadline = Duration::from_millis(number(1, DAY_MS)?),
+            "connections_max" => config.connections_max = size(1, 1_000_000)?,
+            "drain_deadline_ms" => config.drain_deadline = Duration::from_millis(number(0, DAY_MS)?),
+            "calls_max" => limits.calls_max = size(1, 4096)?,
+            "memory_bytes_max" => limits.memory_bytes_max = size(64 << 10, MEMORY_BYTES_CEILING as u64)?,
+            "result_bytes_max" => {
+                limits.result_bytes_max = size(1, BODY_BYTES)?;
+                limits.hostcall_bytes_max = limits.hostcall_bytes_max.max(2 * limits.result_bytes_max);
+            }
+            "log_lines_max" => limits.log_lines_max = u32::try_from(number(0, 1_000_000)?).unwrap_or(u32::MAX),
+            "describe_deadline_ms" => limits.describe_deadline_ms = number(1, DAY_MS)?,
+            other => return Err(node.at(member.key_node).unknown("key", other, &LIMITS)),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,13 @@
+//! The `muster` program: the host itself (`serve`) and the command line that talks to one.
+//!
+//! The only crate that knows every other. [`config`] says what is wanted, [`serve`] puts the parts together, [`cli`] is
+//! what a person types.
+
+pub mod cli;
+pub mod config;
+pub mod serve;
+
+mod clock;
+mod control;
+mod logging;
+mod passwords;

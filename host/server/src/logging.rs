@@ -1,0 +1,48 @@
+//! The host's log: lines on standard error, at a level that can change while it runs.
+
+use std::sync::{Mutex, PoisonError};
+
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, reload};
+
+/// Sets the level of the running log.
+#[derive(Debug)]
+pub(crate) struct LogLevel {
+    handle: reload::Handle<LevelFilter, Registry>,
+    name: Mutex<String>,
+}
+
+impl LogLevel {
+    /// Starts the log at a level. Once for each process.
+    pub(crate) fn start(level: &str, json: bool) -> Self {
+        let (filter, handle) = reload::Layer::new(filter(level));
+        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+        let registry = tracing_subscriber::registry().with(filter);
+        let started = if json { registry.with(lines.json()).try_init() } else { registry.with(lines).try_init() };
+        // A second start in one process keeps the first log; only tests do that.
+        drop(started);
+        Self { handle, name: Mutex::new(level.to_owned()) }
+    }
+
+    pub(crate) fn set(&self, level: &str) {
+        if self.handle.reload(filter(level)).is_ok() {
+            level.clone_into(&mut self.name.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    pub(crate) fn name(&self) -> String {
+        self.name.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn filter(level: &str) -> LevelFilter {
+    match level {
+        "none" => LevelFilter::OFF,
+        "error" => LevelFilter::ERROR,
+        "warning" => LevelFilter::WARN,
+        "debug" => LevelFilter::DEBUG,
+        _ => LevelFilter::INFO,
+    }
+}

@@ -1,0 +1,185 @@
+//! Puts the parts together and runs them until somebody says stop.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use muster_builtin::Services;
+use muster_core::authn::{Accounts, Authenticator, Passwords};
+use muster_core::clock::Clock;
+use muster_core::command::Origin;
+use muster_core::dispatch::Dispatcher;
+use muster_core::storage::Storage;
+use muster_frontend::listen::{ConnectionLimits, bind_local, serve_local, serve_tcp};
+use muster_frontend::rest::Rest;
+use muster_storage::RedbStorage;
+use muster_wasm::{Lifecycle, Loader};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::control::Process;
+use crate::logging::LogLevel;
+use crate::passwords::Argon2Passwords;
+
+/// File name of the local socket, in the data directory.
+pub const SOCKET: &str = "muster.sock";
+/// File name of the configuration, where none is given.
+pub const CONFIG: &str = "muster.yaml";
+
+/// How the host is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// State, socket and compiled code go here.
+    pub data: PathBuf,
+    /// The configuration file. Without, `muster.yaml` in the data directory if there is one, else the defaults.
+    pub config: Option<PathBuf>,
+    /// Overrides the configured address.
+    pub listen: Option<SocketAddr>,
+    /// Log lines as JSON.
+    pub log_json: bool,
+}
+
+/// Runs the host until it is told to stop, by a signal or by the command `stop`.
+///
+/// # Errors
+/// A sentence for the operator when it cannot start.
+pub fn run(options: &Options) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("the runtime cannot start: {error}"))?;
+    let result = runtime.block_on(run_host(options));
+    // Work on blocking threads (hashing, compiling) is not waited for: nothing of it is acknowledged.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+async fn run_host(options: &Options) -> Result<(), String> {
+    let config_file = options.config.clone().or_else(|| {
+        let file = options.data.join(CONFIG);
+        file.exists().then_some(file)
+    });
+    // Everything is checked before anything is opened.
+    let config = config_file.as_deref().map_or_else(|| Ok(Config::default()), Config::read)?;
+    let log_level = LogLevel::start(&config.log_level, options.log_json);
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&options.data)
+        .map_err(|error| format!("the data directory {} cannot be made: {error}", options.data.display()))?;
+    let socket = options.data.join(SOCKET);
+    let local = bind_local(&socket).map_err(|error| format!("{} cannot be opened: {error}", socket.display()))?;
+    let address = options.listen.unwrap_or(config.listen);
+    let tcp = TcpListener::bind(address).await.map_err(|error| format!("{address} cannot be opened: {error}"))?;
+    let address = tcp.local_addr().map_err(|error| error.to_string())?;
+
+    let (stopping, stop) = watch::channel(false);
+    let host = assemble(&options.data, config_file, &config, log_level, stopping.clone()).await?;
+    let rest = Rest::new(Arc::clone(&host.dispatcher), random_u64()?, config.body_bytes_max).router();
+    let limits = ConnectionLimits {
+        connections_max: config.connections_max,
+        drain_deadline_ms: u64::try_from(config.drain_deadline.as_millis()).unwrap_or(u64::MAX),
+        ..ConnectionLimits::default()
+    };
+    let owner = rustix::process::geteuid().as_raw();
+    announce(address, &socket)?;
+    let signals = stop_on_signal(stopping);
+    tokio::select! {
+        ((), ()) = async {
+            tokio::join!(
+                serve_tcp(tcp, rest.clone(), limits, stop.clone()),
+                serve_local(local, owner, rest, limits, stop.clone()),
+            )
+        } => {}
+        error = signals => return Err(error),
+    }
+    drop(host);
+    let _ = std::fs::remove_file(&socket);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// What must live as long as the host.
+struct Host {
+    dispatcher: Arc<Dispatcher>,
+    /// Commands hold these weakly or through the registry; the host holds them for good.
+    _parts: (Arc<Services>, Arc<Process>),
+}
+
+async fn assemble(
+    data: &Path,
+    config_file: Option<PathBuf>,
+    config: &Config,
+    log_level: LogLevel,
+    stopping: watch::Sender<bool>,
+) -> Result<Host, String> {
+    let storage = RedbStorage::open(&data.join("muster.redb"))
+        .map_err(|error| format!("the store in {} cannot be opened: {error}", data.display()))?;
+    let storage: Arc<dyn Storage> = Arc::new(storage);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let passwords: Arc<dyn Passwords> = Arc::new(Argon2Passwords::new()?);
+    let mut key = [0_u8; 64];
+    getrandom::fill(&mut key).map_err(|error| error.to_string())?;
+    let accounts = Arc::new(Accounts::new(Arc::clone(&storage), passwords, Arc::clone(&clock), key));
+    let authenticator = Authenticator::new(Arc::clone(&accounts));
+    let dispatcher = Arc::new(Dispatcher::new(authenticator, clock, config.call_deadline));
+    let process = Arc::new(Process {
+        config_file,
+        log_level,
+        dispatcher: Arc::downgrade(&dispatcher),
+        accounts: Arc::clone(&accounts),
+        stopping,
+        started: Instant::now(),
+    });
+    process.apply(config.clone());
+
+    let loader = Loader::new(config.limits, &data.join("code"), Arc::clone(&storage)).map_err(|error| error.to_string())?;
+    tracing::info!(pooling = loader.info().pooling, resident = loader.info().resident, "engine ready");
+    let available = config.plugins_available.clone().unwrap_or_else(|| data.join("available"));
+    let plugins = Arc::new(Lifecycle::new(Arc::new(loader), storage, Arc::clone(&dispatcher), available));
+    let services = Arc::new(Services {
+        accounts,
+        plugins: Arc::clone(&plugins) as _,
+        control: Arc::clone(&process) as _,
+        dispatcher: Arc::downgrade(&dispatcher),
+    });
+    let commands = muster_builtin::commands(&services)?;
+    dispatcher.registry().replace(&Origin::Builtin, commands).map_err(|error| error.to_string())?;
+    plugins.restore().await.map_err(|error| error.to_string())?;
+    Ok(Host { dispatcher, _parts: (services, process) })
+}
+
+/// One line on standard output that whoever started the host can wait for.
+fn announce(address: SocketAddr, socket: &Path) -> Result<(), String> {
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "ready: http://{address} and {}", socket.display())
+        .and_then(|()| output.flush())
+        .map_err(|error| error.to_string())
+}
+
+/// Says stop on SIGTERM or SIGINT; a second one ends the process at once. Returns only when signals cannot be had.
+async fn stop_on_signal(stopping: watch::Sender<bool>) -> String {
+    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (mut terminate, mut interrupt) = match (terminate, interrupt) {
+        (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
+        (Err(error), _) | (_, Err(error)) => return format!("signals cannot be received: {error}"),
+    };
+    let mut asked = false;
+    loop {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        if asked {
+            std::process::exit(130);
+        }
+        asked = true;
+        tracing::info!("stopping; once more to stop at once");
+        stopping.send_replace(true);
+    }
+}
+
+fn random_u64() -> Result<u64, String> {
+    getrandom::u64().map_err(|error| error.to_string())
+}

@@ -1,0 +1,213 @@
+//! [`Storage`] in one file on the local disk, by redb (ACID, no server).
+//!
+//! Reads are answered from a read transaction at once: pages are cached, and a reader never waits for a writer. Writes
+//! go to one thread that takes all changes waiting at the moment, makes them in one transaction and syncs once: under
+//! load many callers share the price of one sync, and nobody is answered before it is on disk.
+
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+
+use muster_core::BoxFuture;
+use muster_core::storage::{Entry, Expect, Revision, Storage, StorageError};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use tokio::sync::oneshot;
+
+/// Bucket and key to revision and value.
+const ENTRIES: TableDefinition<'_, (&str, &str), (u64, &[u8])> = TableDefinition::new("entries");
+/// The last revision given to any key.
+const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
+const REVISION: &str = "revision";
+
+/// Most changes waiting for the disk; who comes then waits for a place.
+const CHANGES_WAITING_MAX: usize = 1024;
+/// Most changes made in one transaction.
+const CHANGES_PER_COMMIT_MAX: usize = 256;
+
+/// The store in one file.
+#[derive(Debug)]
+pub struct RedbStorage {
+    database: Arc<Database>,
+    changes: mpsc::SyncSender<Change>,
+}
+
+#[derive(Debug)]
+struct Change {
+    bucket: String,
+    key: String,
+    /// Nothing to remove the key.
+    value: Option<Vec<u8>>,
+    expect: Expect,
+    answer: oneshot::Sender<Result<Changed, StorageError>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Changed {
+    revision: Revision,
+    was_there: bool,
+}
+
+impl RedbStorage {
+    /// Opens the file, making it if needed. A file that was not closed is repaired by redb on the way.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is in use by another process, or is not a store.
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
+        let database = Arc::new(Database::create(path).map_err(failed)?);
+        let transaction = database.begin_write().map_err(failed)?;
+        transaction.open_table(ENTRIES).map_err(failed)?;
+        transaction.open_table(COUNTERS).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+        let (changes, waiting) = mpsc::sync_channel(CHANGES_WAITING_MAX);
+        let writer = Arc::clone(&database);
+        std::thread::Builder::new()
+            .name("storage-writer".to_owned())
+            .spawn(move || write_until_closed(&writer, &waiting))
+            .map_err(failed)?;
+        Ok(Self { database, changes })
+    }
+
+    async fn change(
+        &self,
+        bucket: &str,
+        key: &str,
+        value: Option<Vec<u8>>,
+        expect: Expect,
+    ) -> Result<Changed, StorageError> {
+        let (answer, answered) = oneshot::channel();
+        let mut change = Change { bucket: bucket.to_owned(), key: key.to_owned(), value, expect, answer };
+        loop {
+            match self.changes.try_send(change) {
+                Ok(()) => break,
+                Err(mpsc::TrySendError::Full(back)) => {
+                    change = back;
+                    tokio::task::yield_now().await;
+                }
+                Err(mpsc::TrySendError::Disconnected(_)) => return Err(closed()),
+            }
+        }
+        answered.await.map_err(|_| closed())?
+    }
+}
+
+impl Storage for RedbStorage {
+    fn get<'a>(&'a self, bucket: &'a str, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StorageError>> {
+        let read = || -> Result<_, StorageError> {
+            let table = self.database.begin_read().map_err(failed)?.open_table(ENTRIES).map_err(failed)?;
+            let found = table.get((bucket, key)).map_err(failed)?;
+            Ok(found.map(|guard| {
+                let (revision, value) = guard.value();
+                Entry { revision, value: value.to_vec() }
+            }))
+        };
+        let result = read();
+        Box::pin(async move { result })
+    }
+
+    fn put<'a>(
+        &'a self,
+        bucket: &'a str,
+        key: &'a str,
+        value: Vec<u8>,
+        expect: Expect,
+    ) -> BoxFuture<'a, Result<Revision, StorageError>> {
+        Box::pin(async move { Ok(self.change(bucket, key, Some(value), expect).await?.revision) })
+    }
+
+    fn delete<'a>(
+        &'a self,
+        bucket: &'a str,
+        key: &'a str,
+        expect: Expect,
+    ) -> BoxFuture<'a, Result<bool, StorageError>> {
+        Box::pin(async move { Ok(self.change(bucket, key, None, expect).await?.was_there) })
+    }
+
+    fn list<'a>(
+        &'a self,
+        bucket: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<String>, StorageError>> {
+        let read = || -> Result<_, StorageError> {
+            let table = self.database.begin_read().map_err(failed)?.open_table(ENTRIES).map_err(failed)?;
+            let mut keys = Vec::new();
+            for entry in table.range((bucket, after.unwrap_or_default())..).map_err(failed)? {
+                let (place, _) = entry.map_err(failed)?;
+                let (in_bucket, key) = place.value();
+                if in_bucket != bucket || keys.len() >= limit {
+                    break;
+                }
+                if after != Some(key) {
+                    keys.push(key.to_owned());
+                }
+            }
+            Ok(keys)
+        };
+        let result = read();
+        Box::pin(async move { result })
+    }
+}
+
+fn write_until_closed(database: &Database, waiting: &mpsc::Receiver<Change>) {
+    while let Ok(first) = waiting.recv() {
+        let mut batch = vec![first];
+        while batch.len() < CHANGES_PER_COMMIT_MAX
+            && let Ok(next) = waiting.try_recv()
+        {
+            batch.push(next);
+        }
+        let outcome = commit(database, &batch);
+        for (index, change) in batch.into_iter().enumerate() {
+            let result = match &outcome {
+                Ok(results) => results.get(index).cloned().unwrap_or_else(|| Err(closed())),
+                Err(error) => Err(error.clone()),
+            };
+            // Nobody listens when the caller's deadline passed; the change stands all the same.
+            let _ = change.answer.send(result);
+        }
+    }
+}
+
+/// Makes every change of the batch in one transaction; a change whose expectation fails is left out, the others stand.
+fn commit(database: &Database, batch: &[Change]) -> Result<Vec<Result<Changed, StorageError>>, StorageError> {
+    let transaction = database.begin_write().map_err(failed)?;
+    let mut results = Vec::with_capacity(batch.len());
+    {
+        let mut entries = transaction.open_table(ENTRIES).map_err(failed)?;
+        let mut counters = transaction.open_table(COUNTERS).map_err(failed)?;
+        let mut revision = counters.get(REVISION).map_err(failed)?.map_or(0, |guard| guard.value());
+        for change in batch {
+            let place = (change.bucket.as_str(), change.key.as_str());
+            let current = entries.get(place).map_err(failed)?.map(|guard| guard.value().0);
+            let as_expected = match change.expect {
+                Expect::Anything => true,
+                Expect::Absent => current.is_none(),
+                Expect::Revision(wanted) => current == Some(wanted),
+            };
+            if !as_expected {
+                results.push(Err(StorageError::Conflict));
+                continue;
+            }
+            revision += 1;
+            match &change.value {
+                Some(value) => drop(entries.insert(place, (revision, value.as_slice())).map_err(failed)?),
+                None => drop(entries.remove(place).map_err(failed)?),
+            }
+            results.push(Ok(Changed { revision, was_there: current.is_some() }));
+        }
+        counters.insert(REVISION, revision).map_err(failed)?;
+    }
+    transaction.commit().map_err(failed)?;
+    Ok(results)
+}
+
+fn failed(error: impl std::fmt::Display) -> StorageError {
+    StorageError::Failed(error.to_string())
+}
+
+fn closed() -> StorageError {
+    StorageError::Failed("the writer has ended".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

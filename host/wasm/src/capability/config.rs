@@ -1,0 +1,14 @@
+//! `wasi:config/store`: the settings the operator gave to this plugin, and no others.
+
+use crate::bindings::wasi::config::store::{Error, Host};
+use crate::state::PluginState;
+
+impl Host for PluginState {
+    async fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<String>, Error>> {
+        Ok(Ok(self.plugin.settings.get(&key).cloned()))
+    }
+
+    async fn get_all(&mut self) -> wasmtime::Result<Result<Vec<(String, String)>, Error>> {
+        Ok(Ok(self.plugin.settings.iter().map(|(key, value)| (key.clone(), value.clone())).collect()))
+    }
+}

@@ -1,0 +1,128 @@
+//! `wasi:logging`: a guest's lines, with plugin and request id, bounded per call.
+//!
+//! A line with level `critical` and context `panic` is how a guest reports its own panic before it traps; it is kept, so
+//! that the trap can be told from others.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use muster_core::caller::RequestId;
+
+use crate::bindings::wasi::logging::logging::{Host, Level};
+use crate::limits::Limits;
+use crate::state::PluginState;
+
+/// Bytes of an unfinished line of a standard stream that are kept.
+const PARTIAL_BYTES_MAX: usize = 4096;
+
+/// Where one call's lines go.
+#[derive(Clone, Debug)]
+pub(crate) struct GuestLog {
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    plugin: String,
+    request_id: Option<RequestId>,
+    lines_left: u32,
+    line_bytes_max: usize,
+    dropped: u64,
+    partial: Vec<u8>,
+    panic: Option<String>,
+}
+
+impl GuestLog {
+    pub(crate) fn new(plugin: &str, request_id: Option<RequestId>, limits: &Limits) -> Self {
+        let shared = Shared {
+            plugin: plugin.to_owned(),
+            request_id,
+            lines_left: limits.log_lines_max,
+            line_bytes_max: limits.log_line_bytes_max,
+            dropped: 0,
+            partial: Vec::new(),
+            panic: None,
+        };
+        Self { shared: Arc::new(Mutex::new(shared)) }
+    }
+
+    /// The message of the guest's panic, if it reported one.
+    pub(crate) fn panic(&self) -> Option<String> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).panic.clone()
+    }
+
+    /// Takes bytes of a standard stream and logs the lines they finish.
+    pub(super) fn write_stream(&self, stream: &str, bytes: &[u8]) {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rest = bytes;
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let (line, behind) = rest.split_at(end);
+            shared.keep_partial(line);
+            let whole = std::mem::take(&mut shared.partial);
+            shared.line(Level::Info, stream, &String::from_utf8_lossy(&whole));
+            rest = behind.get(1..).unwrap_or_default();
+        }
+        shared.keep_partial(rest);
+    }
+
+    fn log(&self, level: Level, context: &str, message: &str) {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if level == Level::Critical && context == "panic" {
+            shared.panic = Some(shared.cut(message));
+        }
+        shared.line(level, context, message);
+    }
+}
+
+impl Shared {
+    fn keep_partial(&mut self, bytes: &[u8]) {
+        let room = PARTIAL_BYTES_MAX.saturating_sub(self.partial.len());
+        self.partial.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
+    }
+
+    fn cut(&self, message: &str) -> String {
+        let end = message.floor_char_boundary(self.line_bytes_max);
+        message.get(..end).unwrap_or_default().to_owned()
+    }
+
+    fn line(&mut self, level: Level, context: &str, message: &str) {
+        let Some(left) = self.lines_left.checked_sub(1) else {
+            self.dropped += 1;
+            return;
+        };
+        self.lines_left = left;
+        let (message, context) = (self.cut(message), self.cut(context));
+        let (plugin, context) = (self.plugin.as_str(), context.as_str());
+        let request_id = self.request_id.as_ref().map_or("", RequestId::as_str);
+        // A guest's text is quoted, so that it cannot look like lines of the host's own.
+        match level {
+            Level::Trace => tracing::trace!(target: "guest", plugin, request_id, context, ?message),
+            Level::Debug => tracing::debug!(target: "guest", plugin, request_id, context, ?message),
+            Level::Info => tracing::info!(target: "guest", plugin, request_id, context, ?message),
+            Level::Warn => tracing::warn!(target: "guest", plugin, request_id, context, ?message),
+            Level::Error | Level::Critical => {
+                tracing::error!(target: "guest", plugin, request_id, context, ?message);
+            }
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if !self.partial.is_empty() {
+            let rest = std::mem::take(&mut self.partial);
+            self.line(Level::Info, "stdio", &String::from_utf8_lossy(&rest));
+        }
+        if self.dropped > 0 {
+            let (plugin, dropped) = (self.plugin.as_str(), self.dropped);
+            let request_id = self.request_id.as_ref().map_or("", RequestId::as_str);
+            tracing::warn!(target: "guest", plugin, request_id, dropped, "the call logged more lines than it may");
+        }
+    }
+}
+
+impl Host for PluginState {
+    async fn log(&mut self, level: Level, context: String, message: String) -> wasmtime::Result<()> {
+        self.log.log(level, &context, &message);
+        Ok(())
+    }
+}

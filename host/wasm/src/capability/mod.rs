@@ -1,0 +1,183 @@
+//! Host interfaces a plugin may import, one file each. This file only lists them: what is always there, what needs a
+//! grant, what is refused with which hint, and how granted ones are linked (invariant I7: what was not granted is not
+//! in the linker, so it cannot be named).
+
+mod config;
+mod dispatch;
+pub(crate) mod keyvalue;
+mod logging;
+mod progress;
+pub(crate) mod wasi;
+
+use muster_core::name::CommandName;
+use wasmtime::component::Linker;
+
+pub(crate) use logging::GuestLog;
+
+use crate::bindings;
+use crate::error::LoadError;
+use crate::state::{HasState, PluginState};
+
+/// The grant for durable data.
+pub(crate) const KEYVALUE: &str = "keyvalue";
+const COMMAND_PREFIX: &str = "command:";
+
+/// Whether an import can be satisfied.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Offer {
+    /// Always; what it does without a grant is nothing, or harmless.
+    Always,
+    /// Once this is granted.
+    Granted(&'static str),
+    /// Never; with a hint for the author, which begins with a separator or is empty.
+    Never(&'static str),
+}
+
+/// What this host has for an import.
+pub(crate) fn offer(import: &str) -> Offer {
+    let (interface, version) = import.split_once('@').unwrap_or((import, ""));
+    match (interface, version) {
+        ("muster:plugin/types" | "muster:plugin/dispatch" | "muster:plugin/progress", "0.1.0")
+        | ("wasi:logging/logging", "0.1.0-draft")
+        | ("wasi:config/store", "0.2.0-rc.1") => Offer::Always,
+        ("wasi:keyvalue/store" | "wasi:keyvalue/atomics" | "wasi:keyvalue/batch", "0.2.0-draft") => {
+            Offer::Granted(KEYVALUE)
+        }
+        _ if interface.starts_with("muster:plugin/") => {
+            Offer::Never("; it was built for another version of the contract, and this host speaks muster:plugin@0.1.0")
+        }
+        _ if interface.starts_with("wasi:keyvalue/") => {
+            Offer::Never(" in that version; this host has wasi:keyvalue@0.2.0-draft: store, atomics and batch")
+        }
+        _ if interface.starts_with("wasi:logging/") => {
+            Offer::Never(" in that version; this host has wasi:logging@0.1.0-draft")
+        }
+        _ if interface.starts_with("wasi:config/") => {
+            Offer::Never(" in that version; this host has wasi:config/store@0.2.0-rc.1")
+        }
+        _ if interface.starts_with("wasi:http/") => {
+            Offer::Never("; HTTP is not among the capabilities of this version")
+        }
+        _ if interface.starts_with("wasi:") && version.starts_with("0.3") => Offer::Never(
+            "; it was built for WASI 0.3, and this host has WASI 0.2: build it for the target wasm32-wasip2",
+        ),
+        _ if ["cli", "clocks", "random", "io", "filesystem", "sockets"].iter().any(|package| {
+            interface.strip_prefix("wasi:").is_some_and(|rest| rest.starts_with(&format!("{package}/")))
+        }) && version.starts_with("0.2.") =>
+        {
+            Offer::Always
+        }
+        _ => Offer::Never("; remove the import, or have the plugin do without it"),
+    }
+}
+
+/// What an operator allowed a plugin.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Grants {
+    keyvalue: bool,
+    commands: Vec<CommandName>,
+}
+
+impl Grants {
+    /// Parses `keyvalue` and `command:NAME`.
+    ///
+    /// # Errors
+    /// On any other text.
+    pub fn parse(texts: &[String]) -> Result<Self, LoadError> {
+        let mut grants = Self::default();
+        for text in texts {
+            let command = text.strip_prefix(COMMAND_PREFIX).and_then(|name| CommandName::parse(name).ok());
+            match (text.as_str(), command) {
+                (KEYVALUE, _) => grants.keyvalue = true,
+                (_, Some(command)) => grants.commands.push(command),
+                _ => return Err(LoadError::UnknownGrant(text.clone())),
+            }
+        }
+        Ok(grants)
+    }
+
+    fn has(&self, grant: &str) -> bool {
+        grant == KEYVALUE && self.keyvalue
+    }
+
+    fn allows_command(&self, name: &str) -> bool {
+        self.commands.iter().any(|command| command.as_str() == name)
+    }
+}
+
+/// Checks every import against what is offered and granted.
+///
+/// # Errors
+/// The first import that cannot be satisfied, and why.
+pub(crate) fn check_imports(imports: &[String], grants: &Grants) -> Result<(), LoadError> {
+    for import in imports {
+        match offer(import) {
+            Offer::Always => {}
+            Offer::Granted(grant) if grants.has(grant) => {}
+            Offer::Granted(grant) => return Err(LoadError::MissingGrant { import: import.clone(), grant }),
+            Offer::Never(hint) => {
+                return Err(LoadError::UnknownImport { import: import.clone(), hint: hint.to_owned() });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Links what every plugin has.
+pub(crate) fn add_always(linker: &mut Linker<PluginState>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    bindings::muster::plugin::types::add_to_linker::<_, HasState>(linker, |state| state)?;
+    bindings::muster::plugin::dispatch::add_to_linker::<_, HasState>(linker, |state| state)?;
+    bindings::muster::plugin::progress::add_to_linker::<_, HasState>(linker, |state| state)?;
+    bindings::wasi::logging::logging::add_to_linker::<_, HasState>(linker, |state| state)?;
+    bindings::wasi::config::store::add_to_linker::<_, HasState>(linker, |state| state)
+}
+
+/// Links what this plugin was granted on top.
+pub(crate) fn add_granted(linker: &mut Linker<PluginState>, grants: &Grants) -> wasmtime::Result<()> {
+    if grants.keyvalue {
+        keyvalue::add_to_linker(linker)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_import_is_refused_with_its_reason() {
+        for (import, expected) in [
+            ("muster:plugin/dispatch@0.1.0", Offer::Always),
+            ("wasi:cli/stderr@0.2.12", Offer::Always),
+            ("wasi:sockets/tcp@0.2.0", Offer::Always),
+            ("wasi:keyvalue/store@0.2.0-draft", Offer::Granted("keyvalue")),
+        ] {
+            assert_eq!(offer(import), expected, "{import}");
+        }
+        for (import, part) in [
+            ("muster:plugin/dispatch@0.2.0", "another version of the contract"),
+            ("wasi:keyvalue/store@0.2.0-draft2", "wasi:keyvalue@0.2.0-draft"),
+            ("wasi:cli/stderr@0.3.0", "WASI 0.3"),
+            ("wasi:http/outgoing-handler@0.2.0", "HTTP"),
+            ("acme:things/magic", "remove the import"),
+            ("wasi:clickhouse/x@0.2.0", "remove the import"),
+        ] {
+            assert!(
+                matches!(offer(import), Offer::Never(hint) if hint.contains(part)),
+                "{import}: {:?}",
+                offer(import)
+            );
+        }
+    }
+
+    #[test]
+    fn only_known_grants_are_taken() {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let grants = Grants::parse(&texts(&["keyvalue", "command:status"])).unwrap();
+        assert!(grants.has(KEYVALUE) && grants.allows_command("status") && !grants.allows_command("stop"));
+        for bad in ["", "keyvalues", "command:", "command:*", "command:Stop"] {
+            assert!(Grants::parse(&texts(&[bad])).is_err(), "{bad}");
+        }
+    }
+}

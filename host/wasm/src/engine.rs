@@ -1,0 +1,113 @@
+//! The one function that makes the engine. Compiled code is only valid for an engine with the same settings, so nobody
+//! else makes one.
+//!
+//! Instances come from a pool whose memories stay resident between calls. Keeping them resident pays only where the
+//! kernel can tell which pages are dirty (`PAGEMAP_SCAN`, Linux 6.7); so the settings are tried in that order: pool with
+//! resident memories, pool without, no pool (where address space is short).
+
+use std::time::Duration;
+
+use thiserror::Error;
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::limits::{EPOCH_MS, Limits, MEMORY_BYTES_CEILING, STACK_BYTES_MAX};
+
+/// Why no engine could be made.
+#[derive(Debug, Error)]
+#[error("no Wasm engine can be made on this machine: {0}")]
+pub struct EngineError(String);
+
+impl EngineError {
+    pub(crate) fn new(cause: String) -> Self {
+        Self(cause)
+    }
+}
+
+/// Which settings took effect on this machine.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct EngineInfo {
+    /// Instances come from a pool.
+    pub pooling: bool,
+    /// Memories stay resident between calls, and the kernel says which pages are dirty.
+    pub resident: bool,
+}
+
+/// Core instances, memories and tables one component can have; componentize-py makes 16 and more.
+const PER_COMPONENT: u32 = 64;
+/// Bytes of a memory kept resident: a small guest whole, of a large one what a call usually touches.
+const MEMORY_RESIDENT_BYTES: usize = 2 << 20;
+const TABLE_RESIDENT_BYTES: usize = 64 << 10;
+
+/// Makes the engine and starts its ticker.
+///
+/// # Errors
+/// When not even the plainest settings work.
+pub(crate) fn build(limits: &Limits) -> Result<(Engine, EngineInfo), EngineError> {
+    let attempts = [
+        EngineInfo { pooling: true, resident: true },
+        EngineInfo { pooling: true, resident: false },
+        EngineInfo { pooling: false, resident: false },
+    ];
+    let mut last = String::new();
+    for info in attempts {
+        match Engine::new(&config(limits, info)) {
+            Ok(engine) => {
+                start_ticker(&engine)?;
+                return Ok((engine, info));
+            }
+            Err(error) => {
+                tracing::debug!(?info, error = format!("{error:#}"), "engine settings not available");
+                last = format!("{error:#}");
+            }
+        }
+    }
+    Err(EngineError(last))
+}
+
+fn config(limits: &Limits, info: EngineInfo) -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .max_wasm_stack(STACK_BYTES_MAX)
+        .async_stack_size(2 * STACK_BYTES_MAX)
+        .parallel_compilation(true)
+        // Costs half a microsecond a call, and only WASI 0.3 guests need it.
+        .concurrency_support(false);
+    if info.pooling {
+        let mut pool = PoolingAllocationConfig::new();
+        let calls = u32::try_from(limits.calls_max).unwrap_or(u32::MAX).max(1);
+        pool.total_component_instances(calls)
+            .total_core_instances(calls.saturating_mul(8).max(2 * PER_COMPONENT))
+            .total_memories(calls.saturating_mul(2).max(2 * PER_COMPONENT))
+            .total_tables(calls.saturating_mul(8).max(2 * PER_COMPONENT))
+            .total_stacks(calls.saturating_mul(2))
+            .max_core_instances_per_component(PER_COMPONENT)
+            .max_memories_per_component(PER_COMPONENT)
+            .max_tables_per_component(PER_COMPONENT)
+            .table_elements(limits.table_elements_max)
+            .max_memory_size(MEMORY_BYTES_CEILING);
+        if info.resident {
+            pool.linear_memory_keep_resident(MEMORY_RESIDENT_BYTES)
+                .table_keep_resident(TABLE_RESIDENT_BYTES)
+                .pagemap_scan(Enabled::Yes);
+        }
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    }
+    config
+}
+
+/// Moves the epoch on for as long as the engine lives, so that running guests yield.
+fn start_ticker(engine: &Engine) -> Result<(), EngineError> {
+    let weak = engine.weak();
+    std::thread::Builder::new()
+        .name("epoch-ticker".to_owned())
+        .spawn(move || {
+            while let Some(engine) = weak.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                std::thread::sleep(Duration::from_millis(EPOCH_MS));
+            }
+        })
+        .map(|_| ())
+        .map_err(|error| EngineError(format!("the ticker thread cannot start: {error}")))
+}

@@ -1,0 +1,92 @@
+//! Why a component cannot be a plugin here. Every text names what the component wanted, what the host has, and what to
+//! do about it.
+
+use muster_core::registry::RegisterError;
+use thiserror::Error;
+
+/// Why nothing was loaded.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// Not Wasm at all.
+    #[error(
+        "this is not a WebAssembly file: it does not begin with the four bytes `\\0asm`; give the .wasm file that the build wrote"
+    )]
+    NotWasm,
+    /// A core module.
+    #[error(
+        "this is a core WebAssembly module, and plugins are components; build it for the target wasm32-wasip2, or make a \
+         component of it with `wasm-tools component new`"
+    )]
+    CoreModule,
+    /// Wasm that does not validate.
+    #[error("this component is damaged or incomplete: {0}; build or download it again")]
+    Invalid(String),
+    /// Too large.
+    #[error("this component has {bytes} bytes; at most {bytes_max} are allowed")]
+    TooLarge {
+        /// Its length.
+        bytes: usize,
+        /// The bound.
+        bytes_max: usize,
+    },
+    /// No name anywhere.
+    #[error("this component has no usable name in its metadata{0}; name the plugin with `--name`")]
+    NoName(String),
+    /// It does not export the contract.
+    #[error(
+        "this component does not export `{wanted}`, so it offers no commands; it exports {exported}; build it against \
+         the WIT package of this host, for example with the Rust SDK"
+    )]
+    WrongWorld {
+        /// The interface a plugin exports.
+        wanted: &'static str,
+        /// What there is.
+        exported: String,
+    },
+    /// An import that is offered, once it is granted.
+    #[error(
+        "this component imports `{import}`, which needs the grant `{grant}`; install it with `--grant {grant}` if you trust it with that"
+    )]
+    MissingGrant {
+        /// The interface.
+        import: String,
+        /// What to grant.
+        grant: &'static str,
+    },
+    /// An import that is not offered.
+    #[error("this component imports `{import}`, which this host does not offer{hint}")]
+    UnknownImport {
+        /// The interface.
+        import: String,
+        /// What might help; begins with a separator, or empty.
+        hint: String,
+    },
+    /// A grant nobody knows.
+    #[error("`{0}` is not a grant; known are `keyvalue` and `command:NAME`")]
+    UnknownGrant(String),
+    /// It cannot be compiled.
+    #[error("this component cannot be compiled: {0}")]
+    Compile(String),
+    /// Its imports do not fit the host's.
+    #[error(
+        "this component does not fit the interfaces of this host: {0}; build it against the WIT package of this host"
+    )]
+    Link(String),
+    /// `describe` answered with an error.
+    #[error("the plugin itself refuses to start: {0}")]
+    Refuses(String),
+    /// `describe` did not answer.
+    #[error("the plugin failed while describing its commands: {0}; this is a fault of the plugin")]
+    Describe(String),
+    /// A command that cannot be one.
+    #[error("the plugin's command `{command}` cannot be registered: {reason}; this is a fault of the plugin")]
+    BadCommand {
+        /// Its name, as described.
+        command: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A clash of names.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
+}

@@ -1,0 +1,148 @@
+//! Looks into a component without running, or even compiling, any of it.
+
+use std::fmt::Write as _;
+
+use muster_core::name::PluginName;
+use muster_core::plugins::{COMPONENT_BYTES_MAX, PluginInfo};
+use sha2::{Digest, Sha256};
+use wasm_metadata::Payload;
+use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload as Section, Validator, WasmFeatures};
+
+use crate::capability::{self, Offer};
+use crate::error::LoadError;
+
+/// The interface every plugin exports.
+pub(crate) const COMMANDS: &str = "muster:plugin/commands@0.1.0";
+
+/// What a component says of itself.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// The name in its metadata.
+    pub name: Option<String>,
+    /// The version in its metadata.
+    pub version: Option<String>,
+    /// The description in its metadata.
+    pub description: Option<String>,
+    /// `sha256:` and 64 hexadecimal digits.
+    pub digest: String,
+    /// Its length.
+    pub size_bytes: usize,
+    /// Interfaces it imports, in order.
+    pub imports: Vec<String>,
+    /// Interfaces and functions it exports, in order.
+    pub exports: Vec<String>,
+    /// The tools that made it.
+    pub producers: Vec<String>,
+}
+
+/// Looks into a component.
+///
+/// # Errors
+/// When it is no component, is damaged, or is too large.
+pub fn inspect(bytes: &[u8]) -> Result<Inspection, LoadError> {
+    if bytes.len() > COMPONENT_BYTES_MAX {
+        return Err(LoadError::TooLarge { bytes: bytes.len(), bytes_max: COMPONENT_BYTES_MAX });
+    }
+    if !bytes.starts_with(b"\0asm") {
+        return Err(LoadError::NotWasm);
+    }
+    let invalid = |error: &dyn std::fmt::Display| LoadError::Invalid(error.to_string());
+    let (mut imports, mut exports, mut depth) = (Vec::new(), Vec::new(), 0_u32);
+    for section in Parser::new(0).parse_all(bytes) {
+        // Nested modules and components are parsed in place; only the outermost one's names count.
+        match section.map_err(|error| invalid(&error))? {
+            Section::Version { encoding: Encoding::Module, .. } if depth == 0 => return Err(LoadError::CoreModule),
+            Section::Version { .. } => depth += 1,
+            Section::End(_) => depth = depth.saturating_sub(1),
+            Section::ComponentImportSection(section) if depth == 1 => {
+                for import in section {
+                    imports.push(import.map_err(|error| invalid(&error))?.name.name.to_owned());
+                }
+            }
+            Section::ComponentExportSection(section) if depth == 1 => {
+                for export in section {
+                    let export = export.map_err(|error| invalid(&error))?;
+                    if export.kind != ComponentExternalKind::Type {
+                        exports.push(export.name.name.to_owned());
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Validator::new_with_features(WasmFeatures::all()).validate_all(bytes).map_err(|error| invalid(&error))?;
+    let payload = Payload::from_binary(bytes).map_err(|error| invalid(&error))?;
+    let metadata = payload.metadata();
+    let producers = metadata.producers.iter().flat_map(|producers| producers.iter()).flat_map(|(_, fields)| {
+        fields.iter().map(|(tool, version)| format!("{tool} {version}").trim_end().to_owned()).collect::<Vec<_>>()
+    });
+    Ok(Inspection {
+        name: metadata.name.clone(),
+        version: metadata.version.as_ref().map(ToString::to_string),
+        description: metadata.description.as_ref().map(ToString::to_string),
+        digest: digest(bytes),
+        size_bytes: bytes.len(),
+        imports,
+        exports,
+        producers: producers.collect(),
+    })
+}
+
+impl Inspection {
+    /// What to call the plugin: what the operator said, else what the metadata says.
+    ///
+    /// # Errors
+    /// When neither is a usable name.
+    pub fn plugin_name(&self, wanted: Option<&PluginName>) -> Result<PluginName, LoadError> {
+        match (wanted, &self.name) {
+            (Some(name), _) => Ok(name.clone()),
+            (None, Some(name)) => PluginName::parse(name).map_err(|error| LoadError::NoName(format!(" ({error})"))),
+            (None, None) => Err(LoadError::NoName(String::new())),
+        }
+    }
+
+    /// The grants its imports need.
+    pub fn requests(&self) -> Vec<String> {
+        let mut requests: Vec<String> = self
+            .imports
+            .iter()
+            .filter_map(|import| match capability::offer(import) {
+                Offer::Granted(grant) => Some(grant.to_owned()),
+                Offer::Always | Offer::Never(_) => None,
+            })
+            .collect();
+        requests.dedup();
+        requests
+    }
+
+    /// The same in the words of the lifecycle; `grants` and `commands` as known so far.
+    ///
+    /// # Errors
+    /// As [`Inspection::plugin_name`].
+    pub fn info(
+        &self,
+        name: Option<&PluginName>,
+        grants: Vec<String>,
+        commands: Vec<String>,
+    ) -> Result<PluginInfo, LoadError> {
+        Ok(PluginInfo {
+            name: self.plugin_name(name)?,
+            version: self.version.clone().unwrap_or_else(|| "0.0.0".to_owned()),
+            summary: self.description.as_deref().and_then(|text| text.lines().next()).unwrap_or_default().to_owned(),
+            digest: self.digest.clone(),
+            size_bytes: self.size_bytes,
+            imports: self.imports.clone(),
+            requests: self.requests(),
+            grants,
+            commands,
+        })
+    }
+}
+
+/// `sha256:` and the digest in hexadecimal, as registries write it.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

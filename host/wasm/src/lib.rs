@@ -1,0 +1,27 @@
+//! Loads plugins and runs their commands. The only crate that names wasmtime.
+//!
+//! Loading is a one-way flow: bytes → [`inspect`] → requested against granted → linker → prepared component → `describe`
+//! → commands checked → registry ([`lifecycle`]). A failure anywhere keeps what was there and names cause and fix
+//! ([`LoadError`]). Running is another: [`invoke`] makes a fresh store and instance for each call, so that a bad guest
+//! harms only its own call (invariant I9).
+
+mod bindings;
+mod cache;
+mod capability;
+mod describe;
+mod engine;
+mod error;
+mod inspect;
+mod invoke;
+mod lifecycle;
+mod limits;
+mod load;
+mod state;
+
+pub use capability::Grants;
+pub use engine::{EngineError, EngineInfo};
+pub use error::LoadError;
+pub use inspect::{Inspection, inspect};
+pub use lifecycle::Lifecycle;
+pub use limits::{Limits, MEMORY_BYTES_CEILING};
+pub use load::{Loader, Timings};

@@ -1,0 +1,315 @@
+//! Plugins as the operator sees them: install, upgrade, uninstall, and all of them back after a restart.
+//!
+//! The order of every change is: load everything new beside the old → write it to the store → swap the registry. A
+//! failure before the swap changes nothing, and what the store has is what a restart brings back. The old version's
+//! last calls keep it alive until they end.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+
+use muster_core::BoxFuture;
+use muster_core::command::Origin;
+use muster_core::dispatch::Dispatcher;
+use muster_core::name::PluginName;
+use muster_core::plugins::{Candidate, PluginError, PluginInfo, Plugins};
+use muster_core::registry::Registered;
+use muster_core::storage::{Expect, Storage, StorageError, list_all};
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::describe;
+use crate::error::LoadError;
+use crate::load::{Loaded, Loader, Wish};
+
+const RECORDS: &str = "plugins";
+const COMPONENTS: &str = "components";
+
+/// The plugins of one host.
+#[derive(Debug)]
+pub struct Lifecycle {
+    loader: Arc<Loader>,
+    storage: Arc<dyn Storage>,
+    dispatcher: Arc<Dispatcher>,
+    /// Where components lie ready to be installed by name.
+    available: PathBuf,
+    /// Held through each change, so that changes follow one another.
+    changing: Mutex<()>,
+    installed: std::sync::Mutex<BTreeMap<PluginName, Installed>>,
+}
+
+/// What is remembered of an installed plugin beside its commands.
+#[derive(Clone, Debug)]
+struct Installed {
+    info: PluginInfo,
+    settings: BTreeMap<String, String>,
+}
+
+/// Carries a load's failure over the border into the words of core.
+#[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
+fn refused(error: LoadError) -> PluginError {
+    match &error {
+        LoadError::Register(clash) => PluginError::Clash(clash.to_string()),
+        _ => PluginError::Refused(error.to_string()),
+    }
+}
+
+fn below(error: StorageError) -> PluginError {
+    PluginError::Below(error.into())
+}
+
+impl Lifecycle {
+    /// Plugins that are kept in `storage` and register with `dispatcher`. Components in the directory `available` can
+    /// be installed by name.
+    pub fn new(
+        loader: Arc<Loader>,
+        storage: Arc<dyn Storage>,
+        dispatcher: Arc<Dispatcher>,
+        available: PathBuf,
+    ) -> Self {
+        Self {
+            loader,
+            storage,
+            dispatcher,
+            available,
+            changing: Mutex::new(()),
+            installed: std::sync::Mutex::default(),
+        }
+    }
+
+    /// Brings back every installed plugin. One that cannot be loaded is reported and left out; it stays installed.
+    /// Components that no plugin refers to, left by a crash between two writes, are removed.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn restore(&self) -> Result<(), StorageError> {
+        let _changing = self.changing.lock().await;
+        let mut wanted = Vec::new();
+        for key in list_all(&*self.storage, RECORDS).await? {
+            let Some(entry) = self.storage.get(RECORDS, &key).await? else { continue };
+            let record: Value = serde_json::from_slice(&entry.value).unwrap_or_default();
+            let digest = record.get("digest").and_then(Value::as_str).unwrap_or_default().to_owned();
+            if let Err(error) = self.restore_one(&key, &record, &digest).await {
+                tracing::error!(plugin = key, error = %error, "an installed plugin could not be loaded");
+            }
+            wanted.push(digest);
+        }
+        for digest in list_all(&*self.storage, COMPONENTS).await? {
+            if !wanted.contains(&digest) {
+                self.storage.delete(COMPONENTS, &digest, Expect::Anything).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn restore_one(&self, key: &str, record: &Value, digest: &str) -> Result<(), PluginError> {
+        let unreadable = |what: &str| PluginError::Refused(format!("its {what} is not in the store"));
+        let name = PluginName::parse(key).map_err(|error| PluginError::Refused(error.to_string()))?;
+        let component =
+            self.storage.get(COMPONENTS, digest).await.map_err(below)?.ok_or_else(|| unreadable("component"))?;
+        let texts = |key: &str| -> Vec<String> {
+            let list = record.get(key).and_then(Value::as_array).into_iter().flatten();
+            list.filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        let settings: BTreeMap<String, String> = record
+            .get("settings")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+            .collect();
+        let wish = Wish {
+            component: component.value.into(),
+            name: Some(name),
+            grants: texts("grants"),
+            settings: settings.clone(),
+            frozen: record.get("commands").and_then(Value::as_array).cloned(),
+        };
+        let loaded = self.loader.load(wish, Arc::downgrade(&self.dispatcher)).await.map_err(refused)?;
+        tracing::info!(plugin = key, cached = loaded.timings.cached, "plugin restored");
+        self.swap(loaded, texts("grants"), settings)
+    }
+
+    /// Everything before the first change: the component loaded and its names free.
+    async fn prepare(
+        &self,
+        candidate: Candidate,
+        expect: Expectation,
+    ) -> Result<(Loaded, Vec<String>, BTreeMap<String, String>, bytes::Bytes), PluginError> {
+        let name = crate::inspect::inspect(&candidate.component)
+            .and_then(|inspection| inspection.plugin_name(candidate.name.as_ref()))
+            .map_err(refused)?;
+        let old = self.lock_installed().get(&name).cloned();
+        match (&old, expect) {
+            (Some(_), Expectation::Absent) => return Err(PluginError::Installed(name)),
+            (None, Expectation::Installed) => return Err(PluginError::Missing(name)),
+            _ => {}
+        }
+        let old_settings = old.as_ref().map(|old| old.settings.clone());
+        let grants = candidate.grants.or_else(|| old.map(|old| old.info.grants)).unwrap_or_default();
+        let settings = candidate.settings.or(old_settings).unwrap_or_default();
+        let wish = Wish {
+            component: candidate.component.clone(),
+            name: Some(name),
+            grants: grants.clone(),
+            settings: settings.clone(),
+            frozen: None,
+        };
+        let dispatcher: Weak<Dispatcher> = Arc::downgrade(&self.dispatcher);
+        let loaded = self.loader.load(wish, dispatcher).await.map_err(refused)?;
+        self.dispatcher
+            .registry()
+            .check(&loaded.origin, &loaded.commands)
+            .map_err(|clash| refused(LoadError::Register(clash)))?;
+        Ok((loaded, grants, settings, candidate.component))
+    }
+
+    async fn put(&self, candidate: Candidate, expect: Expectation) -> Result<PluginInfo, PluginError> {
+        let _changing = self.changing.lock().await;
+        let (loaded, grants, settings, component) = self.prepare(candidate, expect).await?;
+        let digest = loaded.inspection.digest.clone();
+        let record = json!({
+            "digest": digest, "grants": grants, "settings": settings,
+            "commands": loaded.commands.iter().map(|one| describe::freeze(&one.command)).collect::<Vec<_>>(),
+        });
+        let name = loaded.name.clone();
+        let old_digest = self.lock_installed().get(&name).map(|old| old.info.digest.clone());
+        self.storage.put(COMPONENTS, &digest, component.into(), Expect::Anything).await.map_err(below)?;
+        let record = record.to_string().into_bytes();
+        self.storage.put(RECORDS, name.as_str(), record, Expect::Anything).await.map_err(below)?;
+        tracing::info!(
+            plugin = name.as_str(),
+            digest,
+            cached = loaded.timings.cached,
+            inspect_us = micros(loaded.timings.inspect),
+            compile_us = micros(loaded.timings.compile),
+            link_us = micros(loaded.timings.link),
+            describe_us = micros(loaded.timings.describe),
+            "plugin loaded"
+        );
+        self.swap(loaded, grants, settings)?;
+        if let Some(old_digest) = old_digest.filter(|old| *old != digest) {
+            self.remove_component(&old_digest).await?;
+        }
+        self.lock_installed().get(&name).map(|installed| installed.info.clone()).ok_or(PluginError::Missing(name))
+    }
+
+    fn swap(&self, loaded: Loaded, grants: Vec<String>, settings: BTreeMap<String, String>) -> Result<(), PluginError> {
+        let info = info(&loaded, grants)?;
+        self.dispatcher
+            .registry()
+            .replace(&loaded.origin, loaded.commands)
+            .map_err(|clash| refused(LoadError::Register(clash)))?;
+        self.lock_installed().insert(loaded.name, Installed { info, settings });
+        Ok(())
+    }
+
+    async fn remove(&self, name: &PluginName) -> Result<(), PluginError> {
+        let _changing: MutexGuard<'_, ()> = self.changing.lock().await;
+        let known = self.storage.delete(RECORDS, name.as_str(), Expect::Anything).await.map_err(below)?;
+        if !known {
+            return Err(PluginError::Missing(name.clone()));
+        }
+        let owner = Origin::Plugin { name: name.clone(), version: String::new() };
+        self.dispatcher.registry().replace(&owner, Vec::new()).map_err(|clash| refused(LoadError::Register(clash)))?;
+        let removed = self.lock_installed().remove(name);
+        if let Some(removed) = removed {
+            self.remove_component(&removed.info.digest).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes a component unless another plugin is made of the same one.
+    async fn remove_component(&self, digest: &str) -> Result<(), PluginError> {
+        let shared = self.lock_installed().values().any(|other| other.info.digest == digest);
+        if !shared {
+            self.storage.delete(COMPONENTS, digest, Expect::Anything).await.map_err(below)?;
+        }
+        Ok(())
+    }
+
+    fn lock_installed(&self) -> std::sync::MutexGuard<'_, BTreeMap<PluginName, Installed>> {
+        self.installed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// What an operation expects of the plugin's name.
+#[derive(Clone, Copy, Debug)]
+enum Expectation {
+    Absent,
+    Installed,
+    Anything,
+}
+
+fn micros(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn info(loaded: &Loaded, grants: Vec<String>) -> Result<PluginInfo, PluginError> {
+    let command = |registered: &Registered| match registered.command.version {
+        0 => registered.command.name.as_str().to_owned(),
+        version => format!("{}/v{version}", registered.command.name),
+    };
+    let commands = loaded.commands.iter().map(command).collect();
+    loaded.inspection.info(Some(&loaded.name), grants, commands).map_err(refused)
+}
+
+impl Plugins for Lifecycle {
+    fn install(&self, candidate: Candidate) -> BoxFuture<'_, Result<PluginInfo, PluginError>> {
+        Box::pin(self.put(candidate, Expectation::Absent))
+    }
+
+    fn upgrade(&self, candidate: Candidate) -> BoxFuture<'_, Result<PluginInfo, PluginError>> {
+        Box::pin(self.put(candidate, Expectation::Installed))
+    }
+
+    fn check(&self, candidate: Candidate) -> BoxFuture<'_, Result<PluginInfo, PluginError>> {
+        Box::pin(async move {
+            let (loaded, grants, _, _) = self.prepare(candidate, Expectation::Anything).await?;
+            info(&loaded, grants)
+        })
+    }
+
+    fn uninstall<'a>(&'a self, name: &'a PluginName) -> BoxFuture<'a, Result<(), PluginError>> {
+        Box::pin(self.remove(name))
+    }
+
+    fn list(&self) -> Vec<PluginInfo> {
+        self.lock_installed().values().map(|installed| installed.info.clone()).collect()
+    }
+
+    fn available(&self) -> BoxFuture<'_, Vec<(PluginName, PluginInfo)>> {
+        let directory = self.available.clone();
+        Box::pin(
+            async move { tokio::task::spawn_blocking(move || list_directory(&directory)).await.unwrap_or_default() },
+        )
+    }
+
+    fn read_available<'a>(&'a self, name: &'a PluginName) -> BoxFuture<'a, Result<bytes::Bytes, PluginError>> {
+        // A plugin's name has neither `/` nor `.`, so the path cannot leave the directory.
+        let path = self.available.join(format!("{name}.wasm"));
+        Box::pin(async move {
+            tokio::fs::read(&path).await.map(bytes::Bytes::from).map_err(|error| {
+                PluginError::Refused(format!(
+                    "no component `{name}.wasm` lies ready in `{}` ({error}); put it there, or send the component",
+                    self.available.display()
+                ))
+            })
+        })
+    }
+}
+
+fn list_directory(directory: &Path) -> Vec<(PluginName, PluginInfo)> {
+    let files = std::fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    let mut found: Vec<_> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "wasm"))
+        .filter_map(|path| {
+            let name = PluginName::parse(path.file_stem()?.to_str()?).ok()?;
+            let inspection = crate::inspect::inspect(&std::fs::read(&path).ok()?).ok()?;
+            let info = inspection.info(Some(&name), Vec::new(), Vec::new()).ok()?;
+            Some((name, info))
+        })
+        .collect();
+    found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    found
+}

@@ -1,0 +1,192 @@
+//! From bytes to commands that can be registered: inspect → imports against grants → compile → link → describe →
+//! check. Nothing outside changes on the way.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use muster_core::command::{Command, Origin};
+use muster_core::dispatch::Dispatcher;
+use muster_core::invoke::Invoke;
+use muster_core::name::PluginName;
+use muster_core::registry::Registered;
+use muster_core::storage::Storage;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use crate::cache::CodeCache;
+use crate::capability::{self, Grants};
+use crate::describe;
+use crate::engine::{self, EngineError, EngineInfo};
+use crate::error::LoadError;
+use crate::inspect::{COMMANDS, Inspection, inspect};
+use crate::invoke::Prepared;
+use crate::limits::Limits;
+use crate::state::{PluginContext, PluginState, new_store};
+
+/// How long the steps of one load took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timings {
+    /// Whether the compiled code was in the cache.
+    pub cached: bool,
+    /// Reading the component's sections and validating it.
+    pub inspect: Duration,
+    /// Compiling, or mapping compiled code.
+    pub compile: Duration,
+    /// Linking.
+    pub link: Duration,
+    /// Asking the guest for its commands, or thawing them.
+    pub describe: Duration,
+}
+
+/// What a load needs to know besides the component.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    pub(crate) component: Bytes,
+    pub(crate) name: Option<PluginName>,
+    pub(crate) grants: Vec<String>,
+    pub(crate) settings: BTreeMap<String, String>,
+    /// The commands as they were described before, if this component was loaded before.
+    pub(crate) frozen: Option<Vec<Value>>,
+}
+
+/// A plugin that could be registered now.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) name: PluginName,
+    pub(crate) origin: Origin,
+    pub(crate) inspection: Inspection,
+    pub(crate) commands: Vec<Registered>,
+    pub(crate) timings: Timings,
+}
+
+/// Loads components. One for each host.
+pub struct Loader {
+    engine: Engine,
+    info: EngineInfo,
+    cache: CodeCache,
+    linker: Linker<PluginState>,
+    limits: Limits,
+    storage: Arc<dyn Storage>,
+    places: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for Loader {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Loader").field("info", &self.info).field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Loader {
+    /// Makes the engine and what all plugins share. Compiled code is kept below `cache`.
+    ///
+    /// # Errors
+    /// When no engine can be made, or the cache directory cannot.
+    pub fn new(limits: Limits, cache: &Path, storage: Arc<dyn Storage>) -> Result<Self, EngineError> {
+        let (engine, info) = engine::build(&limits)?;
+        let cache = CodeCache::open(cache, &engine)
+            .map_err(|error| EngineError::new(format!("the directory for compiled code cannot be made: {error}")))?;
+        let mut linker = Linker::new(&engine);
+        capability::add_always(&mut linker).map_err(|error| EngineError::new(format!("{error:#}")))?;
+        let places = Arc::new(Semaphore::new(limits.calls_max));
+        Ok(Self { engine, info, cache, linker, limits, storage, places })
+    }
+
+    /// Which settings of the engine took effect.
+    pub fn info(&self) -> EngineInfo {
+        self.info
+    }
+
+    /// Loads a component. Inspecting and compiling block, so they happen on a thread for that.
+    pub(crate) async fn load(self: &Arc<Self>, wish: Wish, dispatcher: Weak<Dispatcher>) -> Result<Loaded, LoadError> {
+        let loader = Arc::clone(self);
+        let work = tokio::task::spawn_blocking(move || loader.prepare(&wish, dispatcher).map(|done| (done, wish)));
+        let ((name, inspection, prepared, mut timings), wish) =
+            work.await.map_err(|error| LoadError::Compile(error.to_string()))??;
+        let version = inspection.version.clone().unwrap_or_else(|| "0.0.0".to_owned());
+        let origin = Origin::Plugin { name: name.clone(), version };
+        let started = Instant::now();
+        let commands = match &wish.frozen {
+            Some(frozen) => frozen.iter().map(|frozen| describe::thaw(frozen, &origin)).collect::<Result<_, _>>()?,
+            None => self.describe(&prepared, &origin).await?,
+        };
+        timings.describe = started.elapsed();
+        let invoke: Arc<dyn Invoke> = Arc::new(prepared);
+        let register = |command: Command| Registered { command, invoke: Arc::clone(&invoke) };
+        Ok(Loaded { name, origin, inspection, commands: commands.into_iter().map(register).collect(), timings })
+    }
+
+    fn prepare(
+        &self,
+        wish: &Wish,
+        dispatcher: Weak<Dispatcher>,
+    ) -> Result<(PluginName, Inspection, Prepared, Timings), LoadError> {
+        let mut timings = Timings::default();
+        let started = Instant::now();
+        let inspection = inspect(&wish.component)?;
+        let name = inspection.plugin_name(wish.name.as_ref())?;
+        if !inspection.exports.iter().any(|export| export == COMMANDS) {
+            let exported = match inspection.exports.as_slice() {
+                [] => "nothing".to_owned(),
+                exports => exports.iter().take(8).map(|export| format!("`{export}`")).collect::<Vec<_>>().join(", "),
+            };
+            return Err(LoadError::WrongWorld { wanted: COMMANDS, exported });
+        }
+        let grants = Grants::parse(&wish.grants)?;
+        capability::check_imports(&inspection.imports, &grants)?;
+        timings.inspect = started.elapsed();
+
+        let started = Instant::now();
+        let (component, cached) = self
+            .cache
+            .compile(&self.engine, &inspection.digest, &wish.component)
+            .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        timings.compile = started.elapsed();
+        timings.cached = cached;
+
+        let started = Instant::now();
+        let context = PluginContext {
+            name: name.as_str().to_owned(),
+            grants: grants.clone(),
+            settings: wish.settings.clone(),
+            storage: Arc::clone(&self.storage),
+            dispatcher,
+            limits: self.limits,
+        };
+        let link = || {
+            let mut linker = self.linker.clone();
+            capability::add_granted(&mut linker, &grants)?;
+            let instance = linker.instantiate_pre(&component)?;
+            Prepared::new(self.engine.clone(), context, instance, Arc::clone(&self.places))
+        };
+        let prepared = link().map_err(|error: wasmtime::Error| LoadError::Link(format!("{error:#}")))?;
+        timings.link = started.elapsed();
+        Ok((name, inspection, prepared, timings))
+    }
+
+    /// Asks the guest for its commands, under the limits of any call.
+    async fn describe(&self, prepared: &Prepared, origin: &Origin) -> Result<Vec<Command>, LoadError> {
+        let time = Duration::from_millis(self.limits.describe_deadline_ms);
+        let mut store = new_store(&self.engine, &prepared.context, None, Instant::now() + time);
+        let asked = async {
+            let plugin = prepared.instance.instantiate_async(&mut store).await?;
+            plugin.muster_plugin_commands().call_describe(&mut store).await
+        };
+        let answered = match tokio::time::timeout(time, asked).await {
+            Ok(answered) => answered,
+            Err(_) => return Err(LoadError::Describe(format!("it took longer than {} ms", time.as_millis()))),
+        };
+        match answered {
+            Ok(Ok(described)) => describe::from_guest(described, origin),
+            Ok(Err(message)) => Err(LoadError::Refuses(message.chars().take(1000).collect())),
+            Err(error) => Err(LoadError::Describe(match store.data().log.panic() {
+                Some(message) => format!("it panicked: {message}"),
+                None => format!("{error:#}").lines().next().unwrap_or_default().to_owned(),
+            })),
+        }
+    }
+}

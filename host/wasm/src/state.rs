@@ -1,0 +1,123 @@
+//! What a store holds for one call, and the one place that makes stores (invariant I8: each has its limits).
+
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use muster_core::dispatch::Dispatcher;
+use muster_core::permission::Permit;
+use muster_core::storage::Storage;
+use wasmtime::component::{HasSelf, ResourceTable};
+use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::capability::{Grants, GuestLog};
+use crate::limits::Limits;
+
+/// What every call of one plugin shares.
+#[derive(Debug)]
+pub(crate) struct PluginContext {
+    /// The plugin's name.
+    pub(crate) name: String,
+    /// What it may do.
+    pub(crate) grants: Grants,
+    /// Settings it can read.
+    pub(crate) settings: std::collections::BTreeMap<String, String>,
+    /// Where its key-value data is.
+    pub(crate) storage: Arc<dyn Storage>,
+    /// The door for commands it calls. Weak: the dispatcher's registry holds the plugin.
+    pub(crate) dispatcher: Weak<Dispatcher>,
+    /// Bounds on each call.
+    pub(crate) limits: Limits,
+}
+
+/// The call a store was made for; nothing while a plugin describes itself.
+#[derive(Debug)]
+pub(crate) struct CallContext {
+    pub(crate) permit: Permit,
+    pub(crate) depth: u8,
+}
+
+/// What a store holds.
+pub(crate) struct PluginState {
+    pub(crate) plugin: Arc<PluginContext>,
+    pub(crate) call: Option<CallContext>,
+    pub(crate) deadline: Instant,
+    pub(crate) table: ResourceTable,
+    pub(crate) log: GuestLog,
+    /// Made when first asked for: most commands never ask.
+    wasi: Option<WasiCtx>,
+    pub(crate) usage: Usage,
+}
+
+/// What a call used, and whether it wanted more than it may.
+#[derive(Debug)]
+pub(crate) struct Usage {
+    limits: Limits,
+    memory_bytes: usize,
+    pub(crate) memory_refused: bool,
+    pub(crate) table_refused: bool,
+}
+
+/// Names [`PluginState`] as the data of host functions.
+pub(crate) type HasState = HasSelf<PluginState>;
+
+/// Makes the store of one call.
+pub(crate) fn new_store(
+    engine: &Engine,
+    plugin: &Arc<PluginContext>,
+    call: Option<CallContext>,
+    deadline: Instant,
+) -> Store<PluginState> {
+    let limits = plugin.limits;
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(limits.resources_max);
+    let request_id = call.as_ref().map(|call| call.permit.caller().request_id.clone());
+    let state = PluginState {
+        plugin: Arc::clone(plugin),
+        call,
+        deadline,
+        table,
+        log: GuestLog::new(&plugin.name, request_id, &limits),
+        wasi: None,
+        usage: Usage { limits, memory_bytes: 0, memory_refused: false, table_refused: false },
+    };
+    #[expect(clippy::disallowed_methods, reason = "this is the place that makes stores")]
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| &mut state.usage);
+    store.set_hostcall_fuel(limits.hostcall_bytes_max);
+    store.set_epoch_deadline(1);
+    // Lets others run at every tick, and ends a guest whose time is over even where nobody drops it.
+    store.epoch_deadline_callback(|context| {
+        if Instant::now() >= context.data().deadline {
+            Ok(UpdateDeadline::Interrupt)
+        } else {
+            Ok(UpdateDeadline::Yield(1))
+        }
+    });
+    store
+}
+
+impl WasiView for PluginState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let ctx = self.wasi.get_or_insert_with(|| crate::capability::wasi::empty_context(&self.log));
+        WasiCtxView { ctx, table: &mut self.table }
+    }
+}
+
+impl ResourceLimiter for Usage {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.memory_bytes.saturating_add(desired.saturating_sub(current));
+        if total > self.limits.memory_bytes_max {
+            self.memory_refused = true;
+            return Ok(false);
+        }
+        self.memory_bytes = total;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let fits = desired <= self.limits.table_elements_max;
+        self.table_refused |= !fits;
+        Ok(fits)
+    }
+}

@@ -1,0 +1,137 @@
+//! Schemas as texts: what a host and its users get to see for an author's types.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::*;
+
+#[crate::data]
+struct Inner {
+    x: f64,
+}
+
+#[crate::data]
+enum Shape {
+    Dot,
+    Circle { radius: u8 },
+}
+
+#[crate::data]
+#[serde(tag = "kind")]
+struct Tree {
+    children: Vec<Tree>,
+}
+
+#[crate::data]
+struct Merged {
+    own: u8,
+    #[serde(flatten)]
+    shape: Shape,
+}
+
+#[track_caller]
+fn check<T: Answer<Kind>, Kind>(expected: &Value) {
+    let text = output::<T, Kind>();
+    assert_eq!(&serde_json::from_str::<Value>(&text).unwrap(), expected);
+}
+
+#[test]
+fn numbers_have_exact_ranges_and_no_rust_formats() {
+    check::<u8, _>(&json!({"type": "integer", "minimum": 0, "maximum": 255}));
+    check::<i8, _>(&json!({"type": "integer", "minimum": -128, "maximum": 127}));
+    check::<u16, _>(&json!({"type": "integer", "minimum": 0, "maximum": 65535}));
+    check::<i16, _>(&json!({"type": "integer", "minimum": -32768, "maximum": 32767}));
+    check::<u32, _>(&json!({"type": "integer", "minimum": 0, "maximum": 4_294_967_295_u32}));
+    check::<i32, _>(&json!({"type": "integer", "minimum": i32::MIN, "maximum": i32::MAX}));
+    check::<usize, _>(&json!({"type": "integer", "minimum": 0, "maximum": 4_294_967_295_u32}));
+    check::<u64, _>(&json!({"type": "integer", "minimum": 0}));
+    check::<i64, _>(&json!({"type": "integer"}));
+    check::<f64, _>(&json!({"type": "number"}));
+    check::<f32, _>(&json!({"type": "number"}));
+    check::<Option<u8>, _>(&json!({"type": ["integer", "null"], "minimum": 0, "maximum": 255}));
+}
+
+#[test]
+fn results_are_seen_through() {
+    check::<(), _>(&json!({"type": "null"}));
+    check::<String, _>(&json!({"type": "string"}));
+    check::<Result<bool, crate::CallError>, _>(&json!({"type": "boolean"}));
+    check::<BTreeMap<String, Vec<u8>>, _>(&json!({
+        "type": "object",
+        "additionalProperties": {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}},
+    }));
+}
+
+#[test]
+fn objects_are_closed_and_inlined() {
+    let inner = json!({
+        "type": "object", "properties": {"x": {"type": "number"}}, "required": ["x"], "additionalProperties": false,
+    });
+    check::<Inner, _>(&inner);
+    check::<Vec<Inner>, _>(&json!({"type": "array", "items": inner}));
+    check::<Option<Inner>, _>(&json!({
+        "type": ["object", "null"], "properties": {"x": {"type": "number"}}, "required": ["x"],
+        "additionalProperties": false,
+    }));
+}
+
+#[test]
+fn alternatives_stay_apart() {
+    let circle = json!({
+        "type": "object",
+        "properties": {"radius": {"type": "integer", "minimum": 0, "maximum": 255}},
+        "required": ["radius"],
+        "additionalProperties": false,
+    });
+    check::<Shape, _>(&json!({"oneOf": [
+        {"type": "string", "enum": ["Dot"]},
+        {"type": "object", "properties": {"Circle": circle}, "required": ["Circle"], "additionalProperties": false},
+    ]}));
+}
+
+#[test]
+fn parts_of_a_merged_object_stay_open() {
+    let schema: Value = serde_json::from_str(&output::<Merged, _>()).unwrap();
+    assert_eq!(schema.get("additionalProperties"), None, "{schema:#}");
+    for part in schema["oneOf"].as_array().unwrap() {
+        assert_eq!(part.get("additionalProperties"), None, "{schema:#}");
+    }
+}
+
+#[test]
+fn recursive_types_keep_a_reference() {
+    let schema: Value = serde_json::from_str(&output::<Tree, _>()).unwrap();
+    assert_eq!(schema["properties"]["children"]["items"]["$ref"], "#", "{schema:#}");
+}
+
+#[derive(crate::serde::Deserialize, crate::schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is looked at")]
+struct Arguments {
+    /// Whom.
+    #[schemars(length(max = 3))]
+    zoe: String,
+    ann: Option<u8>,
+    #[serde(default)]
+    bob: bool,
+}
+
+#[test]
+fn arguments_keep_the_order_of_the_function() {
+    let expected = concat!(
+        r#"{"properties":{"zoe":{"description":"Whom.","maxLength":3,"type":"string"},"#,
+        r#""ann":{"maximum":255,"minimum":0,"type":["integer","null"]},"bob":{"default":false,"type":"boolean"}},"#,
+        r#""additionalProperties":false,"required":["zoe"],"type":"object"}"#,
+    );
+    assert_eq!(input::<Arguments>(&["zoe", "ann", "bob"]), expected);
+}
+
+#[derive(crate::serde::Deserialize, crate::schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+#[test]
+fn no_arguments_is_an_empty_closed_object() {
+    assert_eq!(input::<Nothing>(&[]), r#"{"properties":{},"additionalProperties":false,"type":"object"}"#);
+}

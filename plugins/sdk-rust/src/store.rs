@@ -1,0 +1,166 @@
+//! Durable values under keys, through `wasi:keyvalue`.
+//!
+//! ```no_run
+//! use muster_sdk::{CallError, store};
+//!
+//! fn remember(owner: &str, nick: &str) -> Result<u64, CallError> {
+//!     let nicks = store::open("nicks")?;
+//!     nicks.set(owner, &nick)?;
+//!     Ok(store::open("counters")?.increment("remembered", 1)?)
+//! }
+//! ```
+//!
+//! Values are JSON. A bucket comes into being with its first key, and belongs to this plugin alone. What one call wrote,
+//! every later call sees. There are no transactions: keep what changes together under one key, and what changes apart
+//! under different keys.
+
+use std::fmt::{self, Display};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::CallError;
+use crate::raw::wasi::keyvalue::{atomics, batch, store as raw};
+
+/// Opens the bucket `name`.
+///
+/// # Errors
+///
+/// [`Error::NoSuchStore`] and [`Error::AccessDenied`] when the host does not offer it to this plugin.
+pub fn open(name: &str) -> Result<Store, Error> {
+    Ok(Store(raw::open(name)?))
+}
+
+/// An open bucket.
+#[derive(Debug)]
+pub struct Store(raw::Bucket);
+
+impl Store {
+    /// The value under `key`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] when what is there is not a `T`; otherwise the host's.
+    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
+        self.0.get(key)?.map(|bytes| value(key, &bytes)).transpose()
+    }
+
+    /// The values under `keys`, in that order; nothing where there is no value.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::get`].
+    pub fn get_many<T: DeserializeOwned>(&self, keys: &[String]) -> Result<Vec<Option<T>>, Error> {
+        let pairs = batch::get_many(&self.0, keys)?;
+        pairs.into_iter().map(|pair| pair.map(|(key, bytes)| value(&key, &bytes)).transpose()).collect()
+    }
+
+    /// Puts `value` under `key`, replacing what was there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] when `value` has no JSON form; otherwise the host's, such as a full quota.
+    pub fn set<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<(), Error> {
+        let bytes = serde_json::to_vec(value).map_err(|error| Error::value(key, &error))?;
+        Ok(self.0.set(key, &bytes)?)
+    }
+
+    /// Removes `key`; a key that is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// The host's.
+    pub fn delete(&self, key: &str) -> Result<(), Error> {
+        Ok(self.0.delete(key)?)
+    }
+
+    /// Whether there is a value under `key`.
+    ///
+    /// # Errors
+    ///
+    /// The host's.
+    pub fn exists(&self, key: &str) -> Result<bool, Error> {
+        Ok(self.0.exists(key)?)
+    }
+
+    /// Every key, in ascending order. The host gives them in pages; this asks for all.
+    ///
+    /// # Errors
+    ///
+    /// The host's.
+    pub fn keys(&self) -> Result<Vec<String>, Error> {
+        let mut page = self.0.list_keys(None)?;
+        let mut keys = page.keys;
+        while let Some(cursor) = page.cursor {
+            page = self.0.list_keys(Some(cursor))?;
+            keys.append(&mut page.keys);
+        }
+        Ok(keys)
+    }
+
+    /// Adds `delta` to the number under `key`, 0 where there is none, and gives the sum. No other call comes between.
+    ///
+    /// # Errors
+    ///
+    /// The host's, such as a value that is not a number.
+    pub fn increment(&self, key: &str, delta: u64) -> Result<u64, Error> {
+        Ok(atomics::increment(&self.0, key, delta)?)
+    }
+}
+
+fn value<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(bytes).map_err(|error| Error::value(key, &error))
+}
+
+/// Why an operation could not be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// The bucket's name is not one this host offers.
+    NoSuchStore,
+    /// The operator did not grant this bucket.
+    AccessDenied,
+    /// A value does not fit its type, or has no JSON form.
+    Value {
+        /// Where it is, or should have gone.
+        key: String,
+        /// What does not fit.
+        message: String,
+    },
+    /// Anything else, in the host's words.
+    Other(String),
+}
+
+impl Error {
+    fn value(key: &str, error: &serde_json::Error) -> Self {
+        Self::Value { key: key.into(), message: error.to_string() }
+    }
+}
+
+impl Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchStore => f.write_str("the key-value store is not offered here"),
+            Self::AccessDenied => f.write_str("the key-value store is not granted"),
+            Self::Value { key, message } => write!(f, "the value under {key:?} does not fit: {message}"),
+            Self::Other(message) => write!(f, "the key-value store says: {message}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<raw::Error> for Error {
+    fn from(error: raw::Error) -> Self {
+        match error {
+            raw::Error::NoSuchStore => Self::NoSuchStore,
+            raw::Error::AccessDenied => Self::AccessDenied,
+            raw::Error::Other(message) => Self::Other(message),
+        }
+    }
+}
+
+impl From<Error> for CallError {
+    fn from(error: Error) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}

@@ -1,0 +1,97 @@
+//! Builds the guests: the plugins and, for tests, the hostile ones, as components in `target/components`.
+//!
+//! `toolchain` finds or installs what compiles to Wasm, `package` gives each component its name, version, description and
+//! licence. What makes a guest small and quick is not here but in the workspace's `Cargo.toml` (profile `guest`) and
+//! `.cargo/config.toml`, where a plain `cargo build --target wasm32-wasip2` finds it as well.
+
+mod package;
+mod toolchain;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use self::package::Package;
+use self::toolchain::{TARGET, Toolchain};
+
+/// The plugins, which are packages.
+const PLUGINS: [&str; 3] = ["hello", "render", "roster"];
+/// The package whose examples are the hostile guests.
+const HOSTILE: &str = "hostile-guests";
+
+/// Which guests to build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// The plugins.
+    Plugins,
+    /// The plugins and the hostile guests.
+    All,
+}
+
+/// Builds the guests and gives their files, `target/components/NAME.wasm`.
+///
+/// Installs the Wasm target first where it is missing. Progress goes to the terminal; a file that did not change keeps
+/// its time.
+///
+/// # Errors
+///
+/// When no toolchain can be had, with the command that would help; when a guest does not compile.
+pub(crate) fn build(which: Which) -> Result<Vec<PathBuf>> {
+    let root = root();
+    let toolchain = Toolchain::find_or_install(&root)?;
+    let packages = package::read_all(&toolchain, &root)?;
+    let components = root.join("target/components");
+    fs::create_dir_all(&components).with_context(|| format!("cannot create {}", components.display()))?;
+
+    eprintln!("building the plugins");
+    let plugins: Vec<String> = PLUGINS.iter().flat_map(|plugin| ["--package", plugin]).map(Into::into).collect();
+    compile(&toolchain, &root, &plugins)?;
+    let mut files = Vec::new();
+    for plugin in PLUGINS {
+        let artifact = artifacts(&root).join(format!("{plugin}.wasm"));
+        files.push(finish(&artifact, &components, plugin, package::of_plugin(&packages, plugin)?)?);
+    }
+
+    if which == Which::All {
+        eprintln!("building the hostile guests");
+        compile(&toolchain, &root, &["--package".into(), HOSTILE.into(), "--examples".into()])?;
+        for guest in package::hostile_guests(&packages, HOSTILE)? {
+            let artifact = artifacts(&root).join("examples").join(format!("{}.wasm", guest.file));
+            files.push(finish(&artifact, &components, &guest.file, guest.package)?);
+        }
+    }
+    eprintln!("{} components in {}", files.len(), components.display());
+    Ok(files)
+}
+
+/// The repository.
+fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).into()
+}
+
+fn artifacts(root: &Path) -> PathBuf {
+    root.join("target/guests").join(TARGET).join("guest")
+}
+
+fn compile(toolchain: &Toolchain, root: &Path, what: &[String]) -> Result<()> {
+    let mut cargo = toolchain.cargo(root);
+    cargo.args(["build", "--profile", "guest", "--target", TARGET]);
+    // A target directory of their own: another compiler, if need be, and never a wait for a build of the host.
+    cargo.arg("--target-dir").arg(root.join("target/guests")).args(what);
+    let status = cargo.status().context("cannot run cargo")?;
+    ensure!(status.success(), "the guests do not compile");
+    Ok(())
+}
+
+/// Writes the component with its metadata, if it is new.
+fn finish(artifact: &Path, components: &Path, file: &str, package: Package) -> Result<PathBuf> {
+    let component = fs::read(artifact).with_context(|| format!("cannot read {}", artifact.display()))?;
+    let component = package.add_to(&component).with_context(|| format!("{} is no component", artifact.display()))?;
+    let path = components.join(format!("{file}.wasm"));
+    if fs::read(&path).ok().as_ref() != Some(&component) {
+        fs::write(&path, component).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(path)
+}

@@ -1,0 +1,30 @@
+//! The project's chores, as `cargo xtask CHORE`: what takes more than one command of a standard tool.
+
+#![expect(clippy::print_stderr, reason = "a chore tells its user what it is doing")]
+
+mod guests;
+
+use anyhow::Result;
+use clap::Parser;
+
+/// The project's chores.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", disable_help_subcommand = true)]
+enum Chore {
+    /// Build the plugins as WebAssembly components, into target/components
+    Guests {
+        /// Build the hostile guests of tests/guests too
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+fn main() -> Result<()> {
+    match Chore::parse() {
+        Chore::Guests { all } => {
+            let which = if all { guests::Which::All } else { guests::Which::Plugins };
+            guests::build(which)?;
+        }
+    }
+    Ok(())
+}
