@@ -50,7 +50,7 @@ pub(crate) fn build(which: Which) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for plugin in PLUGINS {
         let artifact = artifacts(&root).join(format!("{plugin}.wasm"));
-        files.push(finish(&artifact, &components, plugin, package::of_plugin(&packages, plugin)?)?);
+        files.push(finish(&artifact, &components, plugin, &package::of_plugin(&packages, plugin)?)?);
     }
 
     if which == Which::All {
@@ -58,7 +58,7 @@ pub(crate) fn build(which: Which) -> Result<Vec<PathBuf>> {
         compile(&toolchain, &root, &["--package".into(), HOSTILE.into(), "--examples".into()])?;
         for guest in package::hostile_guests(&packages, HOSTILE)? {
             let artifact = artifacts(&root).join("examples").join(format!("{}.wasm", guest.file));
-            files.push(finish(&artifact, &components, &guest.file, guest.package)?);
+            files.push(finish(&artifact, &components, &guest.file, &guest.package)?);
         }
     }
     eprintln!("{} components in {}", files.len(), components.display());
@@ -86,7 +86,7 @@ fn compile(toolchain: &Toolchain, root: &Path, what: &[String]) -> Result<()> {
 }
 
 /// Writes the component with its metadata, if it is new.
-fn finish(artifact: &Path, components: &Path, file: &str, package: Package) -> Result<PathBuf> {
+fn finish(artifact: &Path, components: &Path, file: &str, package: &Package) -> Result<PathBuf> {
     let component = fs::read(artifact).with_context(|| format!("cannot read {}", artifact.display()))?;
     let component = package.add_to(&component).with_context(|| format!("{} is no component", artifact.display()))?;
     let path = components.join(format!("{file}.wasm"));

@@ -66,8 +66,13 @@ pub fn bind_local(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Serves TCP connections until `stopping` says so, then lets running calls end.
-pub async fn serve_tcp(listener: TcpListener, router: Router, limits: ConnectionLimits, stopping: watch::Receiver<bool>) {
-    let accept = async || {
+pub async fn serve_tcp(
+    listener: TcpListener,
+    router: Router,
+    limits: ConnectionLimits,
+    stopping: watch::Receiver<bool>,
+) {
+    let accept = async move || {
         let (stream, address) = listener.accept().await?;
         stream.set_nodelay(true)?;
         Ok((stream, Some(Peer::Network(address))))
@@ -83,7 +88,7 @@ pub async fn serve_local(
     limits: ConnectionLimits,
     stopping: watch::Receiver<bool>,
 ) {
-    let accept = async || {
+    let accept = async move || {
         let (stream, _) = listener.accept().await?;
         let uid = stream.peer_cred()?.uid();
         let peer = (uid == owner || uid == 0).then_some(Peer::Owner);
@@ -134,7 +139,10 @@ async fn serve<S>(
             .max_buf_size(limits.head_bytes_max)
             .serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection);
-        #[expect(clippy::disallowed_methods, reason = "connections are owned by the graceful shutdown that watches them")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "connections are owned by the graceful shutdown that watches them"
+        )]
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(error = %error, "a connection ended early");
@@ -142,6 +150,8 @@ async fn serve<S>(
             drop(place);
         });
     }
+    // Closes the socket: who comes now is told so by the system.
+    drop(accept);
     let drained = tokio::time::timeout(Duration::from_millis(limits.drain_deadline_ms), graceful.shutdown()).await;
     if drained.is_err() {
         tracing::warn!("some calls did not end in time and were cut off");

@@ -40,9 +40,9 @@ fn hash(password: &[u8]) -> Result<String, String> {
 
 impl Passwords for Argon2Passwords {
     fn hash(&self, password: String) -> BoxFuture<'_, Result<String, CallError>> {
-        Box::pin(async move {
-            self.compute(move || hash(password.as_bytes())).await?.map_err(CallError::internal_from)
-        })
+        Box::pin(
+            async move { self.compute(move || hash(password.as_bytes())).await?.map_err(CallError::internal_from) },
+        )
     }
 
     fn verify(&self, password: String, hash: Option<String>) -> BoxFuture<'_, Result<bool, CallError>> {

@@ -137,7 +137,8 @@ async fn assemble(
     });
     process.apply(config.clone());
 
-    let loader = Loader::new(config.limits, &data.join("code"), Arc::clone(&storage)).map_err(|error| error.to_string())?;
+    let loader =
+        Loader::new(config.limits, &data.join("code"), Arc::clone(&storage)).map_err(|error| error.to_string())?;
     tracing::info!(pooling = loader.info().pooling, resident = loader.info().resident, "engine ready");
     let available = config.plugins_available.clone().unwrap_or_else(|| data.join("available"));
     let plugins = Arc::new(Lifecycle::new(Arc::new(loader), storage, Arc::clone(&dispatcher), available));

@@ -60,6 +60,8 @@ impl Prepared {
                 .await
         }
         .await;
+        let usage = &store.data().usage;
+        tracing::debug!(memory_bytes = usage.memory_bytes, memory_grows = usage.memory_grows, "guest done");
         match result {
             Ok(Ok(text)) if text.len() > self.context.limits.result_bytes_max => Err(CallError::LimitExceeded {
                 limit: "result_bytes_max",
@@ -91,10 +93,6 @@ impl Prepared {
         }
         match error.downcast_ref::<Trap>() {
             Some(Trap::StackOverflow) => return limit("stack_bytes_max", crate::limits::STACK_BYTES_MAX, "bytes"),
-            // The clock ends the call at the same moment; this is only seen when the guest was quicker.
-            Some(Trap::Interrupt) => {
-                return CallError::LimitExceeded { limit: "deadline", bound: "its time".to_owned() };
-            }
             Some(_) | None => {}
         }
         if let Some(exit) = error.downcast_ref::<I32Exit>() {

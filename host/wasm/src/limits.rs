@@ -44,4 +44,4 @@ pub const MEMORY_BYTES_CEILING: usize = 1 << 30;
 /// Core Wasm stack of one call, in bytes.
 pub(crate) const STACK_BYTES_MAX: usize = 512 << 10;
 /// How often a running guest lets others run, in milliseconds.
-pub(crate) const EPOCH_MS: u64 = 10;
+pub(crate) const EPOCH_MS: u64 = 1;

@@ -1,7 +1,7 @@
 //! What a store holds for one call, and the one place that makes stores (invariant I8: each has its limits).
 
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use muster_core::dispatch::Dispatcher;
 use muster_core::permission::Permit;
@@ -53,10 +53,16 @@ pub(crate) struct PluginState {
 #[derive(Debug)]
 pub(crate) struct Usage {
     limits: Limits,
-    memory_bytes: usize,
+    /// Memory the instance has, all its memories together.
+    pub(crate) memory_bytes: usize,
+    /// How often the guest asked for more than it began with: each time is a system call that halves throughput.
+    pub(crate) memory_grows: u32,
     pub(crate) memory_refused: bool,
     pub(crate) table_refused: bool,
 }
+
+/// How much longer than its deadline a guest can run when nobody drops it.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Names [`PluginState`] as the data of host functions.
 pub(crate) type HasState = HasSelf<PluginState>;
@@ -79,16 +85,17 @@ pub(crate) fn new_store(
         table,
         log: GuestLog::new(&plugin.name, request_id, &limits),
         wasi: None,
-        usage: Usage { limits, memory_bytes: 0, memory_refused: false, table_refused: false },
+        usage: Usage { limits, memory_bytes: 0, memory_grows: 0, memory_refused: false, table_refused: false },
     };
     #[expect(clippy::disallowed_methods, reason = "this is the place that makes stores")]
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.usage);
     store.set_hostcall_fuel(limits.hostcall_bytes_max);
     store.set_epoch_deadline(1);
-    // Lets others run at every tick, and ends a guest whose time is over even where nobody drops it.
+    // Lets others run at every tick: whoever waits then drops a call whose time is over. The grace keeps this from
+    // being quicker than them; it ends a guest that nobody waits for.
     store.epoch_deadline_callback(|context| {
-        if Instant::now() >= context.data().deadline {
+        if Instant::now() >= context.data().deadline + GRACE {
             Ok(UpdateDeadline::Interrupt)
         } else {
             Ok(UpdateDeadline::Yield(1))
@@ -112,6 +119,7 @@ impl ResourceLimiter for Usage {
             return Ok(false);
         }
         self.memory_bytes = total;
+        self.memory_grows += u32::from(current > 0);
         Ok(true)
     }
 

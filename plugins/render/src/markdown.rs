@@ -50,10 +50,8 @@ pub(crate) fn render_markdown(
     #[serde(default)]
     raw_html: RawHtml,
 ) -> Html {
-    let extensions = Options::ENABLE_TABLES
-        | Options::ENABLE_TASKLISTS
-        | Options::ENABLE_FOOTNOTES
-        | Options::ENABLE_STRIKETHROUGH;
+    let extensions =
+        Options::ENABLE_TABLES | Options::ENABLE_TASKLISTS | Options::ENABLE_FOOTNOTES | Options::ENABLE_STRIKETHROUGH;
     let events = Parser::new_ext(&markdown, extensions).filter_map(|event| tame(event, raw_html));
     // HTML is somewhat longer than its Markdown.
     let mut text = String::with_capacity(markdown.len() + markdown.len() / 2);

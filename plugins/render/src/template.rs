@@ -3,11 +3,18 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use minijinja::machinery::{Token, tokenize};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use muster_sdk::{CallError, command};
 
 /// Steps a template may take. A page with a table of 10,000 cells needs about a tenth of it.
 const FUEL: u64 = 1_000_000;
+/// Words and signs between `{{` and `}}`. The engine calls itself for each in `a.b.c` or `1+2+3` and bounds only brackets
+/// and blocks; with twice as many as this the plugin's stack still holds (see `build.rs`).
+const EXPRESSION_TOKENS_MAX: usize = 500;
+/// Branches after the first of all `if`s together; the engine calls itself for each.
+const ELIFS_MAX: usize = 200;
 /// What a template may write: a small template can write very much.
 const OUTPUT_BYTES_MAX: usize = 4 << 20;
 
@@ -36,6 +43,7 @@ pub(crate) fn render_template(
     #[serde(default)]
     html: bool,
 ) -> Result<String, CallError> {
+    check_size(&template)?;
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
@@ -48,11 +56,34 @@ pub(crate) fn render_template(
     String::from_utf8(output.0).map_err(|_| CallError::failed("the result is not text"))
 }
 
+/// Refuses what would need more stack than there is. Mistakes in the syntax are the engine's to explain.
+fn check_size(template: &str) -> Result<(), CallError> {
+    let (mut tokens, mut elifs) = (0, 0);
+    for (token, span) in tokenize(template, false, SyntaxConfig::default()).map_while(Result::ok) {
+        match token {
+            Token::VariableStart | Token::BlockStart => tokens = 0,
+            Token::Ident("elif") => elifs += 1,
+            _ => tokens += 1,
+        }
+        if tokens > EXPRESSION_TOKENS_MAX || elifs > ELIFS_MAX {
+            let rule =
+                format!("at most {EXPRESSION_TOKENS_MAX} words and signs in an expression, and {ELIFS_MAX} elif");
+            return Err(CallError::invalid("/template", format!("line {}: {rule}", span.start_line)));
+        }
+    }
+    Ok(())
+}
+
 /// What is wrong with the template, and in which line.
 fn explain(error: &minijinja::Error) -> String {
-    let message = error.detail().map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()));
+    let message =
+        error.detail().map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()));
     match error.line() {
         Some(line) => format!("line {line}: {message}"),
+        // Writing fails for one reason only, and at no line.
+        None if error.kind() == ErrorKind::WriteFailure => {
+            format!("the result is longer than {OUTPUT_BYTES_MAX} bytes")
+        }
         None => message,
     }
 }
@@ -63,7 +94,7 @@ struct Bounded(Vec<u8>);
 impl Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.0.len() + bytes.len() > OUTPUT_BYTES_MAX {
-            return Err(io::Error::other("the result is too long"));
+            return Err(io::ErrorKind::FileTooLarge.into());
         }
         self.0.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -105,8 +136,21 @@ mod tests {
 
     #[test]
     fn work_and_output_end() {
-        check_refused("{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}", "line 1: engine ran out of fuel");
+        check_refused(
+            "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}",
+            "line 1: engine ran out of fuel",
+        );
         let long = "{% for a in range(9999) %}".to_owned() + &"x".repeat(1000) + "{% endfor %}";
-        check_refused(&long, "X");
+        check_refused(&long, "the result is longer than 4194304 bytes");
+    }
+
+    #[test]
+    fn expressions_are_bounded() {
+        let rule = "line 1: at most 500 words and signs in an expression, and 200 elif";
+        check(&format!("{{{{ {}1 }}}}", "1+".repeat(249)), "250");
+        check_refused(&format!("{{{{ {}1 }}}}", "1+".repeat(250)), rule);
+        check(&"{{ 1 }}".repeat(501), &"1".repeat(501));
+        check(&format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(200)), "");
+        check_refused(&format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(201)), rule);
     }
 }

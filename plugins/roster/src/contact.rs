@@ -64,7 +64,7 @@ pub(crate) struct Contact {
     pub(crate) groups: Vec<Group>,
 }
 
-/// A contact as `get_roster` shows it.
+/// A contact.
 #[derive(Debug, Clone)]
 #[muster_sdk::data]
 pub(crate) struct Listed {

@@ -26,7 +26,6 @@ const SUCCESS: u8 = 0;
                      "groups": ["Friends", "Work"], "subs": "both"},
             output = 0),
 )]
-#[expect(clippy::too_many_arguments, reason = "the command's arguments are ejabberd's")]
 fn add_rosteritem(
     /// Whose list: the part before the `@`.
     localuser: Local,
@@ -60,7 +59,6 @@ fn add_rosteritem(
                      "group": "Friends;Work", "subs": "both"},
             output = 0),
 )]
-#[expect(clippy::too_many_arguments, reason = "the command's arguments are ejabberd's")]
 fn add_rosteritem_v0(
     /// Whose list: the part before the `@`.
     localuser: Local,

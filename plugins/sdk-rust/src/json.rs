@@ -116,7 +116,7 @@ mod tests {
     fn errors_point_at_their_argument() {
         check(r#"{"name": 1}"#, "/name", "invalid type: integer `1`, expected a string");
         check(r#"{"name": "", "a/b": [1, 256]}"#, "/a~1b/1", "invalid value: integer `256`, expected u8");
-        check(r#"{}"#, "", "missing field `name`");
+        check("{}", "", "missing field `name`");
         check(r#"{"name": "", "nam": 1}"#, "/nam", "unknown field `nam`, expected `name` or `a/b`");
         check(r#"{"name": ""} x"#, "", "trailing characters");
     }

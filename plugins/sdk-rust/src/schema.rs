@@ -3,8 +3,8 @@
 //! `schemars` does the work; this takes away what only repeats a Rust name, says number ranges in the standard's words,
 //! closes objects so that a misspelt member is an error, and keeps the arguments in the order of the function.
 
-use schemars::generate::SchemaSettings;
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
 use crate::json::Answer;
@@ -18,7 +18,7 @@ pub fn input<T: JsonSchema>(order: &[&str]) -> String {
         .filter_map(|name| properties.as_ref()?.get(*name).map(|schema| (name, schema)))
         .map(|(name, schema)| format!("{}:{schema}", Value::from(*name)))
         .collect();
-    // By hand, since a JSON object in memory is sorted: help and forms should show arguments as the author ordered them.
+    // By hand, since a JSON object in memory may be sorted: help and forms should show arguments as the author ordered them.
     let rest = schema.to_string();
     let rest = rest.strip_prefix('{').unwrap_or(&rest);
     let comma = if rest == "}" { "" } else { "," };
@@ -50,6 +50,7 @@ fn schema<T: JsonSchema>(settings: SchemaSettings) -> Value {
 fn tidy(schema: &mut Value, part: bool) {
     let Some(object) = schema.as_object_mut() else { return };
     number_format_to_range(object);
+    words_to_enum(object);
     if !part {
         close(object);
     }
@@ -98,6 +99,39 @@ fn number_format_to_range(schema: &mut Map<String, Value>) {
             schema.entry(key).or_insert_with(|| bound.into());
         }
     }
+}
+
+/// Turns alternatives that are all plain words into one `enum`, which every form and command line understands. What the
+/// author says about each word becomes a list in the description.
+fn words_to_enum(schema: &mut Map<String, Value>) {
+    let alternatives = schema.get("oneOf").and_then(Value::as_array);
+    let Some(words) = alternatives.and_then(|all| all.iter().map(words).collect::<Option<Vec<_>>>()) else { return };
+    let words: Vec<(&str, Option<&str>)> = words.into_iter().flatten().collect();
+    let lines: Vec<String> =
+        words.iter().filter_map(|(word, text)| text.map(|text| format!("- `{word}`: {text}"))).collect();
+    let values: Value = words.iter().map(|(word, _)| *word).collect();
+    let description = schema.get("description").and_then(Value::as_str).map(ToOwned::to_owned);
+    let list = (!lines.is_empty()).then(|| lines.join("\n"));
+    let description: Vec<String> = description.into_iter().chain(list).collect();
+    schema.remove("oneOf");
+    schema.insert("type".into(), "string".into());
+    schema.insert("enum".into(), values);
+    if !description.is_empty() {
+        schema.insert("description".into(), description.join("\n\n").into());
+    }
+}
+
+/// The words an alternative allows, each with what is said about it; nothing when it is not just words.
+fn words(alternative: &Value) -> Option<Vec<(&str, Option<&str>)>> {
+    let object = alternative.as_object()?;
+    let known = object.keys().all(|key| ["const", "description", "enum", "type"].contains(&key.as_str()));
+    let description = object.get("description").and_then(Value::as_str);
+    let words = match (object.get("const"), object.get("enum")) {
+        (Some(word), None) => vec![word.as_str()?],
+        (None, Some(words)) => words.as_array()?.iter().map(Value::as_str).collect::<Option<_>>()?,
+        (Some(_), Some(_)) | (None, None) => return None,
+    };
+    known.then(|| words.into_iter().map(|word| (word, description)).collect())
 }
 
 /// Refuses members that are not listed, where the list is complete: in an object that is not made of several parts. (An

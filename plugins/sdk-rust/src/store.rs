@@ -35,6 +35,9 @@ pub fn open(name: &str) -> Result<Store, Error> {
 #[derive(Debug)]
 pub struct Store(raw::Bucket);
 
+/// Keys asked of the host at a time; hosts bound it, and this many fit everywhere.
+const KEYS_PER_CALL: usize = 500;
+
 impl Store {
     /// The value under `key`, if there is one.
     ///
@@ -51,8 +54,13 @@ impl Store {
     ///
     /// As for [`Store::get`].
     pub fn get_many<T: DeserializeOwned>(&self, keys: &[String]) -> Result<Vec<Option<T>>, Error> {
-        let pairs = batch::get_many(&self.0, keys)?;
-        pairs.into_iter().map(|pair| pair.map(|(key, bytes)| value(&key, &bytes)).transpose()).collect()
+        let mut found = Vec::with_capacity(keys.len());
+        for some in keys.chunks(KEYS_PER_CALL) {
+            for pair in batch::get_many(&self.0, some)? {
+                found.push(pair.map(|(key, bytes)| value(&key, &bytes)).transpose()?);
+            }
+        }
+        Ok(found)
     }
 
     /// Puts `value` under `key`, replacing what was there.

@@ -2,13 +2,18 @@
 
 use muster_sdk::{command, plugin};
 
-/// Bytes of the answer, about.
-const BYTES: usize = 100_000_000;
-
-/// Answers with a text of 100 MB
+/// Answers with a long text
 #[command(tags("hostile"))]
-fn big_result() -> String {
-    "x".repeat(BYTES)
+fn big_result(
+    /// Its length in bytes, 100 MB otherwise. The answer has two more, for its quotes.
+    #[serde(default = "hundred_megabytes")]
+    bytes: u32,
+) -> String {
+    "x".repeat(bytes as usize)
+}
+
+fn hundred_megabytes() -> u32 {
+    100_000_000
 }
 
 plugin!(big_result);

@@ -8,7 +8,7 @@ use muster_sdk::{command, plugin};
 /// Sleeps for a minute
 #[command(tags("hostile"))]
 fn sleep() -> &'static str {
-    thread::sleep(Duration::from_secs(60));
+    thread::sleep(Duration::from_mins(1));
     "awake"
 }
 

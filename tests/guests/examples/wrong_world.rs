@@ -1,7 +1,13 @@
 //! A component with a world of its own: it has nothing to do with Muster, and must be told so.
 
 mod bindings {
-    #![allow(missing_docs, unsafe_code, clippy::allow_attributes_without_reason, clippy::pedantic, reason = "generated")]
+    #![allow(
+        missing_docs,
+        unsafe_code,
+        clippy::allow_attributes_without_reason,
+        clippy::pedantic,
+        reason = "generated"
+    )]
 
     wit_bindgen::generate!({
         inline: "

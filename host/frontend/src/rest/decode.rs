@@ -1,9 +1,10 @@
 //! From an HTTP request to what the dispatcher takes. Everything here is outside text: nothing panics, all is bounded.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use axum::http::{HeaderMap, Method, Request};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -23,6 +24,11 @@ use crate::listen::Peer;
 
 /// The interface's name for a local caller who presents a credential, and so wants to be an account.
 const CLI: &str = "cli";
+
+/// Longest body that is taken only to be thrown away.
+const DRAIN_BYTES_MAX: usize = 8 << 20;
+/// Longest time for that.
+const DRAIN_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// Names requests that do not name themselves: unique among hosts by the seed, within one by counting.
 #[derive(Debug)]
@@ -68,7 +74,8 @@ impl Target {
         let version = match segments.next() {
             None => None,
             Some(segment) => {
-                let digits = segment.strip_prefix('v').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+                let digits =
+                    segment.strip_prefix('v').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
                 Some(digits.and_then(|digits| digits.parse().ok()).ok_or(Refusal::NoRoute)?)
             }
         };
@@ -125,8 +132,13 @@ pub(super) enum Wanted {
 
 /// Negotiates the form of the result (RFC 9110 §12.5.1).
 pub(super) fn wanted(request: &Request<Body>, command: &Command) -> Result<Wanted, Refusal> {
-    let accept: Vec<&str> =
-        request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).collect();
+    let accept: Vec<&str> = request
+        .headers()
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
     let accepts = |wanted: &str| accept.iter().any(|range| media_type(range).eq_ignore_ascii_case(wanted));
     let schema = command.output.json();
     let text = |key: &str| schema.get(key).and_then(serde_json::Value::as_str);
@@ -135,7 +147,8 @@ pub(super) fn wanted(request: &Request<Body>, command: &Command) -> Result<Wante
     {
         return Ok(Wanted::Raw(raw.to_owned()));
     }
-    let json = ["application/json", "application/*", "*/*", "application/problem+json"].iter().any(|range| accepts(range));
+    let json =
+        ["application/json", "application/*", "*/*", "application/problem+json"].iter().any(|range| accepts(range));
     if accept.is_empty() || json { Ok(Wanted::Json) } else { Err(Refusal::NotAcceptable) }
 }
 
@@ -161,8 +174,8 @@ pub(super) async fn arguments(request: Request<Body>, bytes_max: usize) -> Resul
         Some(_) => return Err(Refusal::MediaType),
     }
     let too_large = Refusal::Call(CallError::TooLarge { bytes_max });
-    let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|bytes| bytes > bytes_max) {
+    if declared_bytes(&request).is_some_and(|bytes| bytes > bytes_max) {
+        drain(request).await;
         return Err(too_large);
     }
     match Limited::new(request.into_body(), bytes_max).collect().await {
@@ -172,12 +185,27 @@ pub(super) async fn arguments(request: Request<Body>, bytes_max: usize) -> Resul
     }
 }
 
+fn declared_bytes(request: &Request<Body>) -> Option<usize> {
+    request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok())
+}
+
+/// Takes a body that nobody wants, if it is not too long and comes soon. A client that is still sending when the
+/// connection closes loses the answer (RFC 9112 §9.6), and would not learn why it was refused.
+pub(super) async fn drain(request: Request<Body>) {
+    let waits_for_permission = request.headers().contains_key(EXPECT);
+    if waits_for_permission || !declared_bytes(&request).is_some_and(|bytes| bytes <= DRAIN_BYTES_MAX) {
+        return;
+    }
+    let mut body = request.into_body();
+    let taking = async { while let Some(Ok(_)) = body.frame().await {} };
+    let _ = tokio::time::timeout(DRAIN_TIME_MAX, taking).await;
+}
+
 /// Splits a query into pairs of text (WHATWG URL §5.1).
 fn pairs(query: &str) -> Result<Vec<(String, String)>, Refusal> {
     let decode = |text: &str| {
-        percent_decode(text).ok_or_else(|| {
-            Refusal::Call(CallError::Malformed("the query has an escape that is not UTF-8".to_owned()))
-        })
+        percent_decode(text)
+            .ok_or_else(|| Refusal::Call(CallError::Malformed("the query has an escape that is not UTF-8".to_owned())))
     };
     query
         .split('&')

@@ -89,9 +89,18 @@ async fn call(State(rest): State<Rest>, request: Request<Body>) -> Response {
 }
 
 async fn answer(rest: &Rest, request: Request<Body>, request_id: &RequestId) -> Result<Response, Refusal> {
-    let target = Target::of(&request)?;
-    let head = target.head(&request, request_id.clone());
-    let admitted = rest.dispatcher.admit(head).await?;
+    let head = Target::of(&request).map(|target| target.head(&request, request_id.clone()));
+    let admitted = match head {
+        Ok(head) => rest.dispatcher.admit(head).await.map_err(Refusal::Call),
+        Err(refusal) => Err(refusal),
+    };
+    let admitted = match admitted {
+        Ok(admitted) => admitted,
+        Err(refusal) => {
+            decode::drain(request).await;
+            return Err(refusal);
+        }
+    };
     let wanted = decode::wanted(&request, admitted.command())?;
     let bytes_max = admitted.command().input_bytes_max.unwrap_or(rest.body_bytes_max).max(rest.body_bytes_max);
     let reading = decode::arguments(request, bytes_max);

@@ -92,7 +92,8 @@ fn new_password(account: &AccountId, from_stdin: bool) -> Result<String, CliErro
 fn ask(prompt: &str) -> Result<String, CliError> {
     if !std::io::stdin().is_terminal() {
         return Err(CliError::Usage(
-            "a password is needed and there is no terminal to ask at; set MUSTER_PASSWORD, or use --password-stdin".to_owned(),
+            "a password is needed and there is no terminal to ask at; set MUSTER_PASSWORD, or use --password-stdin"
+                .to_owned(),
         ));
     }
     rpassword::prompt_password(prompt).map_err(|error| CliError::Usage(error.to_string()))

@@ -14,28 +14,37 @@ use super::output::{self, Format};
 
 /// Longest standard input that is read, in bytes.
 const INPUT_BYTES_MAX: u64 = 256 << 20;
+const JSON_FLAG: &str = "--json";
 
 #[derive(Args, Debug)]
 pub(super) struct Call {
     /// Ask for this version of the command instead of the latest
     #[arg(long, value_name = "N")]
     api_version: Option<u32>,
-    /// The command; `-` stands for `_`
-    command: String,
-    /// name=text, --name text, name:=JSON, a JSON object, or - to read one from standard input; --help describes them
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
-    arguments: Vec<String>,
+    /// The command (`-` stands for `_`), then its arguments: name=text, --name text, name:=JSON, a JSON object, or - to
+    /// read one from standard input; --help describes them
+    // One list, so that nothing behind the command's name is taken for an option of this program.
+    #[arg(trailing_var_arg = true, required = true, value_name = "COMMAND [ARGUMENTS]")]
+    words: Vec<String>,
+}
+
+impl Call {
+    /// Whether `--json` stands behind the command's name. An argument of that name can still be given as `json=…`.
+    pub(super) fn asks_for_json(&self) -> bool {
+        self.words.iter().any(|word| word == JSON_FLAG)
+    }
 }
 
 pub(super) fn run(client: &Client, call: Call, format: Format) -> Result<(), CliError> {
-    let command = call.command.replace('-', "_");
-    if call.arguments.iter().any(|word| word == "--help" || word == "-h") {
+    let mut words = call.words.into_iter();
+    let command = words.next().unwrap_or_default().replace('-', "_");
+    let words: Vec<String> = words.filter(|word| word != JSON_FLAG).collect();
+    if words.iter().any(|word| word == "--help" || word == "-h") {
         return help::one(client, &command, format);
     }
-    let needs_schema = call.arguments.iter().any(|word| !word.starts_with('{') && word != "-");
+    let needs_schema = words.iter().any(|word| !word.starts_with('{') && word != "-");
     let schema = if needs_schema { schema(client, &command, call.api_version)? } else { None };
-    let (arguments, json) = arguments(call.arguments, schema.as_ref())?;
-    let format = if json { Format::Json } else { format };
+    let arguments = arguments(words, schema.as_ref())?;
     let result = client.call(&command, call.api_version, &Value::Object(arguments))?;
     output::value(&result, format);
     Ok(())
@@ -53,11 +62,10 @@ fn schema(client: &Client, command: &str, version: Option<u32>) -> Result<Option
     input.map(Schema::input).transpose().map_err(CliError::Failed)
 }
 
-/// Makes one object of all words; whether `--json` was among them.
-fn arguments(words: Vec<String>, schema: Option<&Schema>) -> Result<(Map<String, Value>, bool), CliError> {
-    let (mut object, mut pairs, mut json) = (Map::new(), Vec::new(), false);
+/// Makes one object of all words.
+fn arguments(words: Vec<String>, schema: Option<&Schema>) -> Result<Map<String, Value>, CliError> {
+    let (mut object, mut pairs) = (Map::new(), Vec::new());
     let mut words = words.into_iter();
-    let known = |name: &str| schema.is_some_and(|schema| schema.properties().any(|(own, _)| own == name));
     while let Some(word) = words.next() {
         if word == "-" {
             let mut text = String::new();
@@ -66,8 +74,6 @@ fn arguments(words: Vec<String>, schema: Option<&Schema>) -> Result<(Map<String,
             merge(&mut object, &text)?;
         } else if word.starts_with('{') {
             merge(&mut object, &word)?;
-        } else if word == "--json" && !known("json") {
-            json = true;
         } else if let Some(flag) = word.strip_prefix("--") {
             let (name, text) = match flag.split_once('=') {
                 Some((name, text)) => (name.replace('-', "_"), Some(text.to_owned())),
@@ -92,13 +98,13 @@ fn arguments(words: Vec<String>, schema: Option<&Schema>) -> Result<(Map<String,
         }
     }
     let converted = match schema {
-        Some(schema) => schema.convert_pairs(pairs).map_err(|errors| {
-            CliError::Usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-        })?,
+        Some(schema) => schema
+            .convert_pairs(pairs)
+            .map_err(|errors| CliError::Usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?,
         None => pairs.into_iter().map(|(name, text)| (name, Value::String(text))).collect(),
     };
     object.extend(converted);
-    Ok((object, json))
+    Ok(object)
 }
 
 fn merge(object: &mut Map<String, Value>, text: &str) -> Result<(), CliError> {
@@ -145,7 +151,7 @@ mod tests {
         ] {
             let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
             match (arguments(words.clone(), Some(&schema)), expected) {
-                (Ok((got, _)), Ok(expected)) => assert_eq!(Value::Object(got), expected),
+                (Ok(got), Ok(expected)) => assert_eq!(Value::Object(got), expected),
                 (Err(error), Err(expected)) => assert!(error.to_string().contains(expected), "{error}"),
                 (got, _) => panic!("{words:?}: {got:?}"),
             }

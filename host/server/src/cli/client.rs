@@ -49,7 +49,8 @@ impl Problem {
 impl std::fmt::Display for Problem {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{}: {}", self.text("title"), self.text("detail"))?;
-        if !matches!(self.code(), "invalid-arguments" | "unknown-command" | "not-found" | "command-failed" | "conflict") {
+        if !matches!(self.code(), "invalid-arguments" | "unknown-command" | "not-found" | "command-failed" | "conflict")
+        {
             write!(formatter, " (request {})", self.text("instance"))?;
         }
         Ok(())
@@ -134,9 +135,9 @@ impl Client {
                     self.exchange(stream, "localhost", path, body).await
                 }
                 Target::Remote(address) => {
-                    let stream = TcpStream::connect(address).await.map_err(|error| {
-                        ClientError::Unreachable(format!("no host answers at {address} ({error})"))
-                    })?;
+                    let stream = TcpStream::connect(address)
+                        .await
+                        .map_err(|error| ClientError::Unreachable(format!("no host answers at {address} ({error})")))?;
                     self.exchange(stream, address, path, body).await
                 }
             }

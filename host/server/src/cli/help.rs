@@ -113,7 +113,8 @@ fn description(client: &Client, entry: &Value) -> String {
     }
     let _ = writeln!(page, "From: {}", text(entry, "origin"));
     for example in entry.get("examples").and_then(Value::as_array).into_iter().flatten() {
-        let (input, output) = (example.get("input").unwrap_or(&Value::Null), example.get("output").unwrap_or(&Value::Null));
+        let (input, output) =
+            (example.get("input").unwrap_or(&Value::Null), example.get("output").unwrap_or(&Value::Null));
         let quoted = input.to_string().replace('\'', "'\\''");
         let _ = writeln!(page, "\n{}", text(example, "title"));
         let _ = writeln!(page, "  muster call {name} '{quoted}'");

@@ -139,7 +139,8 @@ impl CliError {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let format = if cli.connection.json { Format::Json } else { Format::Text };
+    let behind = matches!(&cli.action, Action::Call(call) if call.asks_for_json());
+    let format = if cli.connection.json || behind { Format::Json } else { Format::Text };
     match run(cli, format) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -61,7 +61,11 @@ pub(super) fn run(
         Plugin::Check(candidate) => {
             let (arguments, name) = arguments(&candidate)?;
             client()?.call("module_check", None, &arguments)?;
-            output::line(&format!("{name} can be installed"), &json!({ "module": name.as_str(), "usable": true }), format);
+            output::line(
+                &format!("{name} can be installed"),
+                &json!({ "module": name.as_str(), "usable": true }),
+                format,
+            );
             Ok(())
         }
         Plugin::Uninstall { name } => {
@@ -93,7 +97,9 @@ fn arguments(candidate: &Candidate) -> Result<(Value, PluginName), CliError> {
         }
         if !candidate.settings.is_empty() {
             let settings = candidate.settings.iter().map(|setting| {
-                setting.split_once('=').ok_or_else(|| CliError::Usage(format!("`{setting}` has not the form KEY=VALUE")))
+                setting
+                    .split_once('=')
+                    .ok_or_else(|| CliError::Usage(format!("`{setting}` has not the form KEY=VALUE")))
             });
             object.insert("settings".to_owned(), json!(settings.collect::<Result<BTreeMap<_, _>, _>>()?));
         }

@@ -28,7 +28,8 @@ pub(super) fn groups(node: &Node<'_>) -> Result<Vec<Group>, ConfigError> {
         .iter()
         .map(|member| {
             let group = node.below(member.key, member.value);
-            let mut read = Group { name: member.key.to_owned(), from: Vec::new(), who: Vec::new(), what: What::default() };
+            let mut read =
+                Group { name: member.key.to_owned(), from: Vec::new(), who: Vec::new(), what: What::default() };
             for part in group.members("a map with from, who and what")? {
                 let below = group.below(part.key, part.value);
                 match part.key {
@@ -75,7 +76,8 @@ fn who(node: &Node<'_>) -> Result<Vec<Who>, ConfigError> {
             let below = item.below(member.key, member.value);
             match member.key {
                 "access" => entries.push(access(&below)?),
-                _ => entries.extend(subjects(&item.at(member.key_node), member.key, &below)?.into_iter().map(Who::Subject)),
+                _ => entries
+                    .extend(subjects(&item.at(member.key_node), member.key, &below)?.into_iter().map(Who::Subject)),
             }
         }
     }

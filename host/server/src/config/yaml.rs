@@ -53,7 +53,9 @@ pub(super) fn with_document<T>(
     match documents.as_slice() {
         [] => read(None),
         [yaml] => read(Some(Node { file, path: Path::Root, yaml })),
-        [_, second, ..] => Err(Node { file, path: Path::Root, yaml: second }.error("the file has more than one document")),
+        [_, second, ..] => {
+            Err(Node { file, path: Path::Root, yaml: second }.error("the file has more than one document"))
+        }
     }
 }
 

@@ -51,7 +51,9 @@ fn text(attributes: &[Attribute]) -> String {
     });
     // `split` and not `lines`: an empty `///` is an empty line, which ends a paragraph.
     let lines: Vec<String> = lines
-        .flat_map(|block| block.split('\n').map(|line| line.strip_prefix(' ').unwrap_or(line).into()).collect::<Vec<_>>())
+        .flat_map(|block| {
+            block.split('\n').map(|line| line.strip_prefix(' ').unwrap_or(line).into()).collect::<Vec<_>>()
+        })
         .collect();
     lines.join("\n")
 }
@@ -86,7 +88,11 @@ mod tests {
         check("Greets", "Greets", "");
         check("Greets.", "Greets", "");
         check("Greets and so on...", "Greets and so on...", "");
-        check("Greets\nsomebody.\n\nAt length.\n\n- once\n  - twice\n", "Greets somebody", "At length.\n\n- once\n  - twice");
+        check(
+            "Greets\nsomebody.\n\nAt length.\n\n- once\n  - twice\n",
+            "Greets somebody",
+            "At length.\n\n- once\n  - twice",
+        );
         check("", "", "");
     }
 }

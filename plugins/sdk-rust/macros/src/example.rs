@@ -24,7 +24,9 @@ impl Parse for Example {
             let slot = match key.to_string().as_str() {
                 "input" => &mut arguments,
                 "output" => &mut result,
-                other => return Err(Error::new(key.span(), format!("an example has `input` and `output`, not `{other}`"))),
+                other => {
+                    return Err(Error::new(key.span(), format!("an example has `input` and `output`, not `{other}`")));
+                }
             };
             input.parse::<Token![=]>()?;
             if slot.replace(value(input)?).is_some() {
@@ -35,7 +37,10 @@ impl Parse for Example {
         // A command without arguments is called with none.
         let input = arguments.unwrap_or_else(|| "{}".into());
         if !input.starts_with('{') {
-            return Err(Error::new(title.span(), "`input` is the object of the arguments: `input = {\"name\": \"Ada\"}`"));
+            return Err(Error::new(
+                title.span(),
+                "`input` is the object of the arguments: `input = {\"name\": \"Ada\"}`",
+            ));
         }
         Ok(Self { title: title.value(), input, output })
     }

@@ -30,7 +30,11 @@ pub(crate) fn command(options: Result<Options>, mut function: ItemFn) -> TokenSt
         }
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => error.to_compile_error(),
     };
-    quote! { #function #constant }
+    quote! {
+        #[allow(clippy::needless_pass_by_value, reason = "the arguments of a call belong to it")]
+        #function
+        #constant
+    }
 }
 
 fn definition(options: &Options, function: &ItemFn, parameters: &[Parameter]) -> Result<TokenStream> {

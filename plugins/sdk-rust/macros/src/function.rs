@@ -4,7 +4,9 @@ use proc_macro2::Span;
 use quote::quote;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, FnArg, GenericArgument, Ident, ItemFn, LitStr, Pat, PathArguments, Result, ReturnType, Type};
+use syn::{
+    Attribute, Error, FnArg, GenericArgument, Ident, ItemFn, LitStr, Pat, PathArguments, Result, ReturnType, Type,
+};
 
 /// A parameter, in the order of the function.
 pub(crate) enum Parameter {
@@ -94,7 +96,10 @@ fn parameter(parameter: &mut FnArg) -> Result<Parameter> {
         if last_segment_is(&reference.elem, "Caller") && reference.mutability.is_none() {
             return Ok(Parameter::CallerRef);
         }
-        return Err(Error::new(reference.span(), "an argument owns its value: `String`, not `&str`; `Vec<T>`, not `&[T]`"));
+        return Err(Error::new(
+            reference.span(),
+            "an argument owns its value: `String`, not `&str`; `Vec<T>`, not `&[T]`",
+        ));
     }
     if let Type::ImplTrait(_) = *typed.ty {
         return Err(Error::new(typed.ty.span(), "name the type: its JSON Schema is part of the command"));

@@ -1,0 +1,155 @@
+//! Guests that misbehave: each is contained in its own call, told apart from the others, and a neighbour is served
+//! meanwhile.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tests::Host;
+
+/// Guest, arguments → status and code.
+const VERDICTS: [(&str, &str, &str); 12] = [
+    ("spin", "{}", "504 deadline"),
+    ("sleep", "{}", "504 deadline"),
+    ("slow", r#"{"ms": 5000}"#, "504 deadline"),
+    ("slow", r#"{"ms": 20}"#, "200"),
+    ("allocate", "{}", "503 limit-exceeded"),
+    ("recurse", "{}", "503 limit-exceeded"),
+    ("trap", "{}", "502 plugin-fault"),
+    ("exit", "{}", "502 plugin-fault"),
+    ("panic", "{}", "422 command-failed"),
+    ("lie", "{}", "502 plugin-fault"),
+    ("big_result", "{}", "503 limit-exceeded"),
+    ("flood", "{}", "200"),
+];
+
+fn host() -> Host {
+    let host = Host::start_with(&format!("{}\nlimits: {{call_deadline_ms: 1000}}", tests::RULES));
+    host.add_account("admin");
+    host.add_account("ann");
+    host.install("hello", &[]);
+    host
+}
+
+#[test]
+fn each_guest_fails_alone_and_a_neighbour_is_served() {
+    let host = host();
+    for guest in ["spin", "sleep", "slow", "allocate", "recurse", "trap", "exit", "panic", "lie", "big_result", "flood"]
+    {
+        host.install(guest, &[]);
+    }
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let neighbour = scope.spawn(|| {
+            let (mut served, mut slowest) = (0, Duration::ZERO);
+            while !done.load(Ordering::Relaxed) {
+                let started = Instant::now();
+                let answer = host.call("ann", "hello", &json!({"name": "Ada"}));
+                assert_eq!(answer.value(), "Hello, Ada!", "{}", answer.status);
+                served += 1;
+                slowest = slowest.max(started.elapsed());
+            }
+            (served, slowest)
+        });
+        let calls: Vec<_> = VERDICTS
+            .iter()
+            .map(|(guest, arguments, verdict)| {
+                let (host, arguments) = (&host, serde_json::from_str::<Value>(arguments).unwrap());
+                scope.spawn(move || (guest, host.call("admin", guest, &arguments).verdict(), verdict))
+            })
+            .collect();
+        let verdicts: Vec<_> = calls.into_iter().map(|call| call.join().unwrap()).collect();
+        done.store(true, Ordering::Relaxed);
+        let (served, slowest) = neighbour.join().unwrap();
+        for (guest, got, expected) in verdicts {
+            assert_eq!(got, **expected, "{guest}");
+        }
+        assert!(served > 10, "{served} calls of the neighbour, the slowest took {slowest:?}");
+    });
+    let log = host.log();
+    assert!(log.contains("boom-42"), "the panic's message is in the log");
+    assert!(log.contains("logged more lines than it may"), "the flood is cut off");
+    assert!(log.lines().count() < 2_000, "{} lines", log.lines().count());
+}
+
+#[test]
+fn internal_texts_stay_in_the_log() {
+    let host = host();
+    for (guest, internal) in
+        [("trap", "unreachable"), ("exit", "ended itself with status 1"), ("lie", "does not satisfy its schema")]
+    {
+        host.install(guest, &[]);
+        let answer = host.call("admin", guest, &json!({}));
+        let body = String::from_utf8(answer.bytes.clone()).unwrap();
+        assert!(!body.contains(internal) && !body.contains("wasm"), "{body}");
+        assert!(host.log().contains(internal), "{guest}");
+        assert!(host.log().contains(answer.header("x-request-id")), "{guest}");
+    }
+}
+
+#[test]
+fn nothing_leaks_from_call_to_call() {
+    let host = host();
+    host.install("leak", &[]);
+    for _ in 0..20 {
+        assert_eq!(host.call("admin", "leak", &json!({})).value(), json!(1));
+    }
+}
+
+#[test]
+fn a_guest_learns_who_calls_and_no_credential() {
+    let host = host();
+    host.install("whoami", &[]);
+    let answer = host.request("POST", "/api/whoami").as_user("admin").header("x-request-id", "r-1").send();
+    let expected =
+        json!({"account": "admin@localhost", "scopes": [], "via": "rest", "address": "127.0.0.1", "request_id": "r-1"});
+    assert_eq!(answer.value(), expected);
+    let console = host.cli(&["--json", "call", "whoami"]);
+    let console: Value = serde_json::from_str(&console.stdout).unwrap();
+    assert_eq!(
+        (&console["account"], &console["via"], &console["address"]),
+        (&json!(null), &json!("console"), &json!(null))
+    );
+}
+
+#[test]
+fn a_command_calls_another_only_where_both_may() {
+    let rules = "
+acl: {admin: {user: admin@localhost}}
+api_permissions:
+  admins: {who: admin, what: '*'}
+  ann: {who: {user: ann@localhost}, what: [dispatcher, check_account]}
+";
+    let host = Host::start_with(rules);
+    host.add_account("admin");
+    host.add_account("ann");
+    host.install("dispatcher", &["command:status", "command:check_account", "command:dispatcher"]);
+    let call = |user: &str, command: &str, input: Value| {
+        let answer = host.call(user, "dispatcher", &json!({"command": command, "input": input}));
+        answer.verdict()
+    };
+    let ann = json!({"user": "ann", "host": "localhost"});
+    assert_eq!(call("admin", "status", json!({})), "200", "caller may, plugin was granted");
+    assert_eq!(call("ann", "check_account", ann.clone()), "200");
+    assert_eq!(call("ann", "status", json!({})), "403 denied", "the caller may not");
+    assert_eq!(call("admin", "registered_vhosts", json!({})), "403 denied", "the plugin was not granted");
+    assert_eq!(call("admin", "no_such_command", json!({})), "403 denied", "which reveals nothing");
+    assert_eq!(call("admin", "check_account", json!({"user": 5})), "400 invalid-arguments");
+    let mut nested = json!({"command": "status", "input": {}});
+    for _ in 0..8 {
+        nested = json!({"command": "dispatcher", "input": nested});
+    }
+    let deep = host.call("admin", "dispatcher", &nested);
+    assert_eq!(deep.verdict(), "422 command-failed", "the chain is bounded");
+}
+
+#[test]
+fn a_small_call_grows_no_memory() {
+    let host = Host::start_with(&format!("{}\nloglevel: debug", tests::RULES));
+    host.add_account("admin");
+    host.install("hello", &[]);
+    assert_eq!(host.call("admin", "hello", &json!({"name": "Ada"})).status, 200);
+    let log = host.log();
+    let line = log.lines().find(|line| line.contains("guest done") && line.contains("command=\"hello\"")).unwrap();
+    assert!(line.contains("memory_grows=0"), "growing memory halves throughput: {line}");
+}

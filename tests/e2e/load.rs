@@ -1,0 +1,160 @@
+//! Loading, replacing and removing plugins while the host works.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use serde_json::json;
+use tests::{Host, component};
+
+/// Components that cannot be plugins, and what their authors are told.
+#[test]
+fn a_refusal_says_what_to_do_and_changes_nothing() {
+    let host = Host::start();
+    host.install("hello", &[]);
+    let hello = std::fs::read(component("hello")).unwrap();
+    let module = wat::parse_str("(module)").unwrap();
+    let empty = wat::parse_str("(component)").unwrap();
+    let wants_http = wat::parse_str(
+        r#"(component (import "wasi:http/outgoing-handler@0.2.0" (instance)) (import "muster:plugin/types@0.1.0" (instance $i))
+           (export "muster:plugin/commands@0.1.0" (instance $i)))"#,
+    )
+    .unwrap();
+    let built = |name: &str| std::fs::read(component(name)).unwrap();
+    let rows: Vec<(&str, Vec<u8>, &str)> = vec![
+        ("text", b"hello".to_vec(), "not a WebAssembly file"),
+        ("empty_file", Vec::new(), "not a WebAssembly file"),
+        ("truncated", hello[..hello.len() / 2].to_vec(), "damaged or incomplete"),
+        (
+            "flipped",
+            hello.iter().enumerate().map(|(at, byte)| if at == 40 { !byte } else { *byte }).collect(),
+            "damaged",
+        ),
+        ("module", module, "build it for the target wasm32-wasip2, or make a component of it"),
+        ("component", empty, "does not export `muster:plugin/commands@0.1.0`"),
+        (
+            "wrong_world",
+            built("wrong_world"),
+            "does not export `muster:plugin/commands@0.1.0`, so it offers no commands; it exports",
+        ),
+        (
+            "http",
+            wants_http,
+            "imports `wasi:http/outgoing-handler@0.2.0`, which this host does not offer; HTTP is not among",
+        ),
+        ("roster", built("roster"), "needs the grant `keyvalue`; install it with `--grant keyvalue`"),
+        ("clash", built("clash"), "`status` of plugin clash 0.1.0 already belongs to built-in"),
+        (
+            "clash_hello",
+            built("clash_hello"),
+            "`hello` of plugin clash_hello 0.1.0 already belongs to plugin hello 0.1.0",
+        ),
+        ("bad_schema", built("bad_schema"), "its input schema"),
+        ("bad_schema_array", built("bad_schema_array"), "its input schema must have \"type\": \"object\""),
+        ("bad_example", built("bad_example"), "example"),
+        ("bad_describe", built("bad_describe"), "the plugin itself refuses to start: settings missing"),
+    ];
+    for (name, bytes, expected) in rows {
+        let path = host.data().join(format!("{name}.wasm"));
+        std::fs::write(&path, bytes).unwrap();
+        let path = path.to_str().unwrap();
+        let refused = host.cli(&["plugin", "install", path, "--name", name]);
+        assert_eq!(refused.code, 1, "{name} {refused:?}");
+        assert!(refused.stderr.contains(expected), "{name} {}", refused.stderr);
+        // A component with only the command `hello` could rightly take the place of the plugin `hello`.
+        if name != "clash_hello" {
+            let upgrade = host.cli(&["plugin", "upgrade", path, "--name", "hello"]);
+            assert_eq!(upgrade.code, 1, "{name} {upgrade:?}");
+        }
+        let greeting = host.call("ann", "hello", &json!({"name": "Ada"}));
+        assert_eq!(greeting.value(), "Hello, Ada!", "the running version goes on");
+    }
+    assert_eq!(host.call("admin", "modules_installed", &json!({})).value().as_object().unwrap().len(), 1);
+}
+
+#[test]
+fn an_upgrade_under_load_fails_no_call() {
+    let host = Host::start();
+    host.install("hello", &[]);
+    let (stop, calls, upgraded) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let answer = host.call("ann", "hello", &json!({"name": "Ada"}));
+                    let value = answer.value();
+                    assert!(value == "Hello, Ada!" || value == "Hi, Ada!", "{} {value}", answer.status);
+                    calls.fetch_add(1, Ordering::Relaxed);
+                    upgraded.fetch_add(usize::from(value == "Hi, Ada!"), Ordering::Relaxed);
+                }
+            });
+        }
+        for round in 0..6 {
+            let next = component(if round % 2 == 0 { "v2_hello" } else { "hello" });
+            let ran = host.cli(&["plugin", "upgrade", next.to_str().unwrap()]);
+            assert_eq!(ran.code, 0, "{ran:?}");
+            std::thread::sleep(std::time::Duration::from_millis(150));
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    let (calls, upgraded) = (calls.into_inner(), upgraded.into_inner());
+    assert!(upgraded > 0 && upgraded < calls, "{upgraded} of {calls} calls met the new version");
+}
+
+#[test]
+fn a_removed_plugin_is_gone_and_its_data_stays() {
+    let mut host = Host::start();
+    host.install("counter", &["keyvalue"]);
+    let count = |host: &Host| host.call("admin", "counter", &json!({}));
+    assert_eq!((count(&host).value(), count(&host).value()), (json!(1), json!(2)));
+    assert_eq!(host.cli(&["plugin", "uninstall", "counter"]).code, 0);
+    assert_eq!(count(&host).verdict(), "404 unknown-command");
+    host.crash_and_restart();
+    assert_eq!(count(&host).verdict(), "404 unknown-command");
+    host.install("counter", &["keyvalue"]);
+    assert_eq!(count(&host).value(), json!(3));
+}
+
+#[test]
+fn a_component_can_lie_ready_on_the_host() {
+    let host = Host::start();
+    let available = host.data().join("available");
+    std::fs::create_dir(&available).unwrap();
+    std::fs::copy(component("hello"), available.join("hello.wasm")).unwrap();
+    std::fs::write(available.join("broken.wasm"), "x").unwrap();
+    let listed = host.call("admin", "modules_available", &json!({})).value();
+    assert_eq!(listed.as_object().unwrap().keys().collect::<Vec<_>>(), ["hello"]);
+    assert_eq!(host.call("admin", "module_check", &json!({"module": "hello"})).value(), json!(0));
+    assert_eq!(host.call("admin", "modules_installed", &json!({})).value(), json!({}));
+    assert_eq!(host.call("admin", "module_install", &json!({"module": "hello"})).value(), json!(0));
+    assert_eq!(host.call("ann", "hello", &json!({"name": "Ada"})).value(), "Hello, Ada!");
+    let again = host.call("admin", "module_install", &json!({"module": "hello"}));
+    assert_eq!(again.verdict(), "409 conflict");
+    for module in ["../hello", "hello/..", "Hello", ""] {
+        assert_eq!(host.call("admin", "module_install", &json!({"module": module})).verdict(), "400 invalid-arguments");
+    }
+    let missing = host.call("admin", "module_install", &json!({"module": "nothing"}));
+    assert!(missing.value()["detail"].as_str().unwrap().contains("no component `nothing.wasm` lies ready"));
+}
+
+#[test]
+fn plugins_come_back_from_the_cache_with_their_commands() {
+    let mut host = Host::start();
+    host.install("hello", &[]);
+    host.install("render", &[]);
+    host.crash_and_restart();
+    assert_eq!(host.call("ann", "hello", &json!({"name": "Ada"})).value(), "Hello, Ada!");
+    assert!(host.log().contains("plugin restored plugin=\"render\" cached=true"), "{}", host.log());
+}
+
+#[test]
+fn compiled_code_others_could_have_written_is_not_used() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut host = Host::start();
+    host.install("hello", &[]);
+    let engines = std::fs::read_dir(host.data().join("code")).unwrap().map(|entry| entry.unwrap().path());
+    for file in engines.flat_map(|engine| std::fs::read_dir(engine).unwrap()) {
+        std::fs::set_permissions(file.unwrap().path(), std::fs::Permissions::from_mode(0o666)).unwrap();
+    }
+    host.crash_and_restart();
+    assert!(host.log().contains("can be written by others"), "{}", host.log());
+    assert_eq!(host.call("ann", "hello", &json!({"name": "Ada"})).value(), "Hello, Ada!");
+}

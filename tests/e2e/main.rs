@@ -1,0 +1,10 @@
+//! End-to-end tests: one binary, one file for each thing a user does. See `tests::Host` for how they touch the host.
+
+mod cli;
+mod examples;
+mod hostile;
+mod journey;
+mod load;
+mod rest;
+mod state;
+mod tidy;

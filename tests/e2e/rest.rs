@@ -1,0 +1,196 @@
+//! ReST at its edges: methods, addresses, forms of bodies, sizes; and every error body as a reviewed snapshot.
+
+use serde_json::{Value, json};
+use tests::{Answer, Host};
+
+/// Method, path, headers, body → status and code, as `admin`.
+type Row<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a [u8], &'a str);
+
+const HELLO: &[u8] = br#"{"name":"Ada"}"#;
+
+fn send(host: &Host, (method, path, headers, body, _): Row<'_>) -> Answer {
+    let request = host.request(method, path).as_user("admin").body(body);
+    headers.iter().fold(request, |request, (name, value)| request.header(name, value)).send()
+}
+
+#[test]
+fn every_form_of_request_has_its_answer() {
+    let host = Host::start();
+    host.install("hello", &[]);
+    let deep = format!("{{\"name\":{}1{}}}", "[".repeat(40), "]".repeat(40)).into_bytes();
+    let large = vec![b' '; (1 << 20) + 1];
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let rows: &[Row<'_>] = &[
+        ("POST", "/api/hello", &[], HELLO, "200"),
+        ("POST", "/api/hello", &[form], HELLO, "200"),
+        ("POST", "/api/hello", &[("content-type", "application/json; charset=utf-8")], HELLO, "200"),
+        ("POST", "/api/hello/v0", &[], HELLO, "200"),
+        ("POST", "/api/hello/v7", &[], HELLO, "200"),
+        ("POST", "/api/status", &[], b"", "200"),
+        ("GET", "/api/hello?name=Ada", &[], b"", "200"),
+        ("GET", "/api/hello?name=A+B%21", &[], b"", "200"),
+        ("HEAD", "/api/hello?name=Ada", &[], b"", "200"),
+        ("GET", "/api", &[], b"", "200"),
+        ("OPTIONS", "/api", &[], b"", "204"),
+        ("OPTIONS", "/api/hello", &[], b"", "204"),
+        ("OPTIONS", "/api/hello/v1", &[], b"", "204"),
+        ("OPTIONS", "/api/nothing", &[], b"", "204"),
+        ("GET", "/api/stop", &[], b"", "405 not-read-only"),
+        ("HEAD", "/api/stop", &[], b"", "405"),
+        ("PUT", "/api/hello", &[], HELLO, "405 method-not-allowed"),
+        ("DELETE", "/api/hello", &[], b"", "405 method-not-allowed"),
+        ("PATCH", "/api/hello", &[], HELLO, "405 method-not-allowed"),
+        ("POST", "/api", &[], b"", "405 method-not-allowed"),
+        ("GET", "/api?tag=x", &[], b"", "400 malformed"),
+        ("GET", "/", &[], b"", "404 no-such-address"),
+        ("GET", "/api/", &[], b"", "404 no-such-address"),
+        ("POST", "/api/hello/1", &[], HELLO, "404 no-such-address"),
+        ("POST", "/api/hello/v", &[], HELLO, "404 no-such-address"),
+        ("POST", "/api/hello/v-1", &[], HELLO, "404 no-such-address"),
+        ("POST", "/api/hello/v1/v2", &[], HELLO, "404 no-such-address"),
+        ("POST", "/api/hello/v99999999999", &[], HELLO, "404 no-such-address"),
+        ("POST", "/api/Hello", &[], HELLO, "404 unknown-command"),
+        ("POST", "/api/hel%6Co", &[], HELLO, "404 unknown-command"),
+        ("POST", "/api/hello;v=2", &[], HELLO, "404 unknown-command"),
+        ("POST", "/api/%2e%2e", &[], HELLO, "404 unknown-command"),
+        ("POST", "/api/hello?name=Ada", &[], HELLO, "400 malformed"),
+        ("GET", "/api/hello?name", &[], b"", "400 malformed"),
+        ("GET", "/api/hello?name=%ff", &[], b"", "400 malformed"),
+        ("GET", "/api/hello?name=a&name=b", &[], b"", "400 invalid-arguments"),
+        ("POST", "/api/hello", &[], b"{", "400 malformed"),
+        ("POST", "/api/hello", &[], b"[]", "400 malformed"),
+        ("POST", "/api/hello", &[], b"\"x\"", "400 malformed"),
+        ("POST", "/api/hello", &[], b"{} {}", "400 malformed"),
+        ("POST", "/api/hello", &[], b"{\"name\":\"\xff\"}", "400 malformed"),
+        ("POST", "/api/hello", &[], b"{\"name\":\"a\",\"name\":\"b\"}", "400 malformed"),
+        ("POST", "/api/hello", &[], &deep, "400 malformed"),
+        ("POST", "/api/hello", &[], b"{}", "400 invalid-arguments"),
+        ("POST", "/api/hello", &[("content-type", "text/plain")], HELLO, "415 unsupported-media-type"),
+        (
+            "POST",
+            "/api/hello",
+            &[("content-type", "multipart/form-data; boundary=x")],
+            HELLO,
+            "415 unsupported-media-type",
+        ),
+        ("POST", "/api/hello", &[("accept", "application/xml")], HELLO, "406 not-acceptable"),
+        ("POST", "/api/hello", &[("accept", "text/html, */*;q=0.8")], HELLO, "200"),
+        ("POST", "/api/hello", &[], &large, "413 too-large"),
+    ];
+    for row in rows {
+        let answer = send(&host, *row);
+        assert_eq!(answer.verdict(), row.4, "{} {} {:?}", row.0, row.1, row.2);
+        assert!(!answer.header("x-request-id").is_empty(), "{} {}", row.0, row.1);
+        if answer.status == 405 {
+            assert!(answer.header("allow").contains("POST") || row.1 == "/api", "{} {}", row.0, row.1);
+        }
+    }
+}
+
+#[test]
+fn a_request_can_name_itself() {
+    let host = Host::start();
+    let named =
+        |id: &str| host.request("GET", "/api").header("x-request-id", id).send().header("x-request-id").to_owned();
+    assert_eq!(named("order-17"), "order-17");
+    let long = "x".repeat(65);
+    for unusable in ["a b", "\u{e9}", long.as_str()] {
+        assert_ne!(named(unusable), unusable);
+    }
+}
+
+#[test]
+fn the_listing_has_what_the_caller_may_call() {
+    let host = Host::start();
+    host.install("hello", &[]);
+    let names = |user: &str| -> Vec<String> {
+        let request = host.request("GET", "/api");
+        let answer = if user.is_empty() { request.send() } else { request.as_user(user).send() };
+        let value = answer.value();
+        value["commands"].as_array().unwrap().iter().map(|entry| entry["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(""), ["check_account"]);
+    assert_eq!(names("ann"), ["check_account", "hello", "status"]);
+    assert!(names("admin").len() > 15);
+    let entry = host.request("GET", "/api").as_user("ann").send().value()["commands"][1].clone();
+    insta::assert_json_snapshot!("listing_entry", entry);
+}
+
+/// What differs from run to run, made the same.
+fn steady(answer: &Answer) -> Value {
+    let mut value = answer.value();
+    if value.get("instance").is_some() {
+        value["instance"] = json!("REQUEST");
+    }
+    value
+}
+
+#[test]
+fn every_error_body_is_reviewed() {
+    let host = Host::start_with(&format!("{}\nlimits: {{call_deadline_ms: 700}}", tests::RULES));
+    host.add_account("admin");
+    host.add_account("ann");
+    host.install("hello", &[]);
+    for guest in ["panic", "trap", "lie", "allocate", "sleep"] {
+        host.install(guest, &[]);
+    }
+    let large = vec![b' '; (1 << 20) + 1];
+    let rows: &[Row<'_>] = &[
+        ("POST", "/api/hello", &[], b"{", "malformed"),
+        ("POST", "/api/hello", &[], b"{\"name\":5,\"nme\":\"x\"}", "invalid-arguments"),
+        ("POST", "/api/helo", &[], b"{}", "unknown-command"),
+        ("GET", "/api/stop", &[], b"", "not-read-only"),
+        ("POST", "/api/hello", &[], &large, "too-large"),
+        ("POST", "/api/module_uninstall", &[], b"{\"module\":\"nothing\"}", "not-found"),
+        ("POST", "/api/register", &[], b"{\"user\":\"ann\",\"host\":\"localhost\",\"password\":\"x\"}", "conflict"),
+        ("POST", "/api/panic", &[], b"", "command-failed"),
+        ("POST", "/api/trap", &[], b"", "plugin-fault"),
+        ("POST", "/api/allocate", &[], b"", "limit-exceeded"),
+        ("POST", "/api/sleep", &[], b"", "deadline"),
+        ("PUT", "/api/hello", &[], b"", "method-not-allowed"),
+        ("GET", "/nowhere", &[], b"", "no-such-address"),
+        ("POST", "/api/hello", &[("content-type", "text/plain")], b"x", "unsupported-media-type"),
+        ("POST", "/api/hello", &[("accept", "text/plain")], HELLO, "not-acceptable"),
+    ];
+    let mut bodies = serde_json::Map::new();
+    for row in rows {
+        let answer = send(&host, *row);
+        assert_eq!(answer.code(), row.4, "{} {}", row.0, row.1);
+        assert_eq!(answer.header("content-type"), "application/problem+json");
+        bodies.insert(row.4.to_owned(), steady(&answer));
+    }
+    let wrong = host.request("POST", "/api/hello").basic("ann@localhost", "wrong").send();
+    bodies.insert("unauthenticated".to_owned(), steady(&host.call("", "hello", &json!({}))));
+    bodies.insert("unauthenticated, presented".to_owned(), steady(&wrong));
+    bodies.insert("forbidden".to_owned(), steady(&host.call("ann", "stop", &json!({}))));
+    insta::assert_json_snapshot!("error_bodies", bodies);
+}
+
+#[test]
+fn a_refused_caller_is_answered_before_the_body_is_read() {
+    let host = Host::start();
+    let head = "POST /api/stop HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n";
+    assert!(host.raw(head.as_bytes()).starts_with("HTTP/1.1 401 "));
+    let head = "POST /api/check_account HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n";
+    assert!(host.raw(head.as_bytes()).starts_with("HTTP/1.1 413 "));
+}
+
+#[test]
+fn a_body_that_does_not_come_ends_with_the_deadline() {
+    let host = Host::start_with(&format!("{}\nlimits: {{call_deadline_ms: 300}}", tests::RULES));
+    let answer = host.raw(b"POST /api/check_account HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{");
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("slow-request"), "{answer}");
+}
+
+#[test]
+fn bytes_that_are_no_http_harm_nobody() {
+    let host = Host::start();
+    let long = [b"GET /".as_slice(), &vec![b'a'; 200_000]].concat();
+    for bytes in
+        [b"\0\0\0\0\r\n\r\n".as_slice(), b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", &long, b"\x16\x03\x01\x02\x00"]
+    {
+        let answer = host.raw(bytes);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+    }
+    assert_eq!(host.call("admin", "status", &json!({})).status, 200);
+}

@@ -1,0 +1,143 @@
+//! Rules about the project itself that no compiler holds.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use tests::root;
+
+fn files(below: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(below).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = entry.file_name().unwrap().to_str().unwrap().to_owned();
+        if entry.is_dir() && name != "target" && !name.starts_with('.') {
+            found.extend(files(&entry, ending));
+        } else if name.ends_with(ending) {
+            found.push(entry);
+        }
+    }
+    found
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap().display().to_string()
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    for file in files(&root(), ".rs") {
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.starts_with("//! "), "{} does not begin with what it is", shown(&file));
+    }
+}
+
+#[test]
+fn arrows_between_crates_point_one_way() {
+    let allowed: &[(&str, &[&str])] = &[
+        ("muster-core", &[]),
+        ("muster-storage", &["muster-core"]),
+        ("muster-wasm", &["muster-core"]),
+        ("muster-builtin", &["muster-core"]),
+        ("muster-frontend", &["muster-core"]),
+        ("muster", &["muster-builtin", "muster-core", "muster-frontend", "muster-storage", "muster-wasm"]),
+        ("tests", &[]),
+        ("xtask", &[]),
+    ];
+    let output = Command::new("cargo")
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for package in metadata["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        let Some((_, allowed)) = allowed.iter().find(|(own, _)| *own == name) else { continue };
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let dependency = dependency["name"].as_str().unwrap();
+            let ours = dependency == "muster" || dependency.starts_with("muster-");
+            assert!(!ours || allowed.contains(&dependency), "{name} may not depend on {dependency}");
+            let engine = ["wasmtime", "wasmtime-wasi", "wasmparser"].contains(&dependency);
+            assert!(!engine || name == "muster-wasm", "only muster-wasm names {dependency}, not {name}");
+            let wire = ["axum", "hyper", "tokio", "redb", "saphyr", "clap"].contains(&dependency);
+            assert!(!wire || name != "muster-core", "core names no wire, runtime or store: {dependency}");
+        }
+    }
+}
+
+/// Files that are siblings know nothing of one another; what they share stands beside the list that names them.
+#[test]
+fn siblings_do_not_import_siblings() {
+    let families: &[(&str, &[&str])] = &[
+        ("host/builtin/src", &["lib", "definition", "result", "candidate"]),
+        ("host/frontend/src", &["lib", "listen"]),
+    ];
+    for (folder, shared) in families {
+        let entries: Vec<String> = std::fs::read_dir(root().join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+            .filter(|name| !shared.contains(&name.as_str()))
+            .collect();
+        for file in files(&root().join(folder), ".rs") {
+            let own = shown(&file);
+            if own.ends_with("/lib.rs") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&file).unwrap();
+            for sibling in &entries {
+                let within = own.contains(&format!("/{sibling}/")) || own.ends_with(&format!("/{sibling}.rs"));
+                assert!(
+                    within || !text.contains(&format!("crate::{sibling}::")),
+                    "{own} imports its sibling {sibling}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_top_level_is_the_customers() {
+    let allowed = [
+        "Cargo.lock",
+        "Cargo.toml",
+        "CHANGELOG.md",
+        "LICENSE",
+        "README.md",
+        "host",
+        "plugins",
+        "tests",
+        "wit",
+        "xtask",
+        "target",
+        "muster-data",
+    ];
+    for entry in std::fs::read_dir(root()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name.starts_with('.') || allowed.contains(&name.as_str()), "{name} does not belong at the top level");
+    }
+}
+
+#[test]
+fn guests_and_components_are_the_same() {
+    for example in files(&root().join("tests/guests/examples"), ".rs") {
+        let name = example.file_stem().unwrap().to_str().unwrap().to_owned();
+        let used = files(&root().join("tests/e2e"), ".rs")
+            .iter()
+            .any(|file| std::fs::read_to_string(file).unwrap().contains(&format!("\"{name}\"")));
+        assert!(used, "no test uses the guest {name}");
+        tests::component(&name);
+    }
+}
+
+#[test]
+fn wit_items_are_documented() {
+    for file in files(&root().join("wit"), ".wit") {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for (number, line) in lines.iter().enumerate() {
+            let item = ["interface ", "record ", "variant ", "enum ", "flags ", "resource ", "world "];
+            let starts = item.iter().any(|word| line.starts_with(word)) || line.contains(": func(");
+            let documented = number > 0 && lines[number - 1].starts_with("///");
+            assert!(!starts || documented, "{}:{} is not documented: {line}", shown(&file), number + 1);
+        }
+    }
+}
