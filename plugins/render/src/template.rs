@@ -60,10 +60,11 @@ pub(crate) fn render_template(
 fn check_size(template: &str) -> Result<(), CallError> {
     let (mut tokens, mut elifs) = (0, 0);
     for (token, span) in tokenize(template, false, SyntaxConfig::default()).map_while(Result::ok) {
-        match token {
-            Token::VariableStart | Token::BlockStart => tokens = 0,
-            Token::Ident("elif") => elifs += 1,
-            _ => tokens += 1,
+        if matches!(token, Token::VariableStart | Token::BlockStart) {
+            tokens = 0;
+        } else {
+            tokens += 1;
+            elifs += usize::from(matches!(token, Token::Ident("elif")));
         }
         if tokens > EXPRESSION_TOKENS_MAX || elifs > ELIFS_MAX {
             let rule =

@@ -41,6 +41,7 @@ struct Cli {
 
 /// Which host, and as whom.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Host to talk to, and output")]
 struct Connection {
     /// Data directory of a host on this machine
     #[arg(long, global = true, value_name = "DIR", env = "MUSTER_DATA", default_value = "muster-data")]
@@ -86,7 +87,7 @@ struct Serve {
     /// Configuration file; without, muster.yaml in the data directory if there is one
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Address to serve `ReST` at, instead of the configured one; port 0 takes a free one
+    /// Address to serve ReST at, instead of the configured one; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
     /// Form of log lines

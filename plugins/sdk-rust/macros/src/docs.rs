@@ -42,12 +42,10 @@ pub(crate) fn read(attributes: &[Attribute], missing: &impl Spanned) -> Result<D
 
 /// The lines of a doc comment, without the one space rustc leaves before each.
 fn text(attributes: &[Attribute]) -> String {
-    let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
-        Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {
-            Expr::Lit(ExprLit { lit: Lit::Str(line), .. }) => Some(line.value()),
-            _ => None,
-        },
-        _ => None,
+    let lines = attributes.iter().filter_map(|attribute| {
+        let Meta::NameValue(meta) = &attribute.meta else { return None };
+        let Expr::Lit(ExprLit { lit: Lit::Str(line), .. }) = &meta.value else { return None };
+        meta.path.is_ident("doc").then(|| line.value())
     });
     // `split` and not `lines`: an empty `///` is an empty line, which ends a paragraph.
     let lines: Vec<String> = lines

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream};
-use syn::{Error, Ident, Lit, LitStr, Result, Token};
+use syn::{Error, Ident, Lit, LitBool, LitStr, Result, Token};
 
 /// One `example(...)` of the attribute.
 pub(crate) struct Example {
@@ -52,12 +52,14 @@ fn value(input: ParseStream) -> Result<String> {
         input.parse::<Token![-]>()?;
         return Ok(format!("-{}", number(&input.parse()?)?));
     }
+    if input.peek(LitStr) {
+        return Ok(quoted(&input.parse::<LitStr>()?.value()));
+    }
+    if input.peek(LitBool) {
+        return Ok(input.parse::<LitBool>()?.value.to_string());
+    }
     if input.peek(Lit) {
-        return match input.parse()? {
-            Lit::Str(text) => Ok(quoted(&text.value())),
-            Lit::Bool(truth) => Ok(truth.value.to_string()),
-            other => number(&other),
-        };
+        return number(&input.parse()?);
     }
     if input.peek(Ident) {
         let word: Ident = input.parse()?;
@@ -113,10 +115,12 @@ fn list(input: ParseStream, item: impl Fn(ParseStream) -> Result<String>) -> Res
 }
 
 fn number(literal: &Lit) -> Result<String> {
-    let (digits, suffix) = match literal {
-        Lit::Int(int) => (int.base10_digits(), int.suffix()),
-        Lit::Float(float) => (float.base10_digits(), float.suffix()),
-        other => return Err(Error::new(other.span(), "expected a JSON number")),
+    let (digits, suffix) = if let Lit::Int(int) = literal {
+        (int.base10_digits(), int.suffix())
+    } else if let Lit::Float(float) = literal {
+        (float.base10_digits(), float.suffix())
+    } else {
+        return Err(Error::new(literal.span(), "expected a JSON number"));
     };
     // `1.` and `1f64` are Rust, not JSON.
     if !suffix.is_empty() || digits.ends_with('.') {

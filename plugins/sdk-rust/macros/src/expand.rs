@@ -71,10 +71,10 @@ fn fields(options: &Options, name: &str, docs: &docs::Docs) -> TokenStream {
     let Options { version, tags, .. } = options;
     let audience = format_ident!("{}", options.audience.unwrap_or("Restricted"));
     let effects = options.effects.iter().map(|effect| format_ident!("{effect}"));
-    let deprecated = match &options.deprecated {
-        Some(text) => quote!(::core::option::Option::Some(#text)),
-        None => quote!(::core::option::Option::None),
-    };
+    let deprecated = options
+        .deprecated
+        .as_ref()
+        .map_or_else(|| quote!(::core::option::Option::None), |text| quote!(::core::option::Option::Some(#text)));
     let examples = options.examples.iter().map(|example| {
         let (title, input, output) = (&example.title, &example.input, &example.output);
         quote!(::muster_sdk::__private::Example { title: #title, input: #input, output: #output })
@@ -99,7 +99,7 @@ fn functions(function: &ItemFn, parameters: &[Parameter]) -> TokenStream {
     let arguments: Vec<&Argument> = parameters
         .iter()
         .filter_map(|parameter| match parameter {
-            Parameter::Argument(argument) => Some(argument),
+            Parameter::Argument(argument) => Some(&**argument),
             Parameter::Caller | Parameter::CallerRef => None,
         })
         .collect();

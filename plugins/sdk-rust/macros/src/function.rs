@@ -11,7 +11,7 @@ use syn::{
 /// A parameter, in the order of the function.
 pub(crate) enum Parameter {
     /// An argument of the command.
-    Argument(Argument),
+    Argument(Box<Argument>),
     /// `Caller`
     Caller,
     /// `&Caller`
@@ -39,7 +39,7 @@ pub(crate) fn read(function: &mut ItemFn) -> Result<Vec<Parameter>> {
     let parameters = function.sig.inputs.iter_mut().map(parameter).collect::<Result<Vec<_>>>()?;
     let callers = parameters.iter().filter(|parameter| !matches!(parameter, Parameter::Argument(_))).count();
     if callers > 1 {
-        return Err(Error::new(function.sig.inputs.span(), "one `Caller` parameter is enough"));
+        return Err(Error::new_spanned(&function.sig.inputs, "one `Caller` parameter is enough"));
     }
     Ok(parameters)
 }
@@ -69,24 +69,24 @@ fn check_signature(function: &ItemFn) -> Result<()> {
 fn check_output(output: &ReturnType) -> Result<()> {
     let ReturnType::Type(_, ty) = output else { return Ok(()) };
     if let Type::ImplTrait(_) = **ty {
-        return Err(Error::new(ty.span(), "name the type: its JSON Schema is part of the command"));
+        return Err(Error::new_spanned(ty, "name the type: its JSON Schema is part of the command"));
     }
     let Type::Path(path) = &**ty else { return Ok(()) };
     let Some(last) = path.path.segments.last().filter(|segment| segment.ident == "Result") else { return Ok(()) };
     let PathArguments::AngleBracketed(arguments) = &last.arguments else { return Ok(()) };
-    match arguments.args.iter().nth(1) {
-        Some(GenericArgument::Type(error)) if !last_segment_is(error, "CallError") => {
-            Err(Error::new(error.span(), "a command fails with `CallError`: convert with `map_err`"))
-        }
-        _ => Ok(()),
+    if let Some(GenericArgument::Type(error)) = arguments.args.iter().nth(1)
+        && !last_segment_is(error, "CallError")
+    {
+        return Err(Error::new_spanned(error, "a command fails with `CallError`: convert with `map_err`"));
     }
+    Ok(())
 }
 
 fn parameter(parameter: &mut FnArg) -> Result<Parameter> {
     let typed = match parameter {
         FnArg::Typed(typed) => typed,
         FnArg::Receiver(receiver) => {
-            return Err(Error::new(receiver.span(), "a command is a function, not a method: it has no `self`"));
+            return Err(Error::new_spanned(receiver, "a command is a function, not a method: it has no `self`"));
         }
     };
     if last_segment_is(&typed.ty, "Caller") {
@@ -102,18 +102,22 @@ fn parameter(parameter: &mut FnArg) -> Result<Parameter> {
         ));
     }
     if let Type::ImplTrait(_) = *typed.ty {
-        return Err(Error::new(typed.ty.span(), "name the type: its JSON Schema is part of the command"));
+        return Err(Error::new_spanned(&typed.ty, "name the type: its JSON Schema is part of the command"));
     }
-    let ident = match &*typed.pat {
-        Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => pat.ident.clone(),
-        pat => return Err(Error::new(pat.span(), "an argument needs a name: a pattern has none")),
+    let ident = if let Pat::Ident(pat) = &*typed.pat
+        && pat.by_ref.is_none()
+        && pat.subpat.is_none()
+    {
+        pat.ident.clone()
+    } else {
+        return Err(Error::new_spanned(&typed.pat, "an argument needs a name: a pattern has none"));
     };
     let (attributes, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut typed.attrs)
         .into_iter()
         .partition(|attribute| ["doc", "serde", "schemars"].iter().any(|name| attribute.path().is_ident(name)));
     typed.attrs = kept;
     let name = renamed(&attributes)?.unwrap_or_else(|| ident.unraw().to_string());
-    Ok(Parameter::Argument(Argument { ident, name, ty: (*typed.ty).clone(), attributes }))
+    Ok(Parameter::Argument(Box::new(Argument { ident, name, ty: (*typed.ty).clone(), attributes })))
 }
 
 /// The name in `#[serde(rename = "...")]`; everything else in there is serde's to check.
@@ -143,10 +147,8 @@ fn renamed(attributes: &[Attribute]) -> Result<Option<String>> {
 }
 
 fn last_segment_is(ty: &Type, name: &str) -> bool {
-    match ty {
-        Type::Path(path) => path.path.segments.last().is_some_and(|segment| segment.ident == name),
-        _ => false,
-    }
+    let Type::Path(path) = ty else { return false };
+    path.path.segments.last().is_some_and(|segment| segment.ident == name)
 }
 
 /// The type the function gives, with `()` written out.

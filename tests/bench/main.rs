@@ -1,0 +1,165 @@
+//! The bench: the shipped binary against a bare axum handler that does the same JSON, in one run, as ratios.
+//!
+//! Rounds of all candidates alternate, and a ratio is the median over rounds, so that a machine that becomes slower in
+//! the middle changes no result. Nothing here decides whether a test passes.
+
+#![expect(clippy::print_stdout, reason = "results are what it prints")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that cannot go on has nothing to say")]
+
+mod bare;
+mod client;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::json;
+use tests::{Host, PASSWORD, component};
+
+/// Rules and accounts as a small installation has them.
+const CONFIG: &str = "
+acl: {admin: {user: admin@localhost}}
+api_permissions:
+  admins: {who: admin, what: '*'}
+  accounts: {who: {server: localhost}, what: [hello, status]}
+";
+
+const ROUNDS: usize = 7;
+
+struct Candidate {
+    name: &'static str,
+    address: String,
+    request: Vec<u8>,
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let has = |word: &str| words.iter().any(|own| own == word);
+    if has("bare") {
+        bare::serve();
+    } else {
+        measure(has("--quick"), has("--json"));
+    }
+}
+
+fn measure(quick: bool, as_json: bool) {
+    let report = Report { as_json };
+    let round = if quick { Duration::from_millis(500) } else { Duration::from_secs(3) };
+    let host = Host::start_with(CONFIG);
+    host.add_account("admin");
+    host.install("hello", &[]);
+    loads(&host, &report);
+
+    let (mut bare, bare_address) = start_bare();
+    let hello = json!({"name": "Ada"}).to_string();
+    let candidates = [
+        Candidate { name: "bare", address: bare_address.clone(), request: client::post(&bare_address, "/api/hello", None, &hello) },
+        Candidate {
+            name: "plugin_call",
+            address: host.address().to_owned(),
+            request: client::post(host.address(), "/api/hello", Some(("admin@localhost", PASSWORD)), &hello),
+        },
+        Candidate {
+            name: "builtin_call",
+            address: host.address().to_owned(),
+            request: client::post(host.address(), "/api/status", Some(("admin@localhost", PASSWORD)), "{}"),
+        },
+        Candidate {
+            name: "refused_call",
+            address: host.address().to_owned(),
+            request: client::post(host.address(), "/api/hello", None, &hello),
+        },
+    ];
+    let mut rates: Vec<Vec<f64>> = vec![Vec::new(); candidates.len()];
+    for _ in 0..ROUNDS {
+        for (candidate, rates) in candidates.iter().zip(&mut rates) {
+            rates.push(client::rate(&candidate.address, &candidate.request, 32, round));
+        }
+    }
+    bare.kill().unwrap();
+    bare.wait().unwrap();
+    let (bare_rates, others) = rates.split_first().expect("bare is the first candidate");
+    report.number("bare", median(bare_rates), "calls/s");
+    for (candidate, own) in candidates.iter().skip(1).zip(others) {
+        let ratios: Vec<f64> = own.iter().zip(bare_rates).map(|(own, bare)| own / bare).collect();
+        // The bar of the design: half of what a handler without rights, plugins and rules reaches.
+        let bar = (candidate.name == "plugin_call").then_some(0.5);
+        report.ratio(candidate.name, median(own), "calls/s", median(&ratios), bar);
+    }
+    let alone = client::latency(candidates[1].address.as_str(), &candidates[1].request, if quick { 500 } else { 5_000 });
+    report.number("plugin_call_alone", alone.as_secs_f64() * 1e6, "µs");
+}
+
+/// How long it takes to load the plugin, compiled now and from the cache.
+fn loads(host: &Host, report: &Report) {
+    let mut cached = Vec::new();
+    for _ in 0..ROUNDS {
+        host.call("admin", "module_uninstall", &json!({"module": "hello"}));
+        host.install("hello", &[]);
+        let log = host.log();
+        let line = log.lines().rfind(|line| line.contains("plugin loaded")).expect("each load is logged").to_owned();
+        cached.push(milliseconds(&line));
+    }
+    let log = host.log();
+    let first = log.lines().find(|line| line.contains("plugin loaded")).expect("each load is logged");
+    report.number("load_compiled_now", milliseconds(first), "ms");
+    let cached = median(&cached);
+    // The bar: at most 5 ms, so the ratio is to that.
+    report.ratio("load_from_cache", cached, "ms", cached / 5.0, None);
+    report.below("load_from_cache_of_5_ms", cached / 5.0, 1.0);
+}
+
+/// The sum of all `…_us=` fields of a log line, in milliseconds.
+fn milliseconds(line: &str) -> f64 {
+    let fields = line.split(' ').filter_map(|word| word.split_once("_us=")).filter_map(|(_, value)| value.parse::<f64>().ok());
+    fields.sum::<f64>() / 1000.0
+}
+
+fn start_bare() -> (Child, String) {
+    let mut bare = Command::new(std::env::current_exe().unwrap());
+    let mut child = bare.arg("bare").stdout(Stdio::piped()).spawn().unwrap();
+    let mut address = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
+    (child, address.trim().to_owned())
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
+struct Report {
+    as_json: bool,
+}
+
+impl Report {
+    fn number(&self, name: &str, value: f64, unit: &str) {
+        if self.as_json {
+            println!("{}", json!({ "name": name, "value": value, "unit": unit, "ratio": null, "bar": null, "ok": true }));
+        } else {
+            println!("{name:<26} {value:>12.1} {unit}");
+        }
+    }
+
+    /// A ratio to the bare handler; `bar` is the least it should be.
+    fn ratio(&self, name: &str, value: f64, unit: &str, ratio: f64, bar: Option<f64>) {
+        let ok = bar.is_none_or(|bar| ratio >= bar);
+        if self.as_json {
+            println!("{}", json!({ "name": name, "value": value, "unit": unit, "ratio": ratio, "bar": bar, "ok": ok }));
+        } else {
+            let verdict = bar.map_or_else(String::new, |bar| format!("bar {bar}: {}", if ok { "reached" } else { "missed" }));
+            println!("{name:<26} {value:>12.1} {unit:<8} ratio {ratio:.3} {verdict}");
+        }
+    }
+
+    /// A ratio that should be at most `bar`.
+    fn below(&self, name: &str, ratio: f64, bar: f64) {
+        let ok = ratio <= bar;
+        if self.as_json {
+            println!("{}", json!({ "name": name, "ratio": ratio, "bar": bar, "ok": ok }));
+        } else {
+            println!("{name:<26} {:>21} ratio {ratio:.3} bar {bar}: {}", "", if ok { "reached" } else { "missed" });
+        }
+    }
+}
