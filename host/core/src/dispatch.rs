@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use futures_util::future::{Either, select};
 use serde_json::Value;
-use tracing::{Instrument, Span, debug, error, field, info_span, warn};
+use tracing::{Instrument, Span, debug, debug_span, error, field, warn};
 
 use crate::authn::{Authenticator, Credential, Source};
-use crate::caller::Caller;
+use crate::caller::{Caller, RequestId};
 use crate::clock::Clock;
 use crate::command::Command;
 use crate::error::CallError;
@@ -96,7 +96,10 @@ impl Dispatcher {
     pub async fn admit(self: &Arc<Self>, head: Head) -> Result<Admitted, CallError> {
         let deadline = **self.deadline.load();
         let started = Instant::now();
-        let span = info_span!(
+        let request_id = head.source.request_id.clone();
+        // At the level of debugging, since a span costs more than the rest of this function: louder lines name the
+        // call themselves.
+        let span = debug_span!(
             "call",
             request_id = head.source.request_id.as_str(),
             via = %head.source.via,
@@ -107,7 +110,7 @@ impl Dispatcher {
         match result {
             Ok(permit) => Ok(Admitted { dispatcher: Arc::clone(self), permit, span, started, deadline, depth: 0 }),
             Err(error) => {
-                span.in_scope(|| report(&error, started));
+                span.in_scope(|| report(&error, started, &request_id, ""));
                 Err(error)
             }
         }
@@ -227,7 +230,7 @@ impl Admitted {
     /// # Errors
     /// When the arguments do not fit, or the command has no result.
     pub async fn call(self, unread: Unread) -> Result<Outcome, CallError> {
-        let (span, started) = (self.span.clone(), self.started);
+        let (span, started, permit) = (self.span.clone(), self.started, self.permit.clone());
         let deadline_ms = u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX);
         let sleep = self.dispatcher.clock.sleep_until(self.deadline());
         let work = Box::pin(self.run(unread).instrument(span.clone()));
@@ -237,7 +240,9 @@ impl Admitted {
         };
         span.in_scope(|| match &result {
             Ok(_) => debug!(duration_us = micros(started), "done"),
-            Err(error) => report(error, started),
+            Err(error) => {
+                report(error, started, &permit.caller().request_id, permit.command().name.as_str());
+            }
         });
         result
     }
@@ -280,13 +285,13 @@ fn micros(started: Instant) -> u64 {
 }
 
 /// One line per failed call, as loud as somebody has to act: the operator or author for faults, nobody for a slip.
-fn report(error: &CallError, started: Instant) {
-    let (code, duration_us) = (error.code(), micros(started));
+fn report(error: &CallError, started: Instant, request_id: &RequestId, command: &str) {
+    let (code, duration_us, request_id) = (error.code(), micros(started), request_id.as_str());
     match error {
-        CallError::Internal { internal } => error!(code, duration_us, internal, "call failed"),
-        CallError::PluginFault { internal } => warn!(code, duration_us, internal, "call failed"),
+        CallError::Internal { internal } => error!(request_id, command, code, duration_us, internal, "call failed"),
+        CallError::PluginFault { internal } => warn!(request_id, command, code, duration_us, internal, "call failed"),
         CallError::LimitExceeded { .. } | CallError::Deadline { .. } | CallError::TooManyCalls => {
-            warn!(code, duration_us, detail = error.detail(), "call failed");
+            warn!(request_id, command, code, duration_us, detail = error.detail(), "call failed");
         }
         // Details of these can repeat what the caller sent.
         _ => debug!(code, duration_us, "call failed"),

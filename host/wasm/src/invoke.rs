@@ -61,7 +61,7 @@ impl Prepared {
         }
         .await;
         let usage = &store.data().usage;
-        tracing::debug!(memory_bytes = usage.memory_bytes, memory_grows = usage.memory_grows, "guest done");
+        tracing::debug!(command = name, memory_bytes = usage.memory_bytes, memory_grows = usage.memory_grows, "guest done");
         match result {
             Ok(Ok(text)) if text.len() > self.context.limits.result_bytes_max => Err(CallError::LimitExceeded {
                 limit: "result_bytes_max",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use futures_util::lock::Mutex;
 use serde_json::{Value, json};
 use thiserror::Error;
 
@@ -17,6 +18,7 @@ use crate::storage::{Entry, Expect, Storage, StorageError, list_all};
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 
 const BUCKET: &str = "accounts";
+const TURNS: usize = 16;
 
 /// Why an operation on an account was not done.
 #[derive(Debug, Error)]
@@ -51,13 +53,16 @@ pub struct Accounts {
     passwords: Arc<dyn Passwords>,
     clock: Arc<dyn Clock>,
     verified: Verified,
+    /// Held while a credential is verified; which one depends on its fingerprint, so nobody can choose to hold up
+    /// somebody else's.
+    turns: [Mutex<()>; TURNS],
     hosts: ArcSwap<Vec<String>>,
 }
 
 impl Accounts {
     /// Accounts in `storage`. `key`: 64 random bytes for the cache of verified credentials.
     pub fn new(storage: Arc<dyn Storage>, passwords: Arc<dyn Passwords>, clock: Arc<dyn Clock>, key: [u8; 64]) -> Self {
-        Self { storage, passwords, clock, verified: Verified::new(key), hosts: ArcSwap::default() }
+        Self { storage, passwords, clock, verified: Verified::new(key), turns: Default::default(), hosts: ArcSwap::default() }
     }
 
     /// Sets the hosts accounts can be at.
@@ -149,6 +154,15 @@ impl Accounts {
             return self.passwords.verify(password, None).await;
         };
         let fingerprint = self.verified.fingerprint(account, &password);
+        if self.verified.is_verified(&fingerprint, entry.revision) {
+            return Ok(true);
+        }
+        // Many calls that begin with the same credential at the same time pay for one hash, not one each.
+        let turn = fingerprint.first().map_or(0, |byte| usize::from(*byte) % TURNS);
+        let _turn = match self.turns.get(turn) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
         if self.verified.is_verified(&fingerprint, entry.revision) {
             return Ok(true);
         }
