@@ -14,17 +14,22 @@ use anyhow::{Context, Result, ensure};
 
 use self::package::Package;
 use self::toolchain::{TARGET, Toolchain};
+use crate::run::root;
 
 /// The plugins, which are packages.
 const PLUGINS: [&str; 3] = ["hello", "render", "roster"];
 /// The package whose examples are the hostile guests.
 const HOSTILE: &str = "hostile-guests";
+/// The guest that is the next version of the plugin `hello`.
+const NEXT_HELLO: &str = "v2_hello";
 
 /// Which guests to build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Which {
     /// The plugins.
     Plugins,
+    /// The plugins, and the next version of `hello`, which a demo upgrades to.
+    Demo,
     /// The plugins and the hostile guests.
     All,
 }
@@ -53,22 +58,22 @@ pub(crate) fn build(which: Which) -> Result<Vec<PathBuf>> {
         files.push(finish(&artifact, &components, plugin, &package::of_plugin(&packages, plugin)?)?);
     }
 
-    if which == Which::All {
-        eprintln!("building the hostile guests");
-        compile(&toolchain, &root, &["--package".into(), HOSTILE.into(), "--examples".into()])?;
-        for guest in package::hostile_guests(&packages, HOSTILE)? {
+    let examples = match which {
+        Which::Plugins => None,
+        Which::Demo => Some(vec!["--example".to_owned(), NEXT_HELLO.to_owned()]),
+        Which::All => Some(vec!["--examples".to_owned()]),
+    };
+    if let Some(examples) = examples {
+        eprintln!("building the guests of the tests");
+        compile(&toolchain, &root, &[vec!["--package".into(), HOSTILE.into()], examples].concat())?;
+        let wanted = |file: &str| which == Which::All || file == NEXT_HELLO;
+        for guest in package::hostile_guests(&packages, HOSTILE)?.into_iter().filter(|guest| wanted(&guest.file)) {
             let artifact = artifacts(&root).join("examples").join(format!("{}.wasm", guest.file));
             files.push(finish(&artifact, &components, &guest.file, &guest.package)?);
         }
     }
     eprintln!("{} components in {}", files.len(), components.display());
     Ok(files)
-}
-
-/// The repository.
-fn root() -> PathBuf {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().unwrap_or(manifest).into()
 }
 
 fn artifacts(root: &Path) -> PathBuf {

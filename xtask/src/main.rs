@@ -2,7 +2,11 @@
 
 #![expect(clippy::print_stderr, reason = "a chore tells its user what it is doing")]
 
+mod bench;
+mod demo;
 mod guests;
+mod run;
+mod test;
 
 use anyhow::Result;
 use clap::Parser;
@@ -11,6 +15,12 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", disable_help_subcommand = true)]
 enum Chore {
+    /// Build everything, start a host with the sample plugins, and walk through real calls
+    Demo(demo::Demo),
+    /// Run every check there is
+    Test,
+    /// Measure the host against a bare HTTP handler
+    Bench(bench::Bench),
     /// Build the plugins as WebAssembly components, into target/components
     Guests {
         /// Build the hostile guests of tests/guests too
@@ -21,6 +31,9 @@ enum Chore {
 
 fn main() -> Result<()> {
     match Chore::parse() {
+        Chore::Demo(demo) => demo::run(&demo)?,
+        Chore::Test => test::run()?,
+        Chore::Bench(bench) => bench::run(&bench)?,
         Chore::Guests { all } => {
             let which = if all { guests::Which::All } else { guests::Which::Plugins };
             guests::build(which)?;

@@ -163,8 +163,8 @@ where
         let arguments = serde_json::from_value::<A>(invocation.arguments.into_value());
         let services = Arc::clone(&self.services);
         Box::pin(async move {
-            // The schema was made from the type, so what satisfies it can be read as that.
-            let arguments = arguments.map_err(CallError::internal_from)?;
+            // The schema was made from the type, so what is left is what JSON Schema does not tell apart: 1 and 1.0.
+            let arguments = arguments.map_err(|error| CallError::argument("", error.to_string()))?;
             let result = (self.run)(Call { services, caller, arguments }).await?;
             serde_json::to_value(result).map(Output::Value).map_err(CallError::internal_from)
         })

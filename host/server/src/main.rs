@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Calls make and drop many small things on many threads, at which this one is better than the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     muster::cli::main()
 }

@@ -6,7 +6,6 @@ use muster_core::name::{CommandName, Tag};
 use muster_core::schema::{DEPTH_MAX, Schema, parse_json};
 use serde_json::{Value, json};
 
-use crate::bindings::exports::muster::plugin::commands as guest;
 use crate::bindings::muster::plugin::types;
 use crate::error::LoadError;
 
@@ -19,7 +18,7 @@ fn bad(command: &str, reason: impl Into<String>) -> LoadError {
 }
 
 /// Makes commands of what the guest said.
-pub(crate) fn from_guest(described: Vec<guest::Command>, origin: &Origin) -> Result<Vec<Command>, LoadError> {
+pub(crate) fn from_guest(described: Vec<types::Command>, origin: &Origin) -> Result<Vec<Command>, LoadError> {
     if described.is_empty() || described.len() > COMMANDS_MAX {
         return Err(LoadError::Describe(format!(
             "it described {} commands; 1 to {COMMANDS_MAX} are allowed",
@@ -29,7 +28,7 @@ pub(crate) fn from_guest(described: Vec<guest::Command>, origin: &Origin) -> Res
     described.into_iter().map(|command| one_from_guest(command, origin)).collect()
 }
 
-fn one_from_guest(described: guest::Command, origin: &Origin) -> Result<Command, LoadError> {
+fn one_from_guest(described: types::Command, origin: &Origin) -> Result<Command, LoadError> {
     let named = described.name.clone();
     let refuse = |reason: String| bad(&named, reason);
     let schema =

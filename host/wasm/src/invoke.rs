@@ -7,20 +7,25 @@ use muster_core::BoxFuture;
 use muster_core::error::{ArgumentError, CallError};
 use muster_core::invoke::{Invocation, Invoke, Output};
 use tokio::sync::Semaphore;
-use wasmtime::component::InstancePre;
+use wasmtime::component::{ComponentExportIndex, InstancePre};
 use wasmtime::{Engine, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
-use crate::bindings::PluginWithCapabilitiesPre;
-use crate::bindings::exports::muster::plugin::commands::CallError as GuestError;
-use crate::bindings::muster::plugin::types::Caller;
+use crate::bindings::muster::plugin::types::{CallError as GuestError, Caller, Command};
+use crate::inspect::COMMANDS;
 use crate::state::{CallContext, PluginContext, PluginState, new_store};
+
+/// What `call` takes: name, version, input, caller.
+type Arguments<'a> = (&'a str, u32, &'a str, &'a Caller);
 
 /// A plugin, compiled, linked and ready to be instantiated.
 pub(crate) struct Prepared {
     pub(crate) engine: Engine,
     pub(crate) context: Arc<PluginContext>,
-    pub(crate) instance: PluginWithCapabilitiesPre<PluginState>,
+    instance: InstancePre<PluginState>,
+    /// Where the exports are: names are looked up once, at load.
+    describe: ComponentExportIndex,
+    call: ComponentExportIndex,
     /// A place for each call that can run at a time, shared by all plugins.
     pub(crate) places: Arc<Semaphore>,
 }
@@ -38,7 +43,21 @@ impl Prepared {
         instance: InstancePre<PluginState>,
         places: Arc<Semaphore>,
     ) -> wasmtime::Result<Self> {
-        Ok(Self { engine, context: Arc::new(context), instance: PluginWithCapabilitiesPre::new(instance)?, places })
+        let component = instance.component();
+        let index = |name: &str| {
+            let commands = component.get_export_index(None, COMMANDS);
+            let index = commands.and_then(|commands| component.get_export_index(Some(&commands), name));
+            index.ok_or_else(|| wasmtime::format_err!("`{COMMANDS}` has no function `{name}`"))
+        };
+        let (describe, call) = (index("describe")?, index("call")?);
+        Ok(Self { engine, context: Arc::new(context), instance, describe, call, places })
+    }
+
+    /// Asks the guest for its commands.
+    pub(crate) async fn describe(&self, store: &mut Store<PluginState>) -> wasmtime::Result<Result<Vec<Command>, String>> {
+        let instance = self.instance.instantiate_async(&mut *store).await?;
+        let describe = instance.get_typed_func::<(), (Result<Vec<Command>, String>,)>(&mut *store, self.describe)?;
+        Ok(describe.call_async(store, ()).await?.0)
     }
 
     async fn call(&self, invocation: Invocation) -> Result<Output, CallError> {
@@ -52,12 +71,12 @@ impl Prepared {
         let caller = guest_caller(&invocation);
         let call = CallContext { permit: invocation.permit, depth: invocation.depth };
         let mut store = new_store(&self.engine, &self.context, Some(call), invocation.deadline);
-        let result = async {
-            let plugin = self.instance.instantiate_async(&mut store).await?;
-            plugin
-                .muster_plugin_commands()
-                .call_call(&mut store, &name, version, invocation.arguments.text(), &caller)
-                .await
+        let result: wasmtime::Result<_> = async {
+            let instance = self.instance.instantiate_async(&mut store).await?;
+            // Only the function that is called is looked at: checking the types of others costs as much as the call.
+            let call = instance.get_typed_func::<Arguments<'_>, (Result<String, GuestError>,)>(&mut store, self.call)?;
+            let arguments = (name.as_str(), version, invocation.arguments.text(), &caller);
+            Ok(call.call_async(&mut store, arguments).await?.0)
         }
         .await;
         let usage = &store.data().usage;

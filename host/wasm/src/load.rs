@@ -172,11 +172,7 @@ impl Loader {
     async fn describe(&self, prepared: &Prepared, origin: &Origin) -> Result<Vec<Command>, LoadError> {
         let time = Duration::from_millis(self.limits.describe_deadline_ms);
         let mut store = new_store(&self.engine, &prepared.context, None, Instant::now() + time);
-        let asked = async {
-            let plugin = prepared.instance.instantiate_async(&mut store).await?;
-            plugin.muster_plugin_commands().call_describe(&mut store).await
-        };
-        let answered = match tokio::time::timeout(time, asked).await {
+        let answered = match tokio::time::timeout(time, prepared.describe(&mut store)).await {
             Ok(answered) => answered,
             Err(_) => return Err(LoadError::Describe(format!("it took longer than {} ms", time.as_millis()))),
         };

@@ -1,7 +1,7 @@
 //! What a person or a script reads: results on standard output, errors on standard error.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this file is for")]
+#![expect(clippy::print_stderr, reason = "printing is what this file is for")]
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table};
@@ -23,11 +23,11 @@ pub(super) enum Format {
 /// Prints a result.
 pub(super) fn value(value: &Value, format: Format) {
     match format {
-        Format::Json => println!("{value}"),
+        Format::Json => print(&value.to_string()),
         Format::Text => {
             let text = text(value);
             if !text.is_empty() {
-                println!("{}", text.trim_end());
+                print(text.trim_end());
             }
         }
     }
@@ -36,9 +36,14 @@ pub(super) fn value(value: &Value, format: Format) {
 /// Prints a line for a person; a script gets `value`.
 pub(super) fn line(line: &str, json: &Value, format: Format) {
     match format {
-        Format::Json => println!("{json}"),
-        Format::Text => println!("{line}"),
+        Format::Json => print(&json.to_string()),
+        Format::Text => print(line),
     }
+}
+
+/// Writes a line to standard output. A reader that has seen enough (`| head`) is no mistake.
+fn print(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Prints an error.
