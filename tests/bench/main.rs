@@ -4,7 +4,7 @@
 //! the middle changes no result. Nothing here decides whether a test passes.
 
 #![expect(clippy::print_stdout, reason = "results are what it prints")]
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that cannot go on has nothing to say")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot go on has nothing to say")]
 
 mod bare;
 mod client;
@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
-use tests::{Host, PASSWORD, component};
+use tests::{Host, PASSWORD};
 
 /// Rules and accounts as a small installation has them.
 const CONFIG: &str = "
@@ -53,7 +53,11 @@ fn measure(quick: bool, as_json: bool) {
     let (mut bare, bare_address) = start_bare();
     let hello = json!({"name": "Ada"}).to_string();
     let candidates = [
-        Candidate { name: "bare", address: bare_address.clone(), request: client::post(&bare_address, "/api/hello", None, &hello) },
+        Candidate {
+            name: "bare",
+            address: bare_address.clone(),
+            request: client::post(&bare_address, "/api/hello", None, &hello),
+        },
         Candidate {
             name: "plugin_call",
             address: host.address().to_owned(),
@@ -86,7 +90,8 @@ fn measure(quick: bool, as_json: bool) {
         let bar = (candidate.name == "plugin_call").then_some(0.5);
         report.ratio(candidate.name, median(own), "calls/s", median(&ratios), bar);
     }
-    let alone = client::latency(candidates[1].address.as_str(), &candidates[1].request, if quick { 500 } else { 5_000 });
+    let alone =
+        client::latency(candidates[1].address.as_str(), &candidates[1].request, if quick { 500 } else { 5_000 });
     report.number("plugin_call_alone", alone.as_secs_f64() * 1e6, "µs");
 }
 
@@ -111,7 +116,8 @@ fn loads(host: &Host, report: &Report) {
 
 /// The sum of all `…_us=` fields of a log line, in milliseconds.
 fn milliseconds(line: &str) -> f64 {
-    let fields = line.split(' ').filter_map(|word| word.split_once("_us=")).filter_map(|(_, value)| value.parse::<f64>().ok());
+    let fields =
+        line.split(' ').filter_map(|word| word.split_once("_us=")).filter_map(|(_, value)| value.parse::<f64>().ok());
     fields.sum::<f64>() / 1000.0
 }
 
@@ -136,7 +142,10 @@ struct Report {
 impl Report {
     fn number(&self, name: &str, value: f64, unit: &str) {
         if self.as_json {
-            println!("{}", json!({ "name": name, "value": value, "unit": unit, "ratio": null, "bar": null, "ok": true }));
+            println!(
+                "{}",
+                json!({ "name": name, "value": value, "unit": unit, "ratio": null, "bar": null, "ok": true })
+            );
         } else {
             println!("{name:<26} {value:>12.1} {unit}");
         }
@@ -148,7 +157,8 @@ impl Report {
         if self.as_json {
             println!("{}", json!({ "name": name, "value": value, "unit": unit, "ratio": ratio, "bar": bar, "ok": ok }));
         } else {
-            let verdict = bar.map_or_else(String::new, |bar| format!("bar {bar}: {}", if ok { "reached" } else { "missed" }));
+            let verdict =
+                bar.map_or_else(String::new, |bar| format!("bar {bar}: {}", if ok { "reached" } else { "missed" }));
             println!("{name:<26} {value:>12.1} {unit:<8} ratio {ratio:.3} {verdict}");
         }
     }

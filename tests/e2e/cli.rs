@@ -1,5 +1,7 @@
 //! The command line: what it prints, to whom, and with which exit code.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 use tests::{Host, component};
 
@@ -20,7 +22,7 @@ fn help_texts_are_reviewed() {
         let ran = host.cli(words);
         assert_eq!(ran.code, 0, "{ran:?}");
         let lines: Vec<&str> = ran.stdout.lines().map(str::trim_end).collect();
-        page += &format!("$ muster {}\n{}\n\n", words.join(" "), lines.join("\n"));
+        writeln!(page, "$ muster {}\n{}\n", words.join(" "), lines.join("\n")).unwrap();
     }
     insta::assert_snapshot!("help", page);
 }

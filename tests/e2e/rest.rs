@@ -167,6 +167,21 @@ fn every_error_body_is_reviewed() {
 }
 
 #[test]
+fn bytes_come_as_bytes_to_who_accepts_them() {
+    let host = Host::start();
+    host.install("bytes", &[]);
+    let get = |accept: &str| host.request("GET", "/api/bytes").as_user("admin").header("accept", accept).send();
+    let picture = get("image/gif");
+    assert_eq!((picture.header("content-type"), &picture.bytes[..6]), ("image/gif", b"GIF89a".as_slice()));
+    let json = get("application/json");
+    assert_eq!(
+        (json.header("content-type"), json.value()),
+        ("application/json", json!("R0lGODlhAQABAAAAACwAAAAAAQABAAA7"))
+    );
+    assert_eq!(get("image/png").verdict(), "406 not-acceptable");
+}
+
+#[test]
 fn a_refused_caller_is_answered_before_the_body_is_read() {
     let host = Host::start();
     let head = "POST /api/stop HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n";

@@ -2,7 +2,14 @@
 //! it, runs the real command line against it, and kills it when the test ends.
 //!
 //! Absent on purpose: anything that reaches into the host. What a user cannot see, these tests cannot either.
-#![expect(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "a harness fails the test it is used by")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::print_stderr,
+    reason = "a harness fails the test it is used by, and shows why"
+)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -69,7 +76,7 @@ impl Host {
         let (child, address) = spawn(directory.path());
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
+            .timeout_global(Some(Duration::from_mins(1)))
             .allow_non_standard_methods(true)
             .build()
             .new_agent();

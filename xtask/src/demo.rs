@@ -163,5 +163,6 @@ fn shown(path: &Path) -> String {
 fn random_password() -> Result<String> {
     let mut bytes = [0_u8; 12];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    let number = bytes.iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
+    Ok(format!("{number:024x}"))
 }

@@ -19,7 +19,10 @@ pub(crate) fn binary() -> PathBuf {
 
 /// Builds the shipped binary.
 pub(crate) fn build_binary() -> Result<()> {
-    step("building the host (minutes when nothing is built yet)", &mut cargo(&["build", "--release", "--package", "muster"]))
+    step(
+        "building the host (minutes when nothing is built yet)",
+        &mut cargo(&["build", "--release", "--package", "muster"]),
+    )
 }
 
 /// `cargo` in the repository.

@@ -17,7 +17,11 @@ pub(crate) fn run() -> Result<()> {
     // Guests run in the host, not here; what can be tested of them natively is in the SDK.
     let hosted = ["--release", "--workspace", "--exclude", "hello", "--exclude", "render", "--exclude", "roster"];
     let hosted = [&hosted[..], &["--exclude", "hostile-guests"]].concat();
-    let tests = if has_nextest() { ["nextest", "run", "--cargo-profile", "release"].as_slice() } else { &["test", "--release"] };
+    let tests = if has_nextest() {
+        ["nextest", "run", "--cargo-profile", "release"].as_slice()
+    } else {
+        &["test", "--release"]
+    };
     let tests: Vec<&str> = tests.iter().chain(hosted.iter().skip(1)).copied().collect();
     step("tests", &mut cargo(&tests))?;
     step("examples in documents", &mut cargo(&["test", "--release", "--doc", "--package", "muster-sdk"]))?;

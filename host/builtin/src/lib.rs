@@ -46,7 +46,7 @@ pub trait Control: Debug + Send + Sync {
     fn stop(&self);
 
     /// The host's version.
-    fn version(&self) -> &str;
+    fn version(&self) -> &'static str;
 
     /// Seconds since the host started.
     fn uptime_seconds(&self) -> u64;

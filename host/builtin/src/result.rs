@@ -42,7 +42,6 @@ pub(crate) fn plugin_name(module: &str) -> Result<PluginName, CallError> {
 }
 
 /// What a caller is told when an operation on an account was not done.
-#[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
 pub(crate) fn account_error(error: AccountError) -> CallError {
     let text = error.to_string();
     match error {

@@ -149,6 +149,7 @@ impl CallError {
     pub fn detail(&self) -> String {
         match self {
             Self::Malformed(text)
+            | Self::UnknownCommand(text)
             | Self::NotFound(text)
             | Self::Conflict(text)
             | Self::Denied(text)
@@ -160,7 +161,6 @@ impl CallError {
             }
             Self::Unauthenticated { presented: true } => "the presented credential is not valid".to_owned(),
             Self::Forbidden => "the rules of this host do not allow this command to this caller".to_owned(),
-            Self::UnknownCommand(text) => text.clone(),
             Self::NotReadOnly => "the command changes things; use POST".to_owned(),
             Self::TooLarge { bytes_max } => format!("the arguments may have at most {bytes_max} bytes"),
             Self::TooManyCalls => "too many calls are running; try again later".to_owned(),

@@ -53,7 +53,7 @@ impl Control for Process {
         self.stopping.send_replace(true);
     }
 
-    fn version(&self) -> &str {
+    fn version(&self) -> &'static str {
         env!("CARGO_PKG_VERSION")
     }
 

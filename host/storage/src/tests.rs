@@ -67,15 +67,12 @@ proptest! {
         let mut model: BTreeMap<(usize, String), u8> = BTreeMap::new();
         block_on(async {
             for (bucket, key, value) in steps {
-                match value {
-                    Some(value) => {
-                        storage.put(buckets[bucket], &key, vec![value], Expect::Anything).await.unwrap();
-                        model.insert((bucket, key), value);
-                    }
-                    None => {
-                        let was_there = storage.delete(buckets[bucket], &key, Expect::Anything).await.unwrap();
-                        prop_assert_eq!(was_there, model.remove(&(bucket, key)).is_some());
-                    }
+                if let Some(value) = value {
+                    storage.put(buckets[bucket], &key, vec![value], Expect::Anything).await.unwrap();
+                    model.insert((bucket, key), value);
+                } else {
+                    let was_there = storage.delete(buckets[bucket], &key, Expect::Anything).await.unwrap();
+                    prop_assert_eq!(was_there, model.remove(&(bucket, key)).is_some());
                 }
             }
             for (index, bucket) in buckets.iter().enumerate() {

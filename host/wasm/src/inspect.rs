@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use muster_core::name::PluginName;
 use muster_core::plugins::{COMPONENT_BYTES_MAX, PluginInfo};
 use sha2::{Digest, Sha256};
-use wasm_metadata::Payload;
+use wasm_metadata::{Payload, Producers};
 use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload as Section, Validator, WasmFeatures};
 
 use crate::capability::{self, Offer};
@@ -39,6 +39,7 @@ pub struct Inspection {
 ///
 /// # Errors
 /// When it is no component, is damaged, or is too large.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, LoadError> {
     if bytes.len() > COMPONENT_BYTES_MAX {
         return Err(LoadError::TooLarge { bytes: bytes.len(), bytes_max: COMPONENT_BYTES_MAX });
@@ -73,7 +74,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, LoadError> {
     Validator::new_with_features(WasmFeatures::all()).validate_all(bytes).map_err(|error| invalid(&error))?;
     let payload = Payload::from_binary(bytes).map_err(|error| invalid(&error))?;
     let metadata = payload.metadata();
-    let producers = metadata.producers.iter().flat_map(|producers| producers.iter()).flat_map(|(_, fields)| {
+    let producers = metadata.producers.iter().flat_map(Producers::iter).flat_map(|(_, fields)| {
         fields.iter().map(|(tool, version)| format!("{tool} {version}").trim_end().to_owned()).collect::<Vec<_>>()
     });
     Ok(Inspection {

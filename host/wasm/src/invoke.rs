@@ -54,7 +54,10 @@ impl Prepared {
     }
 
     /// Asks the guest for its commands.
-    pub(crate) async fn describe(&self, store: &mut Store<PluginState>) -> wasmtime::Result<Result<Vec<Command>, String>> {
+    pub(crate) async fn describe(
+        &self,
+        store: &mut Store<PluginState>,
+    ) -> wasmtime::Result<Result<Vec<Command>, String>> {
         let instance = self.instance.instantiate_async(&mut *store).await?;
         let describe = instance.get_typed_func::<(), (Result<Vec<Command>, String>,)>(&mut *store, self.describe)?;
         Ok(describe.call_async(store, ()).await?.0)
@@ -74,13 +77,19 @@ impl Prepared {
         let result: wasmtime::Result<_> = async {
             let instance = self.instance.instantiate_async(&mut store).await?;
             // Only the function that is called is looked at: checking the types of others costs as much as the call.
-            let call = instance.get_typed_func::<Arguments<'_>, (Result<String, GuestError>,)>(&mut store, self.call)?;
+            let call =
+                instance.get_typed_func::<Arguments<'_>, (Result<String, GuestError>,)>(&mut store, self.call)?;
             let arguments = (name.as_str(), version, invocation.arguments.text(), &caller);
             Ok(call.call_async(&mut store, arguments).await?.0)
         }
         .await;
         let usage = &store.data().usage;
-        tracing::debug!(command = name, memory_bytes = usage.memory_bytes, memory_grows = usage.memory_grows, "guest done");
+        tracing::debug!(
+            command = name,
+            memory_bytes = usage.memory_bytes,
+            memory_grows = usage.memory_grows,
+            "guest done"
+        );
         match result {
             Ok(Ok(text)) if text.len() > self.context.limits.result_bytes_max => Err(CallError::LimitExceeded {
                 limit: "result_bytes_max",
@@ -110,9 +119,8 @@ impl Prepared {
                 "the command panicked; the host's log has its message under this request id".to_owned(),
             );
         }
-        match error.downcast_ref::<Trap>() {
-            Some(Trap::StackOverflow) => return limit("stack_bytes_max", crate::limits::STACK_BYTES_MAX, "bytes"),
-            Some(_) | None => {}
+        if matches!(error.downcast_ref::<Trap>(), Some(Trap::StackOverflow)) {
+            return limit("stack_bytes_max", crate::limits::STACK_BYTES_MAX, "bytes");
         }
         if let Some(exit) = error.downcast_ref::<I32Exit>() {
             return CallError::PluginFault { internal: format!("the guest ended itself with status {}", exit.0) };

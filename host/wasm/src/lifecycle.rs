@@ -48,10 +48,10 @@ struct Installed {
 /// Carries a load's failure over the border into the words of core.
 #[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
 fn refused(error: LoadError) -> PluginError {
-    match &error {
-        LoadError::Register(clash) => PluginError::Clash(clash.to_string()),
-        _ => PluginError::Refused(error.to_string()),
+    if let LoadError::Register(clash) = &error {
+        return PluginError::Clash(clash.to_string());
     }
+    PluginError::Refused(error.to_string())
 }
 
 fn below(error: StorageError) -> PluginError {

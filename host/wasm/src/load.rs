@@ -172,9 +172,8 @@ impl Loader {
     async fn describe(&self, prepared: &Prepared, origin: &Origin) -> Result<Vec<Command>, LoadError> {
         let time = Duration::from_millis(self.limits.describe_deadline_ms);
         let mut store = new_store(&self.engine, &prepared.context, None, Instant::now() + time);
-        let answered = match tokio::time::timeout(time, prepared.describe(&mut store)).await {
-            Ok(answered) => answered,
-            Err(_) => return Err(LoadError::Describe(format!("it took longer than {} ms", time.as_millis()))),
+        let Ok(answered) = tokio::time::timeout(time, prepared.describe(&mut store)).await else {
+            return Err(LoadError::Describe(format!("it took longer than {} ms", time.as_millis())));
         };
         match answered {
             Ok(Ok(described)) => describe::from_guest(described, origin),

@@ -11,6 +11,7 @@ pub const GUESTS: &[&str] = &[
     "bad_schema",
     "bad_schema_array",
     "big_result",
+    "bytes",
     "clash",
     "clash_hello",
     "counter",

@@ -18,7 +18,7 @@ pub(super) fn post(address: &str, path: &str, account: Option<(&str, &str)>, bod
         body.len()
     );
     let mut stream = TcpStream::connect(address).with_context(|| format!("nothing answers at {address}"))?;
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.set_read_timeout(Some(Duration::from_mins(1)))?;
     stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;

@@ -62,7 +62,14 @@ pub struct Accounts {
 impl Accounts {
     /// Accounts in `storage`. `key`: 64 random bytes for the cache of verified credentials.
     pub fn new(storage: Arc<dyn Storage>, passwords: Arc<dyn Passwords>, clock: Arc<dyn Clock>, key: [u8; 64]) -> Self {
-        Self { storage, passwords, clock, verified: Verified::new(key), turns: Default::default(), hosts: ArcSwap::default() }
+        Self {
+            storage,
+            passwords,
+            clock,
+            verified: Verified::new(key),
+            turns: Default::default(),
+            hosts: ArcSwap::default(),
+        }
     }
 
     /// Sets the hosts accounts can be at.

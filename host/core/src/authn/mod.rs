@@ -90,10 +90,10 @@ impl Authenticator {
             Credential::Authenticated(caller) => return Ok(caller),
             Credential::Basic { account, password } => {
                 let account = AccountId::parse(&account).ok();
-                match self.accounts.authenticate(account.as_ref(), password).await? {
-                    true => account.map_or(Identity::Anonymous, Identity::Account),
-                    false => return Err(CallError::Unauthenticated { presented: true }),
-                }
+                let right = self.accounts.authenticate(account.as_ref(), password).await?;
+                // Without an account nothing can have been right.
+                let account = account.filter(|_| right).ok_or(CallError::Unauthenticated { presented: true })?;
+                Identity::Account(account)
             }
         };
         Ok(Arc::new(Caller {

@@ -39,7 +39,7 @@ pub struct Group {
 }
 
 /// Every rule, as the configuration means it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Permissions {
     groups: Vec<Group>,
     acls: BTreeMap<String, Vec<Subject>>,
@@ -72,6 +72,13 @@ impl Permit {
 
     pub(crate) fn registered(&self) -> &Registered {
         &self.registered
+    }
+}
+
+/// The console's group and no other.
+impl Default for Permissions {
+    fn default() -> Self {
+        Self::new(Vec::new(), BTreeMap::new(), BTreeMap::new())
     }
 }
 
@@ -147,12 +154,8 @@ impl Permissions {
     }
 
     fn matches(&self, caller: &Caller, subject: &Subject) -> bool {
-        match subject {
-            Subject::Acl(name) => {
-                self.acls.get(name).is_some_and(|subjects| subjects.iter().any(|one| self.matches(caller, one)))
-            }
-            own => own.matches(caller),
-        }
+        let Subject::Acl(name) = subject else { return subject.matches(caller) };
+        self.acls.get(name).is_some_and(|subjects| subjects.iter().any(|one| self.matches(caller, one)))
     }
 }
 

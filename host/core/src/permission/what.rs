@@ -118,9 +118,12 @@ impl What {
     pub fn covers(&self, command: &Command) -> bool {
         let mut covered = false;
         for item in &self.items {
-            match item {
-                Selector::Not(inner) if inner.covers(command) => return false,
-                positive => covered = covered || positive.covers(command),
+            if let Selector::Not(inner) = item {
+                if inner.covers(command) {
+                    return false;
+                }
+            } else {
+                covered = covered || item.covers(command);
             }
         }
         covered

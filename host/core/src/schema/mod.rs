@@ -114,6 +114,7 @@ fn close(object: &mut Map<String, Value>) {
     object.insert(key.to_owned(), Value::Bool(false));
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
 fn describe(error: &ValidationError<'_>, into: &mut Vec<ArgumentError>) {
     let place = error.instance_path().as_str();
     let below = |name: &str| format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"));
@@ -130,9 +131,9 @@ fn describe(error: &ValidationError<'_>, into: &mut Vec<ArgumentError>) {
                     .map(|name| ArgumentError { pointer: below(name), message: "is not an argument here".to_owned() }),
             );
         }
-        // The library's own words, with the value itself left out. `kind` is a foreign enum that grows.
+        // The library's own words, with the value itself left out.
         _ => {
-            into.push(ArgumentError { pointer: place.to_owned(), message: error.masked_with("the value").to_string() })
+            into.push(ArgumentError { pointer: place.to_owned(), message: error.masked_with("the value").to_string() });
         }
     }
 }

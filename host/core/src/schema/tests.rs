@@ -1,10 +1,12 @@
 //! Schema × value → pointers; schemas that are refused.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::Schema;
 
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "rows of a table are written as values")]
 fn check(schema: Value, value: Value, expected: &[&str]) {
     let schema = Schema::input(schema).unwrap();
     let got: Vec<String> = match schema.check(&value) {
@@ -64,5 +66,35 @@ fn unusable_schemas_are_refused() {
     ] {
         let error = Schema::input(schema.clone()).unwrap_err();
         assert!(error.contains(expected), "{schema}: {error}");
+    }
+}
+
+proptest! {
+    /// A text can never change a type: what the schema calls a string stays that very text, whatever it looks like.
+    #[test]
+    fn a_string_argument_is_the_text_itself(text in ".{0,40}") {
+        let schema = Schema::input(json!({"type": "object", "properties": {"s": {"type": "string"}}})).unwrap();
+        let object = schema.convert_pairs(vec![("s".to_owned(), text.clone())]).unwrap();
+        prop_assert_eq!(&object["s"], &Value::String(text));
+    }
+
+    /// Every text of a number means that number, and no other text means one.
+    #[test]
+    fn an_integer_argument_is_what_its_digits_say(number in any::<i64>(), junk in "[ +a-z.]{1,3}") {
+        let schema = Schema::input(json!({"type": "object", "properties": {"n": {"type": "integer"}}})).unwrap();
+        let convert = |text: String| schema.convert_pairs(vec![("n".to_owned(), text)]);
+        prop_assert_eq!(&convert(number.to_string()).unwrap()["n"], &json!(number));
+        let text = format!("{number}{junk}");
+        prop_assert!(convert(text).is_err());
+    }
+
+    /// Whatever a schema asks for and whatever comes, the answer is a verdict with pointers into the value.
+    #[test]
+    fn errors_point_into_the_value(kind in "string|integer|array|object|null|strange", text in "[a-z0-9{}\\[\\]\",:]{0,20}") {
+        let Ok(schema) = Schema::input(json!({"type": "object", "properties": {"x": {"type": kind}}})) else { return Ok(()) };
+        let value: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        if let Err(errors) = schema.check(&json!({"x": value, "y": 1})) {
+            prop_assert!(errors.iter().all(|error| ["/x", "/y"].contains(&error.pointer.as_str())));
+        }
     }
 }

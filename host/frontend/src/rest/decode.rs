@@ -193,7 +193,7 @@ fn declared_bytes(request: &Request<Body>) -> Option<usize> {
 /// connection closes loses the answer (RFC 9112 §9.6), and would not learn why it was refused.
 pub(super) async fn drain(request: Request<Body>) {
     let waits_for_permission = request.headers().contains_key(EXPECT);
-    if waits_for_permission || !declared_bytes(&request).is_some_and(|bytes| bytes <= DRAIN_BYTES_MAX) {
+    if waits_for_permission || declared_bytes(&request).is_none_or(|bytes| bytes > DRAIN_BYTES_MAX) {
         return;
     }
     let mut body = request.into_body();

@@ -151,6 +151,7 @@ pub(super) fn options(allow: &'static str, request_id: &RequestId) -> Response {
 }
 
 /// A failure.
+#[expect(clippy::wildcard_enum_match_arm, reason = "most failures need no header of their own")]
 pub(super) fn refusal(refusal: &Refusal, request_id: &RequestId) -> Response {
     let (status, code, title, detail) = refusal.parts();
     let mut problem = json!({

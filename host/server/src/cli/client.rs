@@ -113,10 +113,8 @@ impl Client {
         if let Some(topic) = topic {
             arguments.insert("topic".to_owned(), json!(topic));
         }
-        match self.call("help", None, &Value::Object(arguments))? {
-            Value::Array(entries) => Ok(entries),
-            _ => Err(ClientError::Unusable("the host's help is not a list".to_owned())),
-        }
+        let help = self.call("help", None, &Value::Object(arguments))?;
+        help.as_array().cloned().ok_or_else(|| ClientError::Unusable("the host's help is not a list".to_owned()))
     }
 
     fn send(&self, path: &str, body: String) -> Result<Value, ClientError> {

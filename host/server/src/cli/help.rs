@@ -1,5 +1,6 @@
 //! `muster help [COMMAND|TAG|PATTERN]`: what may be called, from the running host, so that it never lags behind.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use clap::Args;
@@ -62,11 +63,11 @@ fn list(entries: &[Value], format: Format) {
             table.add_row([text(latest, "name"), text(latest, "summary"), &words(latest, "tags").join(", ")]);
         }
     }
-    output::line(table.to_string().trim_end(), &Value::Null, format);
+    output::line(&output::rendered(&table), &Value::Null, format);
 }
 
 fn tags(entries: &[Value], format: Format) {
-    let mut tags: std::collections::BTreeMap<&str, std::collections::BTreeSet<&str>> = Default::default();
+    let mut tags: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for entry in entries {
         for tag in words(entry, "tags") {
             tags.entry(tag).or_default().insert(text(entry, "name"));
@@ -101,7 +102,7 @@ fn description(client: &Client, entry: &Value) -> String {
     if !arguments.is_empty() {
         let mut table = output::plain();
         table.add_rows(arguments);
-        let _ = writeln!(page, "\nArguments\n{}", table.to_string().trim_end());
+        let _ = writeln!(page, "\nArguments\n{}", output::rendered(&table));
     }
     let output_schema = entry.get("output").unwrap_or(&Value::Null);
     let _ = writeln!(page, "\nResult: {}", kind(output_schema, output_schema));

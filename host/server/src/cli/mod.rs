@@ -46,7 +46,7 @@ struct Connection {
     /// Data directory of a host on this machine
     #[arg(long, global = true, value_name = "DIR", env = "MUSTER_DATA", default_value = "muster-data")]
     data: PathBuf,
-    /// Address of a host elsewhere, such as http://127.0.0.1:5280
+    /// Address of a host elsewhere: http://HOST:PORT
     #[arg(long, global = true, value_name = "URL", env = "MUSTER_URL")]
     url: Option<String>,
     /// Account to call as; its password is read from `MUSTER_PASSWORD`, or asked for

@@ -1,4 +1,5 @@
 //! What a person or a script reads: results on standard output, errors on standard error.
+#![expect(clippy::wildcard_enum_match_arm, reason = "the enums matched here are of a foreign crate and grow")]
 #![expect(clippy::print_stderr, reason = "printing is what this file is for")]
 
 use std::io::{IsTerminal, Write};
@@ -72,9 +73,13 @@ fn text(value: &Value) -> String {
         Value::Object(members) => {
             let mut table = plain();
             for (key, value) in members {
-                table.add_row([key.clone(), cell(value)]);
+                let lines = match value {
+                    Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join("\n"),
+                    other => cell(other),
+                };
+                table.add_row([key.clone(), lines]);
             }
-            table.to_string()
+            rendered(&table)
         }
         other => cell(other),
     }
@@ -91,7 +96,7 @@ fn table(rows: &[Value]) -> String {
     for row in rows {
         table.add_row(columns.iter().map(|column| row.get(column.as_str()).map(cell).unwrap_or_default()));
     }
-    table.to_string()
+    rendered(&table)
 }
 
 /// A table without lines, as wide as the terminal.
@@ -99,6 +104,11 @@ pub(super) fn plain() -> Table {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table
+}
+
+/// The table as text, without the blanks that fill its last column.
+pub(super) fn rendered(table: &Table) -> String {
+    table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
 /// A value in one cell: texts as they are, lists of plain values with commas.

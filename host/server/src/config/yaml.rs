@@ -1,4 +1,5 @@
 //! YAML with positions: every mistake is reported with file, line, column, the path to it, and what was expected.
+#![expect(clippy::wildcard_enum_match_arm, reason = "the enums matched here are of a foreign crate and grow")]
 
 use muster_core::suggest;
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
