@@ -48,7 +48,7 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
     std::fs::create_dir_all(&data)?;
     std::fs::write(data.join("muster.yaml"), CONFIG)?;
     let mut host = Host::start(&data)?;
-    println!("\nThe host serves http://{ADDRESS}; its state is in {}", data.display());
+    println!("\nThe host serves http://{ADDRESS}; its state and its log are in {}", data.display());
 
     let (admin, ann) = (random_password()?, random_password()?);
     host.cli(&["account", "add", "admin@localhost", "--password-stdin"], &admin)?;
@@ -118,14 +118,18 @@ struct Host {
 
 impl Host {
     fn start(data: &Path) -> Result<Self> {
+        let log = std::fs::File::create(data.join("log"))?;
         let mut serve = Command::new(binary());
-        serve.arg("--data").arg(data).args(["serve", "--listen", ADDRESS]).stdout(Stdio::piped());
+        serve.arg("--data").arg(data).args(["serve", "--listen", ADDRESS]).stdout(Stdio::piped()).stderr(log);
         let mut child = serve.spawn().context("the host cannot be started")?;
         let mut ready = String::new();
         let output = child.stdout.take().context("the host has no output")?;
         BufReader::new(output).read_line(&mut ready)?;
         let host = Self { child, data: data.to_owned() };
-        if ready.starts_with("ready") { Ok(host) } else { bail!("the host did not start; its reason stands above") }
+        if ready.starts_with("ready") {
+            return Ok(host);
+        }
+        bail!("the host did not start: {}", std::fs::read_to_string(data.join("log"))?)
     }
 
     /// Runs the command line against the host, showing what is run and what it prints.

@@ -73,7 +73,13 @@ fn tags(entries: &[Value], format: Format) {
             tags.entry(tag).or_default().insert(text(entry, "name"));
         }
     }
-    output::value(&json!(tags), format);
+    let value = match format {
+        Format::Json => json!(tags),
+        Format::Text => {
+            tags.into_iter().map(|(tag, names)| (tag.to_owned(), json!(Vec::from_iter(names).join(", ")))).collect()
+        }
+    };
+    output::value(&value, format);
 }
 
 fn describe(client: &Client, entries: &[Value], format: Format) {
