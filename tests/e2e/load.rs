@@ -114,6 +114,24 @@ fn a_removed_plugin_is_gone_and_its_data_stays() {
 }
 
 #[test]
+fn an_installation_that_was_begun_is_finished() {
+    let mut host = Host::start_with(&format!("{}\nlimits: {{call_deadline_ms: 250}}", tests::RULES));
+    host.add_account("admin");
+    // Compiling takes longer than the call may; whoever asked is told so, and the work goes on.
+    let ran = host.cli(&["plugin", "install", component("render").to_str().unwrap()]);
+    assert!(ran.code == 0 || ran.stderr.contains("did not end within 250 ms"), "{ran:?}");
+    let installed = || host.call("admin", "modules_installed", &json!({})).value().get("render").is_some();
+    let waited = (0..300).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        installed()
+    });
+    assert!(waited, "the installation was given up");
+    host.crash_and_restart();
+    let rendered = host.call("admin", "render_markdown", &json!({"markdown": "*x*"}));
+    assert_eq!(rendered.value(), "<p><em>x</em></p>\n");
+}
+
+#[test]
 fn a_component_can_lie_ready_on_the_host() {
     let host = Host::start();
     let available = host.data().join("available");

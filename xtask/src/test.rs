@@ -7,6 +7,26 @@ use anyhow::Result;
 use crate::run::{build_binary, cargo, step};
 use crate::{demo, guests};
 
+/// What the host is made of and tested with. One build with the binary: the same packages choose the same features.
+const HOST: &[&str] = &[
+    "--package=muster",
+    "--package=muster-core",
+    "--package=muster-storage",
+    "--package=muster-wasm",
+    "--package=muster-builtin",
+    "--package=muster-frontend",
+    "--package=tests",
+];
+/// What is around it. Guests run in the host, not here; what can be tested of them natively is in the SDK.
+const AROUND: &[&str] = &[
+    "--package=muster-sdk",
+    "--package=muster-sdk-macros",
+    "--package=hostile-guests",
+    "--package=xtask",
+    "--lib",
+    "--bins",
+];
+
 /// Runs every check; the first that fails ends it.
 pub(crate) fn run() -> Result<()> {
     step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
@@ -14,18 +34,16 @@ pub(crate) fn run() -> Result<()> {
     build_binary()?;
     let lints = ["clippy", "--release", "--workspace", "--all-targets", "--", "--deny", "warnings"];
     step("lints", &mut cargo(&lints))?;
-    // Guests run in the host, not here; what can be tested of them natively is in the SDK.
-    let hosted = ["--release", "--workspace", "--exclude", "hello", "--exclude", "render", "--exclude", "roster"];
-    let hosted = [&hosted[..], &["--exclude", "hostile-guests"]].concat();
-    let tests = if has_nextest() {
-        ["nextest", "run", "--cargo-profile", "release"].as_slice()
-    } else {
-        &["test", "--release"]
-    };
-    let tests: Vec<&str> = tests.iter().chain(hosted.iter().skip(1)).copied().collect();
-    step("tests", &mut cargo(&tests))?;
+    tests("tests of the host", HOST)?;
+    tests("tests of the SDK and the chores", AROUND)?;
     step("examples in documents", &mut cargo(&["test", "--release", "--doc", "--package", "muster-sdk"]))?;
     demo::run(&demo::Demo { tour: true })
+}
+
+fn tests(what: &str, packages: &[&str]) -> Result<()> {
+    let runner: &[&str] =
+        if has_nextest() { &["nextest", "run", "--cargo-profile", "release"] } else { &["test", "--release"] };
+    step(what, &mut cargo(&[runner, packages].concat()))
 }
 
 fn has_nextest() -> bool {

@@ -3,6 +3,9 @@
 //! The order of every change is: load everything new beside the old → write it to the store → swap the registry. A
 //! failure before the swap changes nothing, and what the store has is what a restart brings back. The old version's
 //! last calls keep it alive until they end.
+//!
+//! A change that was begun is finished even when whoever asked for it is gone (its deadline passed, its connection
+//! broke): between the store and the registry there must be no moment at which it can stop.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,6 +14,7 @@ use std::sync::{Arc, Weak};
 use muster_core::BoxFuture;
 use muster_core::command::Origin;
 use muster_core::dispatch::Dispatcher;
+use muster_core::error::CallError;
 use muster_core::name::PluginName;
 use muster_core::plugins::{Candidate, PluginError, PluginInfo, Plugins};
 use muster_core::registry::Registered;
@@ -28,6 +32,11 @@ const COMPONENTS: &str = "components";
 /// The plugins of one host.
 #[derive(Debug)]
 pub struct Lifecycle {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
     loader: Arc<Loader>,
     storage: Arc<dyn Storage>,
     dispatcher: Arc<Dispatcher>,
@@ -67,14 +76,8 @@ impl Lifecycle {
         dispatcher: Arc<Dispatcher>,
         available: PathBuf,
     ) -> Self {
-        Self {
-            loader,
-            storage,
-            dispatcher,
-            available,
-            changing: Mutex::new(()),
-            installed: std::sync::Mutex::default(),
-        }
+        let (changing, installed) = (Mutex::new(()), std::sync::Mutex::default());
+        Self { shared: Arc::new(Shared { loader, storage, dispatcher, available, changing, installed }) }
     }
 
     /// Brings back every installed plugin. One that cannot be loaded is reported and left out; it stays installed.
@@ -83,6 +86,26 @@ impl Lifecycle {
     /// # Errors
     /// When the store fails.
     pub async fn restore(&self) -> Result<(), StorageError> {
+        self.shared.restore().await
+    }
+
+    /// Does `work` to its end, whether or not somebody still waits for it.
+    fn finish<T, Fut>(&self, work: impl FnOnce(Arc<Shared>) -> Fut) -> BoxFuture<'_, Result<T, PluginError>>
+    where
+        T: Send + 'static,
+        Fut: Future<Output = Result<T, PluginError>> + Send + 'static,
+    {
+        let work = work(Arc::clone(&self.shared));
+        Box::pin(async move {
+            #[expect(clippy::disallowed_methods, reason = "owned by nobody on purpose: it must not end half done")]
+            let done = tokio::spawn(work).await;
+            done.unwrap_or_else(|error| Err(PluginError::Below(CallError::internal_from(error))))
+        })
+    }
+}
+
+impl Shared {
+    async fn restore(&self) -> Result<(), StorageError> {
         let _changing = self.changing.lock().await;
         let mut wanted = Vec::new();
         for key in list_all(&*self.storage, RECORDS).await? {
@@ -256,30 +279,31 @@ fn info(loaded: &Loaded, grants: Vec<String>) -> Result<PluginInfo, PluginError>
 
 impl Plugins for Lifecycle {
     fn install(&self, candidate: Candidate) -> BoxFuture<'_, Result<PluginInfo, PluginError>> {
-        Box::pin(self.put(candidate, Expectation::Absent))
+        self.finish(|shared| async move { shared.put(candidate, Expectation::Absent).await })
     }
 
     fn upgrade(&self, candidate: Candidate) -> BoxFuture<'_, Result<PluginInfo, PluginError>> {
-        Box::pin(self.put(candidate, Expectation::Installed))
+        self.finish(|shared| async move { shared.put(candidate, Expectation::Installed).await })
     }
 
     fn check(&self, candidate: Candidate) -> BoxFuture<'_, Result<PluginInfo, PluginError>> {
         Box::pin(async move {
-            let (loaded, grants, _, _) = self.prepare(candidate, Expectation::Anything).await?;
+            let (loaded, grants, _, _) = self.shared.prepare(candidate, Expectation::Anything).await?;
             info(&loaded, grants)
         })
     }
 
     fn uninstall<'a>(&'a self, name: &'a PluginName) -> BoxFuture<'a, Result<(), PluginError>> {
-        Box::pin(self.remove(name))
+        let name = name.clone();
+        self.finish(|shared| async move { shared.remove(&name).await })
     }
 
     fn list(&self) -> Vec<PluginInfo> {
-        self.lock_installed().values().map(|installed| installed.info.clone()).collect()
+        self.shared.lock_installed().values().map(|installed| installed.info.clone()).collect()
     }
 
     fn available(&self) -> BoxFuture<'_, Vec<(PluginName, PluginInfo)>> {
-        let directory = self.available.clone();
+        let directory = self.shared.available.clone();
         Box::pin(
             async move { tokio::task::spawn_blocking(move || list_directory(&directory)).await.unwrap_or_default() },
         )
@@ -287,12 +311,12 @@ impl Plugins for Lifecycle {
 
     fn read_available<'a>(&'a self, name: &'a PluginName) -> BoxFuture<'a, Result<bytes::Bytes, PluginError>> {
         // A plugin's name has neither `/` nor `.`, so the path cannot leave the directory.
-        let path = self.available.join(format!("{name}.wasm"));
+        let path = self.shared.available.join(format!("{name}.wasm"));
         Box::pin(async move {
             tokio::fs::read(&path).await.map(bytes::Bytes::from).map_err(|error| {
                 PluginError::Refused(format!(
                     "no component `{name}.wasm` lies ready in `{}` ({error}); put it there, or send the component",
-                    self.available.display()
+                    self.shared.available.display()
                 ))
             })
         })
