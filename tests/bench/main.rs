@@ -109,8 +109,8 @@ fn loads(host: &Host, report: &Report) {
     let first = log.lines().find(|line| line.contains("plugin loaded")).expect("each load is logged");
     report.number("load_compiled_now", milliseconds(first), "ms");
     let cached = median(&cached);
+    report.number("load_from_cache", cached, "ms");
     // The bar: at most 5 ms, so the ratio is to that.
-    report.ratio("load_from_cache", cached, "ms", cached / 5.0, None);
     report.below("load_from_cache_of_5_ms", cached / 5.0, 1.0);
 }
 
