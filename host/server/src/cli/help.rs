@@ -87,15 +87,17 @@ fn describe(client: &Client, entries: &[Value], format: Format) {
         output::value(&json!(entries), format);
         return;
     }
-    let texts: Vec<String> = entries.iter().map(|entry| description(client, entry)).collect();
+    let texts: Vec<String> =
+        entries.iter().enumerate().map(|(place, entry)| description(client, entry, place == 0)).collect();
     output::line(texts.join("\n\n").trim_end(), &Value::Null, format);
 }
 
-fn description(client: &Client, entry: &Value) -> String {
+fn description(client: &Client, entry: &Value, latest: bool) -> String {
     let mut page = String::new();
     let name = text(entry, "name");
     let version = entry.get("version").and_then(Value::as_u64).unwrap_or_default();
-    let suffix = if version == 0 { String::new() } else { format!("/v{version}") };
+    let suffix = if version == 0 && latest { String::new() } else { format!("/v{version}") };
+    let option = if latest { String::new() } else { format!("--api-version {version} ") };
     let _ = writeln!(page, "{name}{suffix}: {}", text(entry, "summary"));
     if !text(entry, "description").is_empty() {
         let _ = writeln!(page, "\n{}", text(entry, "description"));
@@ -124,7 +126,7 @@ fn description(client: &Client, entry: &Value) -> String {
             (example.get("input").unwrap_or(&Value::Null), example.get("output").unwrap_or(&Value::Null));
         let quoted = input.to_string().replace('\'', "'\\''");
         let _ = writeln!(page, "\n{}", text(example, "title"));
-        let _ = writeln!(page, "  muster call {name} '{quoted}'");
+        let _ = writeln!(page, "  muster call {option}{name} '{quoted}'");
         let _ = writeln!(page, "  curl -u USER@HOST -d '{quoted}' {}/api/{name}{suffix}", client.name());
         let _ = writeln!(page, "  {output}");
     }
