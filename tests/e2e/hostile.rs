@@ -11,7 +11,7 @@ use tests::Host;
 const VERDICTS: [(&str, &str, &str); 12] = [
     ("spin", "{}", "504 deadline"),
     ("sleep", "{}", "504 deadline"),
-    ("slow", r#"{"ms": 5000}"#, "504 deadline"),
+    ("slow", r#"{"ms": 9000}"#, "504 deadline"),
     ("slow", r#"{"ms": 20}"#, "200"),
     ("allocate", "{}", "503 limit-exceeded"),
     ("recurse", "{}", "503 limit-exceeded"),
@@ -24,7 +24,7 @@ const VERDICTS: [(&str, &str, &str); 12] = [
 ];
 
 fn host() -> Host {
-    let host = Host::start_with(&format!("{}\nlimits: {{call_deadline_ms: 1000}}", tests::RULES));
+    let host = Host::start_with(&format!("{}\nlimits: {{call_deadline_ms: 3000}}", tests::RULES));
     host.add_account("admin");
     host.add_account("ann");
     host.install("hello", &[]);
