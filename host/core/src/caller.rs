@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::name::{AccountId, FrontendName};
+use crate::permission::What;
 
 /// Names one call in logs and answers: 1 to 64 visible ASCII characters.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -37,6 +38,19 @@ pub enum Identity {
     Console,
     /// An account of this host.
     Account(AccountId),
+    /// An OAuth client that acts for nobody but itself, by its id.
+    Client(Arc<str>),
+}
+
+/// How much of its holder's rights a credential carries.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Authority {
+    /// All of them, as a password does.
+    Full,
+    /// What rules say about holders of a token with one of these scopes, and nothing else.
+    Token(Arc<[String]>),
+    /// Those its holder has for the commands it was made for, as an API key does.
+    Narrowed(Arc<What>),
 }
 
 /// Who runs a command, through which interface, from where. It never carries a credential.
@@ -44,8 +58,14 @@ pub enum Identity {
 pub struct Caller {
     /// Who they are.
     pub identity: Identity,
+    /// How much of their rights the credential carries.
+    pub authority: Authority,
     /// The interface they came through.
     pub via: FrontendName,
+    /// The tag of the listener they came to, where it has one.
+    pub tag: Option<Arc<str>>,
+    /// Whether a plugin calls on their behalf.
+    pub through_plugin: bool,
     /// Their address in canonical form (an IPv4 address mapped into IPv6 is IPv4); absent for local callers.
     pub address: Option<IpAddr>,
     /// Names this call everywhere.
@@ -57,7 +77,15 @@ impl Caller {
     pub fn account(&self) -> Option<&AccountId> {
         match &self.identity {
             Identity::Account(account) => Some(account),
-            Identity::Anonymous | Identity::Console => None,
+            Identity::Anonymous | Identity::Console | Identity::Client(_) => None,
+        }
+    }
+
+    /// The scopes of the caller's token; nothing for callers without one.
+    pub fn scopes(&self) -> Option<&[String]> {
+        match &self.authority {
+            Authority::Token(scopes) => Some(scopes),
+            Authority::Full | Authority::Narrowed(_) => None,
         }
     }
 
@@ -72,6 +100,7 @@ impl Caller {
             Identity::Anonymous => "anonymous",
             Identity::Console => "console",
             Identity::Account(account) => account.as_str(),
+            Identity::Client(client) => client,
         }
     }
 }

@@ -152,8 +152,13 @@ impl Dispatcher {
                 bound: DISPATCH_DEPTH_MAX.to_string(),
             });
         }
-        let caller = Arc::clone(outer.caller());
-        let source = Source { via: caller.via, address: caller.address, request_id: caller.request_id.clone() };
+        let caller = Arc::new(Caller { through_plugin: true, ..Caller::clone(outer.caller()) });
+        let source = Source {
+            via: caller.via,
+            tag: caller.tag.clone(),
+            address: caller.address,
+            request_id: caller.request_id.clone(),
+        };
         let head = Head { source, credential: Credential::Authenticated(caller), name, version: None, safe: false };
         let mut admitted = self.admit(head).await?;
         admitted.deadline = deadline.saturating_duration_since(admitted.started);

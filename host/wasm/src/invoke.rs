@@ -142,7 +142,7 @@ fn guest_caller(invocation: &Invocation) -> Caller {
     let caller = invocation.permit.caller();
     Caller {
         account: caller.account().map(|account| account.as_str().to_owned()),
-        scopes: Vec::new(),
+        scopes: caller.scopes().unwrap_or_default().to_vec(),
         via: caller.via.0.to_owned(),
         address: caller.address.map(|address| address.to_string()),
         request_id: caller.request_id.as_str().to_owned(),

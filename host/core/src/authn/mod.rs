@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::BoxFuture;
-use crate::caller::{Caller, Identity, RequestId};
+use crate::caller::{Authority, Caller, Identity, RequestId};
 use crate::error::CallError;
 use crate::name::{AccountId, FrontendName};
 
@@ -25,6 +25,8 @@ pub enum Credential {
         /// The password, as sent.
         password: String,
     },
+    /// A token or an API key (RFC 6750), not checked.
+    Bearer(String),
     /// Something that cannot be a credential here, such as an unknown scheme.
     Unusable,
     /// The peer of the local socket, whose user id the frontend checked.
@@ -39,6 +41,7 @@ impl std::fmt::Debug for Credential {
         formatter.write_str(match self {
             Self::Absent => "Absent",
             Self::Basic { .. } => "Basic",
+            Self::Bearer(_) => "Bearer",
             Self::Unusable => "Unusable",
             Self::Console => "Console",
             Self::Authenticated(_) => "Authenticated",
@@ -60,6 +63,8 @@ pub trait Passwords: std::fmt::Debug + Send + Sync {
 pub struct Source {
     /// Through which interface.
     pub via: FrontendName,
+    /// The tag of the listener, where it has one.
+    pub tag: Option<Arc<str>>,
     /// From which address; absent for local callers.
     pub address: Option<IpAddr>,
     /// What the call is named.
@@ -83,22 +88,25 @@ impl Authenticator {
     /// # Errors
     /// [`CallError::Unauthenticated`] when it is wrong; another error when it could not be checked.
     pub async fn authenticate(&self, credential: Credential, source: Source) -> Result<Arc<Caller>, CallError> {
-        let identity = match credential {
-            Credential::Absent => Identity::Anonymous,
-            Credential::Console => Identity::Console,
-            Credential::Unusable => return Err(CallError::Unauthenticated { presented: true }),
+        let (identity, authority) = match credential {
+            Credential::Absent => (Identity::Anonymous, Authority::Full),
+            Credential::Console => (Identity::Console, Authority::Full),
+            Credential::Unusable | Credential::Bearer(_) => return Err(CallError::Unauthenticated { presented: true }),
             Credential::Authenticated(caller) => return Ok(caller),
             Credential::Basic { account, password } => {
                 let account = AccountId::parse(&account).ok();
                 let right = self.accounts.authenticate(account.as_ref(), password).await?;
                 // Without an account nothing can have been right.
                 let account = account.filter(|_| right).ok_or(CallError::Unauthenticated { presented: true })?;
-                Identity::Account(account)
+                (Identity::Account(account), Authority::Full)
             }
         };
         Ok(Arc::new(Caller {
             identity,
+            authority,
             via: source.via,
+            tag: source.tag,
+            through_plugin: false,
             address: source.address.map(canonical),
             request_id: source.request_id,
         }))

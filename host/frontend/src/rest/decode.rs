@@ -97,10 +97,10 @@ pub(super) fn caller(request: &Request<Body>, request_id: RequestId) -> (Credent
         (Some(Peer::Network(address)), credential) => (credential, REST, Some(address.ip())),
         (None, credential) => (credential, REST, None),
     };
-    (credential, Source { via: FrontendName(via), address, request_id })
+    (credential, Source { via: FrontendName(via), tag: None, address, request_id })
 }
 
-/// What the `Authorization` header has (RFC 9110 §11.6.2, RFC 7617). Anything presented and not understood is
+/// What the `Authorization` header has (RFC 9110 §11.6.2, RFC 7617, RFC 6750 §2.1). Anything presented and not understood is
 /// unusable, never absent.
 fn credential(headers: &HeaderMap) -> Credential {
     let mut values = headers.get_all(AUTHORIZATION).iter();
@@ -109,8 +109,11 @@ fn credential(headers: &HeaderMap) -> Credential {
         (Some(value), None) => value,
         (Some(_), Some(_)) => return Credential::Unusable,
     };
-    let basic = || {
+    let usable = || {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Some(Credential::Bearer(token.trim().to_owned()));
+        }
         if !scheme.eq_ignore_ascii_case("basic") {
             return None;
         }
@@ -118,7 +121,7 @@ fn credential(headers: &HeaderMap) -> Credential {
         let (account, password) = text.split_once(':')?;
         Some(Credential::Basic { account: account.to_owned(), password: password.to_owned() })
     };
-    basic().unwrap_or(Credential::Unusable)
+    usable().unwrap_or(Credential::Unusable)
 }
 
 /// In which form the client wants the result.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use muster_core::caller::{Caller, Identity, RequestId};
+use muster_core::caller::{Authority, Caller, Identity, RequestId};
 use muster_core::command::{Audience, Command, Effects, Origin};
 use muster_core::name::{AccountId, CommandName, FrontendName, PluginName, Tag};
 use muster_core::schema::Schema;
@@ -89,7 +89,10 @@ fn caller(who: &str) -> Arc<Caller> {
     };
     Arc::new(Caller {
         identity,
+        authority: Authority::Full,
         via: FrontendName(via),
+        tag: None,
+        through_plugin: false,
         address: (via == "rest").then(|| address.parse().unwrap()),
         request_id: RequestId::from_random(1),
     })
