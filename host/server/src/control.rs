@@ -10,7 +10,8 @@ use muster_core::authn::Accounts;
 use muster_core::dispatch::Dispatcher;
 use tokio::sync::watch;
 
-use crate::config::Config;
+use crate::certificates::Certificates;
+use crate::config::{Config, Listener};
 use crate::logging::LogLevel;
 
 #[derive(Debug)]
@@ -21,6 +22,9 @@ pub(crate) struct Process {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) started: Instant,
+    /// What was opened at the start.
+    pub(crate) listen: Vec<Listener>,
+    pub(crate) certificates: Certificates,
 }
 
 impl Process {
@@ -30,6 +34,7 @@ impl Process {
         self.log_level.set(&config.log_level);
         if let Some(dispatcher) = self.dispatcher.upgrade() {
             dispatcher.set_deadline(config.call_deadline);
+            dispatcher.set_rates(config.rates);
             dispatcher.set_permissions(config.permissions);
         }
     }
@@ -42,8 +47,16 @@ impl Control for Process {
             let Some(path) = path else {
                 return Err("the server was started without a configuration file".to_owned());
             };
-            let read = tokio::task::spawn_blocking(move || Config::read(&path)).await;
-            self.apply(read.map_err(|error| error.to_string())??);
+            let certificates = self.certificates.clone();
+            let read = move || {
+                let config = Config::read(&path)?;
+                certificates.reload().map(|()| config)
+            };
+            let config = tokio::task::spawn_blocking(read).await.map_err(|error| error.to_string())??;
+            if config.listen != self.listen {
+                tracing::warn!("`listen` has changed, which needs a restart");
+            }
+            self.apply(config);
             tracing::info!("configuration read again");
             Ok(())
         })
