@@ -1,0 +1,1 @@
+//! Tampering, crashes, rotation.
