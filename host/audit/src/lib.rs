@@ -178,3 +178,6 @@ fn ended() -> CallError {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod tests;
