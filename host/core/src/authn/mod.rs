@@ -114,7 +114,7 @@ impl Authenticator {
 }
 
 /// An IPv4 address mapped into IPv6 is that IPv4 address.
-fn canonical(address: IpAddr) -> IpAddr {
+pub fn canonical(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(v6) => Ipv6Addr::to_ipv4_mapped(&v6).map_or(address, IpAddr::V4),
         IpAddr::V4(_) => address,
