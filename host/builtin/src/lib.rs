@@ -6,6 +6,7 @@
 mod candidate;
 mod definition;
 mod result;
+mod world;
 
 mod change_password;
 mod check_account;
@@ -19,6 +20,10 @@ mod module_upgrade;
 mod modules_available;
 mod modules_details;
 mod modules_installed;
+mod permissions_changes;
+mod permissions_check;
+mod permissions_explain;
+mod permissions_matrix;
 mod register;
 mod registered_users;
 mod registered_vhosts;
@@ -36,13 +41,26 @@ use std::sync::{Arc, Weak};
 use muster_core::BoxFuture;
 use muster_core::authn::Accounts;
 use muster_core::dispatch::Dispatcher;
+use muster_core::name::FrontendName;
+use muster_core::permission::Permissions;
 use muster_core::plugins::Plugins;
 use muster_core::registry::Registered;
 
 /// What the process that runs the host can do to itself.
 pub trait Control: Debug + Send + Sync {
-    /// Reads the configuration again. The old one stays in force when the new one is refused; the text says why.
-    fn reload_config(&self) -> BoxFuture<'_, Result<(), String>>;
+    /// Reads the rules of a configuration without putting them into force: of this text, or of the configuration file as
+    /// it is now. The text of an error says where the mistake is.
+    fn read_rules(&self, text: Option<String>) -> BoxFuture<'_, Result<Permissions, String>>;
+
+    /// Reads the configuration again, whose rules the caller has `reviewed`. The old one stays in force when the new one
+    /// is refused or has other rules than those; the text says why.
+    fn reload_config<'a>(&'a self, reviewed: &'a Permissions) -> BoxFuture<'a, Result<(), String>>;
+
+    /// The interfaces rules can speak of.
+    fn interfaces(&self) -> &'static [FrontendName];
+
+    /// The tags listeners have.
+    fn listener_tags(&self) -> Vec<String>;
 
     /// Begins to stop: no new calls, running ones end.
     fn stop(&self);
@@ -94,6 +112,10 @@ pub fn commands(services: &Arc<Services>) -> Result<Vec<Registered>, String> {
         modules_available::command,
         modules_details::command,
         modules_installed::command,
+        permissions_changes::command,
+        permissions_check::command,
+        permissions_explain::command,
+        permissions_matrix::command,
         register::command,
         registered_users::command,
         registered_vhosts::command,

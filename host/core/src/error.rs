@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::caller::RequestId;
 use crate::rate::Standing;
 use crate::storage::StorageError;
 
@@ -44,7 +45,10 @@ pub enum CallError {
         presented: bool,
     },
     /// The caller is known and may not.
-    Forbidden,
+    Forbidden {
+        /// The request to ask about, for callers who may ask why.
+        reference: Option<RequestId>,
+    },
     /// There is no such command, or none at this version.
     UnknownCommand(String),
     /// The command changes things, and the wire promised that it would not.
@@ -117,7 +121,7 @@ impl CallError {
             Self::Malformed(_) => "malformed",
             Self::InvalidArguments(_) => "invalid-arguments",
             Self::Unauthenticated { .. } => "unauthenticated",
-            Self::Forbidden => "forbidden",
+            Self::Forbidden { .. } => "forbidden",
             Self::UnknownCommand(_) => "unknown-command",
             Self::NotReadOnly => "not-read-only",
             Self::TooLarge { .. } => "too-large",
@@ -142,7 +146,7 @@ impl CallError {
             Self::Malformed(_) => "The request cannot be read",
             Self::InvalidArguments(_) => "Arguments are invalid",
             Self::Unauthenticated { .. } => "Authentication is needed",
-            Self::Forbidden => "Not permitted",
+            Self::Forbidden { .. } => "Not permitted",
             Self::UnknownCommand(_) => "Unknown command",
             Self::NotReadOnly => "The command changes things",
             Self::TooLarge { .. } => "The request is too large",
@@ -176,7 +180,13 @@ impl CallError {
                 "this needs a credential; present one, for example Basic with user@host and password".to_owned()
             }
             Self::Unauthenticated { presented: true } => "the presented credential is not valid".to_owned(),
-            Self::Forbidden => "the rules of this host do not allow this command to this caller".to_owned(),
+            Self::Forbidden { reference } => {
+                let text = "the rules of this host do not allow this to this caller";
+                match reference {
+                    Some(id) => format!("{text}; `muster permissions explain --request {}` tells why", id.as_str()),
+                    None => text.to_owned(),
+                }
+            }
             Self::NotReadOnly => "the command changes things; use POST".to_owned(),
             Self::TooLarge { bytes_max } => format!("the arguments may have at most {bytes_max} bytes"),
             Self::TooManyCalls => "too many calls are running; try again later".to_owned(),
@@ -206,7 +216,7 @@ impl CallError {
             Self::Malformed(_)
             | Self::InvalidArguments(_)
             | Self::Unauthenticated { .. }
-            | Self::Forbidden
+            | Self::Forbidden { .. }
             | Self::UnknownCommand(_)
             | Self::NotReadOnly
             | Self::TooLarge { .. }
@@ -228,7 +238,7 @@ impl CallError {
             Self::Malformed(_)
             | Self::InvalidArguments(_)
             | Self::Unauthenticated { .. }
-            | Self::Forbidden
+            | Self::Forbidden { .. }
             | Self::UnknownCommand(_)
             | Self::NotReadOnly
             | Self::TooLarge { .. }

@@ -208,7 +208,7 @@ mod tests {
     }
 
     fn limits(per: Per, what: &str, per_minute: u32, burst: u32) -> RateLimits {
-        let what = What::new(vec![Selector::parse(what).unwrap()]);
+        let what = What::of([Selector::parse(what).unwrap()]);
         let number = |number| NonZeroU32::new(number).unwrap();
         RateLimits::new(vec![Rate {
             name: "test".into(),

@@ -82,6 +82,11 @@ impl Schema {
         self.json.get("properties").and_then(Value::as_object).into_iter().flatten()
     }
 
+    /// Whether an object schema names this property.
+    pub fn has_property(&self, name: &str) -> bool {
+        self.json.get("properties").is_some_and(|properties| properties.get(name).is_some())
+    }
+
     /// Holds a value against the schema.
     ///
     /// # Errors

@@ -8,13 +8,11 @@ use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use muster_core::caller::RequestId;
-use muster_core::dispatch::Outcome;
+use muster_core::dispatch::{Listed, Outcome};
 use muster_core::error::CallError;
 use muster_core::name::Tag;
 use muster_core::rate::Standing;
-use muster_core::registry::Registered;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 use super::decode::Wanted;
 use super::status;
@@ -141,10 +139,12 @@ pub(super) fn standings(response: &mut Response, rates: &[Standing]) {
 }
 
 /// What the caller may call, one entry for each name with all its versions.
-pub(super) fn listing(commands: &[Arc<Registered>], request_id: &RequestId) -> Response {
+pub(super) fn listing(commands: &[Listed], request_id: &RequestId) -> Response {
+    let name = |listed: &Listed| listed.registered.command.name.clone();
     let mut entries: Vec<Value> = Vec::new();
-    for versions in commands.chunk_by(|one, other| one.command.name == other.command.name) {
-        let Some(latest) = versions.first().map(|registered| &registered.command) else { continue };
+    for versions in commands.chunk_by(|one, other| name(one) == name(other)) {
+        let Some(listed) = versions.first() else { continue };
+        let latest = &listed.registered.command;
         entries.push(json!({
             "name": latest.name.as_str(),
             "href": format!("/api/{}", latest.name),
@@ -152,7 +152,8 @@ pub(super) fn listing(commands: &[Arc<Registered>], request_id: &RequestId) -> R
             "tags": latest.tags.iter().map(Tag::as_str).collect::<Vec<_>>(),
             "audience": latest.audience.as_str(),
             "effects": latest.effects.names(),
-            "versions": versions.iter().rev().map(|registered| registered.command.version).collect::<Vec<_>>(),
+            "versions": versions.iter().rev().map(|listed| listed.registered.command.version).collect::<Vec<_>>(),
+            "only_where": listed.only_where,
             "deprecated": latest.deprecated,
             "origin": latest.origin.to_string(),
         }));

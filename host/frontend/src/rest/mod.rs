@@ -133,7 +133,7 @@ fn status(error: &CallError) -> StatusCode {
     match error {
         CallError::Malformed(_) | CallError::InvalidArguments(_) => StatusCode::BAD_REQUEST,
         CallError::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
-        CallError::Forbidden | CallError::Denied(_) => StatusCode::FORBIDDEN,
+        CallError::Forbidden { .. } | CallError::Denied(_) => StatusCode::FORBIDDEN,
         CallError::UnknownCommand(_) | CallError::NotFound(_) => StatusCode::NOT_FOUND,
         CallError::NotReadOnly => StatusCode::METHOD_NOT_ALLOWED,
         CallError::Conflict(_) => StatusCode::CONFLICT,

@@ -7,6 +7,7 @@ mod client;
 mod config;
 mod help;
 mod output;
+mod permissions;
 mod plugin;
 mod trust;
 
@@ -75,7 +76,10 @@ enum Action {
     /// Add, list and remove accounts
     #[command(subcommand)]
     Account(account::Account),
-    /// Check the configuration file
+    /// Ask who may call what, and why
+    #[command(subcommand)]
+    Permissions(permissions::Action),
+    /// Check and reload the configuration file
     #[command(subcommand)]
     Config(config::Action),
     /// Print the completion script of a shell
@@ -171,7 +175,8 @@ fn run(cli: Cli, format: Format) -> Result<(), CliError> {
         Action::Help(help) => help::run(&client(&connection)?, &help, format),
         Action::Plugin(action) => plugin::run(|| client(&connection), action, format),
         Action::Account(action) => account::run(&client(&connection)?, action, format),
-        Action::Config(action) => config::run(&connection.data, &action, format),
+        Action::Permissions(action) => permissions::run(&client(&connection)?, action, format),
+        Action::Config(action) => config::run(|| client(&connection), &connection.data, &action, format),
         Action::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "muster", &mut std::io::stdout());
             Ok(())

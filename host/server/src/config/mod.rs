@@ -6,33 +6,23 @@ mod permissions;
 mod rates;
 mod yaml;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use muster_builtin::LOG_LEVELS;
-use muster_core::permission::Permissions;
+use muster_core::permission::{self, Names, Permissions};
 use muster_core::rate::Rate;
 use muster_wasm::{Limits, MEMORY_BYTES_CEILING};
 
 pub use listen::Listener;
+pub(crate) use permissions::INTERFACES;
 pub use yaml::ConfigError;
 use yaml::Node;
 
 /// The address without configuration.
 const LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 5280));
-const KEYS: [&str; 9] = [
-    "listen",
-    "hosts",
-    "loglevel",
-    "limits",
-    "rate_limits",
-    "plugins_available",
-    "acl",
-    "access_rules",
-    "api_permissions",
-];
+const KEYS: [&str; 6] = ["listen", "hosts", "loglevel", "limits", "rate_limits", "plugins_available"];
 const LIMITS: [&str; 9] = [
     "body_bytes_max",
     "call_deadline_ms",
@@ -74,9 +64,11 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
+        let hosts = vec!["localhost".to_owned()];
         Self {
             listen: vec![Listener::plain(LISTEN)],
-            hosts: vec!["localhost".to_owned()],
+            permissions: Permissions::with_default_groups(Names::default()).at_hosts(&hosts),
+            hosts,
             log_level: "info".to_owned(),
             body_bytes_max: 1 << 20,
             call_deadline: Duration::from_secs(30),
@@ -85,7 +77,6 @@ impl Default for Config {
             limits: Limits::default(),
             rates: Vec::new(),
             plugins_available: None,
-            permissions: Permissions::with_default_groups(BTreeMap::new(), BTreeMap::new()),
         }
     }
 }
@@ -114,7 +105,6 @@ impl Config {
 
     fn from_root(root: &Node<'_>) -> Result<Self, ConfigError> {
         let mut config = Self::default();
-        let (mut acls, mut access_rules, mut groups) = (BTreeMap::new(), BTreeMap::new(), None);
         for member in root.members("a map of settings")? {
             let node = root.below(member.key, member.value);
             match member.key {
@@ -124,25 +114,15 @@ impl Config {
                 "limits" => limits(&node, &mut config)?,
                 "rate_limits" => config.rates = rates::rates(&node)?,
                 "plugins_available" => config.plugins_available = Some(node.text("a directory")?.into()),
-                "acl" => {
-                    for named in node.members("a map of ACLs")? {
-                        acls.insert(named.key.to_owned(), permissions::acl(&node.below(named.key, named.value))?);
-                    }
+                key if permission::KEYS.contains(&key) => {}
+                other => {
+                    let known = [&KEYS[..], &permission::KEYS].concat();
+                    return Err(root.at(member.key_node).unknown("key", other, &known));
                 }
-                "access_rules" => {
-                    for named in node.members("a map of access rules")? {
-                        let rule = permissions::access_rule(&node.below(named.key, named.value))?;
-                        access_rules.insert(named.key.to_owned(), rule);
-                    }
-                }
-                "api_permissions" => groups = Some(permissions::groups(&node)?),
-                other => return Err(root.at(member.key_node).unknown("key", other, &KEYS)),
             }
         }
-        config.permissions = match groups {
-            Some(groups) => Permissions::new(groups, acls, access_rules),
-            None => Permissions::with_default_groups(acls, access_rules),
-        };
+        // Behind the loop: what hosts there are is known only now.
+        config.permissions = permissions::rules(root, &config.hosts)?;
         Ok(config)
     }
 }

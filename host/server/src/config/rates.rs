@@ -26,7 +26,7 @@ fn rate(name: &str, node: &Node<'_>) -> Result<Rate, ConfigError> {
     {
         return Err(node.error("callers are told the name of a limit; it has visible ASCII characters, no quotes"));
     }
-    let (mut what, mut per, mut per_minute, mut burst) = (What::new(vec![Selector::All]), Per::Caller, None, None);
+    let (mut what, mut per, mut per_minute, mut burst) = (What::of([Selector::All]), Per::Caller, None, None);
     for member in node.members("a map with what, per and per_minute")? {
         let below = node.below(member.key, member.value);
         let number =
@@ -55,5 +55,5 @@ fn selectors(node: &Node<'_>) -> Result<What, ConfigError> {
         let text = item.text("a command, `*`, or another selector that `what` has in rules")?;
         Selector::parse(&text).map_err(|error| item.error(error.to_string()))
     };
-    Ok(What::new(node.one_or_many().into_iter().map(selector).collect::<Result<_, _>>()?))
+    Ok(What::of(node.one_or_many().into_iter().map(selector).collect::<Result<Vec<_>, _>>()?))
 }

@@ -41,9 +41,10 @@ fn to_guest(error: HostError) -> CallError {
         HostError::Malformed(_) => CallError::InvalidArgument(ArgumentError { pointer: String::new(), message: text }),
         HostError::NotFound(_) | HostError::UnknownCommand(_) => CallError::NotFound(text),
         HostError::Conflict(_) => CallError::Conflict(text),
-        HostError::Unauthenticated { .. } | HostError::Forbidden | HostError::Denied(_) | HostError::NotReadOnly => {
-            CallError::Denied(text)
-        }
+        HostError::Unauthenticated { .. }
+        | HostError::Forbidden { .. }
+        | HostError::Denied(_)
+        | HostError::NotReadOnly => CallError::Denied(text),
         HostError::Unavailable(_)
         | HostError::TooManyCalls
         | HostError::Throttled { .. }
