@@ -10,5 +10,6 @@ pub mod serve;
 mod certificates;
 mod clock;
 mod control;
+mod journal;
 mod logging;
 mod passwords;

@@ -1,6 +1,7 @@
 //! `muster.yaml`, in two stages: as written (YAML with positions) and as meant ([`Config`]). Everything is checked
 //! before anything is opened; an unknown key or a value of the wrong kind is an error.
 
+mod audit;
 mod listen;
 mod permissions;
 mod rates;
@@ -22,7 +23,7 @@ use yaml::Node;
 
 /// The address without configuration.
 const LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 5280));
-const KEYS: [&str; 6] = ["listen", "hosts", "loglevel", "limits", "rate_limits", "plugins_available"];
+const KEYS: [&str; 7] = ["listen", "hosts", "loglevel", "limits", "rate_limits", "audit", "plugins_available"];
 const LIMITS: [&str; 9] = [
     "body_bytes_max",
     "call_deadline_ms",
@@ -54,6 +55,8 @@ pub struct Config {
     pub drain_deadline: Duration,
     /// Bounds on plugins.
     pub limits: Limits,
+    /// How calls are recorded; nothing where they are not.
+    pub audit: Option<muster_audit::Options>,
     /// How often callers may call.
     pub rates: Vec<Rate>,
     /// Where components lie ready to be installed by name; `available` in the data directory without.
@@ -75,6 +78,7 @@ impl Default for Config {
             connections_max: 10_000,
             drain_deadline: Duration::from_secs(30),
             limits: Limits::default(),
+            audit: Some(muster_audit::Options::default()),
             rates: Vec::new(),
             plugins_available: None,
         }
@@ -112,6 +116,7 @@ impl Config {
                 "hosts" => config.hosts = hosts(&node)?,
                 "loglevel" => config.log_level = log_level(&node)?,
                 "limits" => limits(&node, &mut config)?,
+                "audit" => config.audit = audit::audit(&node)?,
                 "rate_limits" => config.rates = rates::rates(&node)?,
                 "plugins_available" => config.plugins_available = Some(node.text("a directory")?.into()),
                 key if permission::KEYS.contains(&key) => {}
