@@ -179,7 +179,7 @@ impl Dispatcher {
         let caller = match self.authenticator.authenticate(credential, source).await {
             Ok(caller) => caller,
             Err(error) => {
-                trail.name(name);
+                trail.rejected(name, |account| self.authenticator.knows_host_of(account));
                 return Err(error);
             }
         };
@@ -241,9 +241,12 @@ impl Dispatcher {
     pub async fn list(&self, credential: Credential, source: Source) -> Result<Vec<Listed>, CallError> {
         let mut trail = self.trail(&source, &credential, Instant::now())?;
         let caller = self.authenticator.authenticate(credential, source).await;
-        if let Ok(caller) = &caller {
-            trail.caller(caller);
-            trail.admitted();
+        match &caller {
+            Ok(caller) => {
+                trail.caller(caller);
+                trail.admitted();
+            }
+            Err(_) => trail.rejected(String::new(), |account| self.authenticator.knows_host_of(account)),
         }
         trail.end(caller.as_ref().err());
         Ok(self.list_for(&*caller?))

@@ -27,7 +27,7 @@ struct Open {
     audit: Arc<dyn Audit>,
     clock: Arc<dyn Clock>,
     started: Instant,
-    /// The account the credential names, as sent, until it was accepted.
+    /// The account the credential names, as sent.
     claimed: Option<String>,
     call: Box<CallRecord>,
 }
@@ -63,10 +63,17 @@ impl Trail {
 
     /// The credential was accepted.
     pub(super) fn caller(&mut self, caller: &Arc<Caller>) {
+        self.note(|open| open.call.caller = Some(Arc::clone(caller)));
+    }
+
+    /// The credential was not accepted. Which account it named is kept where that can be one of `ours`: people type
+    /// passwords where names belong.
+    pub(super) fn rejected(&mut self, name: String, ours: impl Fn(&AccountId) -> bool) {
         self.note(|open| {
-            open.claimed = None;
-            open.call.caller = Some(Arc::clone(caller));
+            let account = open.claimed.take().and_then(|claimed| AccountId::parse(&claimed).ok());
+            open.call.claimed = account.filter(|account| ours(account));
         });
+        self.name(name);
     }
 
     /// There is such a command.
@@ -131,7 +138,6 @@ impl Open {
     fn into_record(self, outcome: &'static str) -> Record {
         let mut call = self.call;
         call.outcome = outcome;
-        call.claimed = self.claimed.and_then(|claimed| AccountId::parse(&claimed).ok());
         call.duration_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
         Record { time: self.clock.since_epoch(), subject: Subject::Call(call) }
     }
