@@ -7,5 +7,6 @@ mod hostile;
 mod journey;
 mod load;
 mod rest;
+mod rights;
 mod state;
 mod tidy;
