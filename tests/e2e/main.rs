@@ -2,9 +2,11 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod cli;
+mod defence;
 mod examples;
 mod hostile;
 mod journey;
+mod listeners;
 mod load;
 mod rest;
 mod rights;

@@ -29,6 +29,8 @@ mod registered_users;
 mod registered_vhosts;
 mod reload_config;
 mod set_loglevel;
+mod stats;
+mod stats_host;
 mod status;
 mod stop;
 mod unregister;
@@ -119,6 +121,8 @@ pub fn commands(services: &Arc<Services>) -> Result<Vec<Registered>, String> {
         registered_vhosts::command,
         reload_config::command,
         set_loglevel::command,
+        stats::command,
+        stats_host::command,
         status::command,
         stop::command,
         unregister::command,

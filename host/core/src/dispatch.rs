@@ -7,6 +7,7 @@
 //! told which it is.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -21,6 +22,7 @@ use crate::command::Command;
 use crate::error::CallError;
 use crate::invoke::{Invocation, Output};
 use crate::permission::{Admission, Permissions, Permit};
+use crate::rate::{Rate, RateLimits, Standing};
 use crate::registry::{Registered, Registry, Snapshot};
 use crate::schema::{Arguments, DEPTH_MAX, Unread, parse_json};
 use crate::suggest;
@@ -61,6 +63,8 @@ pub struct Dispatcher {
     registry: Registry,
     authenticator: Authenticator,
     permissions: ArcSwap<Permissions>,
+    rates: ArcSwap<RateLimits>,
+    counts: Counts,
     clock: Arc<dyn Clock>,
     deadline: ArcSwap<Duration>,
 }
@@ -72,6 +76,8 @@ impl Dispatcher {
             registry: Registry::default(),
             authenticator,
             permissions: ArcSwap::from_pointee(Permissions::default()),
+            rates: ArcSwap::default(),
+            counts: Counts::default(),
             clock,
             deadline: ArcSwap::from_pointee(deadline),
         }
@@ -90,6 +96,18 @@ impl Dispatcher {
     /// Puts other rules into force for every call that begins from now on.
     pub fn set_permissions(&self, permissions: Permissions) {
         self.permissions.store(Arc::new(permissions));
+    }
+
+    /// Puts other rate limits into force. Where they are the same, everybody stands where they stood.
+    pub fn set_rates(&self, rates: Vec<Rate>) {
+        if !self.rates.load().are(&rates) {
+            self.rates.store(Arc::new(RateLimits::new(rates)));
+        }
+    }
+
+    /// How many calls there were.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// Bounds every call that begins from now on.
@@ -115,11 +133,17 @@ impl Dispatcher {
             caller = field::Empty,
         );
         let result = self.admit_within(head, &span).instrument(span.clone()).await;
+        let result = result.and_then(|admission| {
+            let drawn = self.rates.load().draw(admission.caller(), &admission.registered().command);
+            drawn.map(|rates| (admission, rates)).map_err(|standing| CallError::RateLimited { standing })
+        });
         match result {
-            Ok(admission) => {
-                Ok(Admitted { dispatcher: Arc::clone(self), admission, span, started, deadline, depth: 0 })
+            Ok((admission, rates)) => {
+                self.counts.calls.fetch_add(1, Ordering::Relaxed);
+                Ok(Admitted { dispatcher: Arc::clone(self), admission, rates, span, started, deadline, depth: 0 })
             }
             Err(error) => {
+                self.counts.refused.fetch_add(1, Ordering::Relaxed);
                 span.in_scope(|| report(&error, started, &request_id, ""));
                 Err(error)
             }
@@ -232,11 +256,31 @@ fn unknown(
     CallError::UnknownCommand(suggest::missing("command", name, visible))
 }
 
+/// How many calls there were since the start.
+#[derive(Debug, Default)]
+pub struct Counts {
+    calls: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Counts {
+    /// Calls that were let through.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Calls that were not.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+}
+
 /// A call that may be made, and whose arguments were not read yet.
 #[derive(Debug)]
 pub struct Admitted {
     dispatcher: Arc<Dispatcher>,
     admission: Admission,
+    rates: Vec<Standing>,
     span: Span,
     started: Instant,
     deadline: Duration,
@@ -247,6 +291,11 @@ impl Admitted {
     /// The command that may be called.
     pub fn command(&self) -> &Command {
         &self.admission.registered().command
+    }
+
+    /// Where the caller stands with each rate limit that is about this call.
+    pub fn rates(&self) -> &[Standing] {
+        &self.rates
     }
 
     /// When the call must be over, its reading included.

@@ -15,6 +15,7 @@ pub mod dispatch;
 
 pub mod authn;
 pub mod permission;
+pub mod rate;
 pub mod registry;
 pub mod schema;
 
@@ -23,6 +24,7 @@ pub mod plugins;
 
 pub mod error;
 
+pub mod audit;
 pub mod clock;
 pub mod storage;
 pub mod suggest;

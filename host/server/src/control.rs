@@ -12,7 +12,8 @@ use muster_core::name::FrontendName;
 use muster_core::permission::Permissions;
 use tokio::sync::watch;
 
-use crate::config::{Config, INTERFACES};
+use crate::certificates::Certificates;
+use crate::config::{Config, INTERFACES, Listener};
 use crate::logging::LogLevel;
 
 #[derive(Debug)]
@@ -23,6 +24,9 @@ pub(crate) struct Process {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) started: Instant,
+    /// What was opened at the start.
+    pub(crate) listen: Vec<Listener>,
+    pub(crate) certificates: Certificates,
 }
 
 impl Process {
@@ -42,6 +46,7 @@ impl Process {
         self.log_level.set(&config.log_level);
         if let Some(dispatcher) = self.dispatcher.upgrade() {
             dispatcher.set_deadline(config.call_deadline);
+            dispatcher.set_rates(config.rates);
             dispatcher.set_permissions(config.permissions);
         }
     }
@@ -58,6 +63,12 @@ impl Control for Process {
             if config.permissions != *reviewed {
                 return Err("the configuration file changed in this moment; try again".to_owned());
             }
+            let certificates = self.certificates.clone();
+            let reloaded = tokio::task::spawn_blocking(move || certificates.reload()).await;
+            reloaded.map_err(|error| error.to_string())??;
+            if config.listen != self.listen {
+                tracing::warn!("`listen` has changed, which needs a restart");
+            }
             self.apply(config);
             tracing::info!("configuration read again");
             Ok(())
@@ -69,7 +80,7 @@ impl Control for Process {
     }
 
     fn listener_tags(&self) -> Vec<String> {
-        Vec::new()
+        self.listen.iter().filter_map(|listener| listener.tag.clone()).collect()
     }
 
     fn stop(&self) {

@@ -1,5 +1,6 @@
 //! Accounts `user@host` and their passwords, kept as hashes.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -7,8 +8,8 @@ use futures_util::lock::Mutex;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use super::Passwords;
 use super::verified::Verified;
+use super::{Passwords, Throttle};
 use crate::clock::Clock;
 use crate::error::CallError;
 use crate::name::AccountId;
@@ -53,6 +54,7 @@ pub struct Accounts {
     passwords: Arc<dyn Passwords>,
     clock: Arc<dyn Clock>,
     verified: Verified,
+    throttle: Arc<Throttle>,
     /// Held while a credential is verified; which one depends on its fingerprint, so nobody can choose to hold up
     /// somebody else's.
     turns: [Mutex<()>; TURNS],
@@ -67,6 +69,7 @@ impl Accounts {
             passwords,
             clock,
             verified: Verified::new(key),
+            throttle: Arc::default(),
             turns: Default::default(),
             hosts: ArcSwap::default(),
         }
@@ -144,41 +147,76 @@ impl Accounts {
         Ok(users)
     }
 
-    /// Whether this is the account's password. An account that does not exist (or cannot, hence the option) takes as
-    /// long as one that does.
+    /// Whether this is the account's password, asked by somebody who may know: nobody has to wait for it.
     ///
     /// # Errors
     /// When it could not be found out.
-    pub async fn authenticate(&self, account: Option<&AccountId>, password: String) -> Result<bool, CallError> {
+    pub async fn is_password(&self, account: &AccountId, password: String) -> Result<bool, CallError> {
+        self.login(Some(account), password, None).await
+    }
+
+    /// Whether somebody at `address` proves to be the account by this password. An account that does not exist (or
+    /// cannot, hence the option) goes the same way as one that does, so that it takes as long and counts as much.
+    ///
+    /// # Errors
+    /// [`CallError::Throttled`] when too many wrong passwords came from there; another when it could not be found out.
+    pub async fn login(
+        &self,
+        account: Option<&AccountId>,
+        password: String,
+        address: Option<IpAddr>,
+    ) -> Result<bool, CallError> {
         if password.len() > PASSWORD_BYTES_MAX {
+            // It can be none, so nothing is learnt by trying: only the sender's turn is used up.
+            self.throttle.begin("", address)?.fail();
             return Ok(false);
         }
         let entry = match account {
             Some(account) => self.entry(account).await?,
             None => None,
         };
-        let (Some(account), Some(entry)) = (account, entry) else {
-            return self.passwords.verify(password, None).await;
-        };
-        let fingerprint = self.verified.fingerprint(account, &password);
-        if self.verified.is_verified(&fingerprint, entry.revision) {
+        let name = account.map_or("", AccountId::as_str);
+        let fingerprint = self.verified.fingerprint(name, &password);
+        let is_verified =
+            || entry.as_ref().is_some_and(|entry| self.verified.is_verified(&fingerprint, entry.revision));
+        if is_verified() {
             return Ok(true);
         }
+        self.throttle.check(name, address)?;
         // Many calls that begin with the same credential at the same time pay for one hash, not one each.
         let turn = fingerprint.first().map_or(0, |byte| usize::from(*byte) % TURNS);
         let _turn = match self.turns.get(turn) {
             Some(turn) => Some(turn.lock().await),
             None => None,
         };
-        if self.verified.is_verified(&fingerprint, entry.revision) {
+        if is_verified() {
             return Ok(true);
         }
-        let hash = stored_hash(&entry.value)?;
-        let right = self.passwords.verify(password, Some(hash)).await?;
-        if right {
+        let attempt = self.throttle.begin(name, address)?;
+        let checked = async {
+            let hash = entry.as_ref().map(|entry| stored_hash(&entry.value)).transpose()?;
+            self.passwords.verify(password, hash).await
+        };
+        match checked.await {
+            Ok(true) => attempt.succeed(),
+            Ok(false) => {
+                attempt.fail();
+                return Ok(false);
+            }
+            Err(error) => {
+                attempt.withdraw();
+                return Err(error);
+            }
+        }
+        if let Some(entry) = entry {
             self.verified.remember(fingerprint, entry.revision);
         }
-        Ok(right)
+        Ok(true)
+    }
+
+    /// Counts wrong credentials, of accounts and of whatever else proves who it is.
+    pub fn throttle(&self) -> &Arc<Throttle> {
+        &self.throttle
     }
 
     async fn entry(&self, account: &AccountId) -> Result<Option<Entry>, StorageError> {

@@ -1,6 +1,7 @@
 //! From a credential to a caller. A credential that was presented and is wrong is an error, never «anonymous».
 
 mod accounts;
+mod throttle;
 mod verified;
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -12,6 +13,7 @@ use crate::error::CallError;
 use crate::name::{AccountId, FrontendName};
 
 pub use accounts::{AccountError, Accounts, PASSWORD_BYTES_MAX};
+pub use throttle::{Attempt, Throttle, network};
 
 /// What a wire found in a request.
 #[derive(Clone)]
@@ -27,6 +29,9 @@ pub enum Credential {
     },
     /// A token or an API key (RFC 6750), not checked.
     Bearer(String),
+    /// The name of an account in a certificate somebody vouched for, as the frontend verified; empty when the
+    /// certificate has none.
+    Certificate(Arc<str>),
     /// Something that cannot be a credential here, such as an unknown scheme.
     Unusable,
     /// The peer of the local socket, whose user id the frontend checked.
@@ -42,6 +47,7 @@ impl std::fmt::Debug for Credential {
             Self::Absent => "Absent",
             Self::Basic { .. } => "Basic",
             Self::Bearer(_) => "Bearer",
+            Self::Certificate(_) => "Certificate",
             Self::Unusable => "Unusable",
             Self::Console => "Console",
             Self::Authenticated(_) => "Authenticated",
@@ -93,9 +99,17 @@ impl Authenticator {
             Credential::Console => (Identity::Console, Authority::Full),
             Credential::Unusable | Credential::Bearer(_) => return Err(CallError::Unauthenticated { presented: true }),
             Credential::Authenticated(caller) => return Ok(caller),
+            Credential::Certificate(account) => {
+                let wrong = CallError::Unauthenticated { presented: true };
+                let Ok(account) = AccountId::parse(&account) else { return Err(wrong) };
+                if !self.accounts.exists(&account).await.map_err(CallError::internal_from)? {
+                    return Err(wrong);
+                }
+                (Identity::Account(account), Authority::Full)
+            }
             Credential::Basic { account, password } => {
                 let account = AccountId::parse(&account).ok();
-                let right = self.accounts.authenticate(account.as_ref(), password).await?;
+                let right = self.accounts.login(account.as_ref(), password, source.address).await?;
                 // Without an account nothing can have been right.
                 let account = account.filter(|_| right).ok_or(CallError::Unauthenticated { presented: true })?;
                 (Identity::Account(account), Authority::Full)

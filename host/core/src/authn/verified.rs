@@ -10,7 +10,6 @@ use hmac::{Hmac, KeyInit, Mac};
 use moka::sync::Cache;
 use sha2::Sha256;
 
-use crate::name::AccountId;
 use crate::storage::Revision;
 
 /// How long a verified credential is remembered.
@@ -45,11 +44,11 @@ impl Verified {
         Self { keyed, entries }
     }
 
-    pub(super) fn fingerprint(&self, account: &AccountId, password: &str) -> Fingerprint {
+    pub(super) fn fingerprint(&self, account: &str, password: &str) -> Fingerprint {
         let mut mac = self.keyed.clone();
         // The length keeps `ab` + `c` apart from `a` + `bc`.
-        mac.update(&(account.as_str().len() as u64).to_le_bytes());
-        mac.update(account.as_str().as_bytes());
+        mac.update(&(account.len() as u64).to_le_bytes());
+        mac.update(account.as_bytes());
         mac.update(password.as_bytes());
         mac.finalize().into_bytes().into()
     }

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod json;
+mod mask;
 mod text;
 
 use jsonschema::error::ValidationErrorKind;
@@ -15,6 +16,7 @@ use crate::error::ArgumentError;
 
 pub use arguments::{Arguments, DEPTH_MAX, Unread};
 pub use json::{JsonError, parse as parse_json};
+pub use mask::{MASK, mask};
 pub use text::{Pairs, TextError};
 
 /// Longest schema text, in bytes.

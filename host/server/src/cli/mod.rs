@@ -9,6 +9,7 @@ mod help;
 mod output;
 mod permissions;
 mod plugin;
+mod trust;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -47,9 +48,12 @@ struct Connection {
     /// Data directory of a host on this machine
     #[arg(long, global = true, value_name = "DIR", env = "MUSTER_DATA", default_value = "muster-data")]
     data: PathBuf,
-    /// Address of a host elsewhere: http://HOST:PORT
+    /// Address of a host elsewhere: http://HOST:PORT or https://HOST:PORT
     #[arg(long, global = true, value_name = "URL", env = "MUSTER_URL")]
     url: Option<String>,
+    /// Certificates (PEM) of the authorities to trust at an https address, instead of this machine's
+    #[arg(long, global = true, value_name = "FILE", env = "MUSTER_CA")]
+    ca: Option<PathBuf>,
     /// Account to call as; its password is read from `MUSTER_PASSWORD`, or asked for
     #[arg(long, global = true, value_name = "USER@HOST", env = "MUSTER_USER")]
     user: Option<String>,
@@ -186,7 +190,7 @@ fn client(connection: &Connection) -> Result<Client, CliError> {
         Some(user) => Some((user.clone(), account::password_of(user)?)),
     };
     match &connection.url {
-        Some(url) => Client::remote(url, credential).map_err(CliError::Usage),
+        Some(url) => Client::remote(url, connection.ca.as_deref(), credential).map_err(CliError::Usage),
         None => Ok(Client::local(connection.data.join(crate::serve::SOCKET), credential)),
     }
 }

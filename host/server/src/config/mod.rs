@@ -1,7 +1,9 @@
 //! `muster.yaml`, in two stages: as written (YAML with positions) and as meant ([`Config`]). Everything is checked
 //! before anything is opened; an unknown key or a value of the wrong kind is an error.
 
+mod listen;
 mod permissions;
+mod rates;
 mod yaml;
 
 use std::net::SocketAddr;
@@ -10,15 +12,17 @@ use std::time::Duration;
 
 use muster_builtin::LOG_LEVELS;
 use muster_core::permission::{self, Names, Permissions};
+use muster_core::rate::Rate;
 use muster_wasm::{Limits, MEMORY_BYTES_CEILING};
 
+pub use listen::Listener;
 pub(crate) use permissions::INTERFACES;
 pub use yaml::ConfigError;
 use yaml::Node;
 
 /// The address without configuration.
 const LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 5280));
-const KEYS: [&str; 5] = ["listen", "hosts", "loglevel", "limits", "plugins_available"];
+const KEYS: [&str; 6] = ["listen", "hosts", "loglevel", "limits", "rate_limits", "plugins_available"];
 const LIMITS: [&str; 9] = [
     "body_bytes_max",
     "call_deadline_ms",
@@ -35,7 +39,7 @@ const LIMITS: [&str; 9] = [
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where ReST is served.
-    pub listen: SocketAddr,
+    pub listen: Vec<Listener>,
     /// Hosts accounts can be at.
     pub hosts: Vec<String>,
     /// One of [`LOG_LEVELS`].
@@ -50,6 +54,8 @@ pub struct Config {
     pub drain_deadline: Duration,
     /// Bounds on plugins.
     pub limits: Limits,
+    /// How often callers may call.
+    pub rates: Vec<Rate>,
     /// Where components lie ready to be installed by name; `available` in the data directory without.
     pub plugins_available: Option<PathBuf>,
     /// Who may call what.
@@ -60,7 +66,7 @@ impl Default for Config {
     fn default() -> Self {
         let hosts = vec!["localhost".to_owned()];
         Self {
-            listen: LISTEN,
+            listen: vec![Listener::plain(LISTEN)],
             permissions: Permissions::with_default_groups(Names::default()).at_hosts(&hosts),
             hosts,
             log_level: "info".to_owned(),
@@ -69,6 +75,7 @@ impl Default for Config {
             connections_max: 10_000,
             drain_deadline: Duration::from_secs(30),
             limits: Limits::default(),
+            rates: Vec::new(),
             plugins_available: None,
         }
     }
@@ -101,10 +108,11 @@ impl Config {
         for member in root.members("a map of settings")? {
             let node = root.below(member.key, member.value);
             match member.key {
-                "listen" => config.listen = address(&node)?,
+                "listen" => config.listen = listen::listeners(&node)?,
                 "hosts" => config.hosts = hosts(&node)?,
                 "loglevel" => config.log_level = log_level(&node)?,
                 "limits" => limits(&node, &mut config)?,
+                "rate_limits" => config.rates = rates::rates(&node)?,
                 "plugins_available" => config.plugins_available = Some(node.text("a directory")?.into()),
                 key if permission::KEYS.contains(&key) => {}
                 other => {
@@ -117,11 +125,6 @@ impl Config {
         config.permissions = permissions::rules(root, &config.hosts)?;
         Ok(config)
     }
-}
-
-fn address(node: &Node<'_>) -> Result<SocketAddr, ConfigError> {
-    let text = node.text("an address and a port, such as 127.0.0.1:5280")?;
-    text.parse().map_err(|_| node.error(format!("`{text}` is not an address and a port, such as 127.0.0.1:5280")))
 }
 
 fn hosts(node: &Node<'_>) -> Result<Vec<String>, ConfigError> {

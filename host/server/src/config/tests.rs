@@ -9,6 +9,28 @@ fn mistakes_are_reported_with_their_place() {
         ("listen: [", "muster.yaml:2:1: this is not YAML"),
         ("listn: 1", "muster.yaml:1:1: unknown key `listn`; did you mean `listen`? Known are"),
         ("listen: here", "muster.yaml:1:9: listen: `here` is not an address and a port"),
+        ("listen: []", "muster.yaml:1:9: listen: expected at least one address"),
+        ("listen: {tag: x}", "muster.yaml:1:9: listen: a listener needs an `address`"),
+        ("listen: [{adress: x}]", "muster.yaml:1:11: listen: unknown key `adress`; did you mean `address`?"),
+        ("listen: {address: '127.0.0.1:1', tag: A}", "listen: tag: `A` is not a valid tag"),
+        ("listen: {address: '127.0.0.1:1', tls: {key: k}}", "tls: `tls` needs both a `certificate` and its `key`"),
+        ("listen: {address: '127.0.0.1:1', tls: {cert: k}}", "tls: unknown key `cert`"),
+        (
+            "listen: {address: '127.0.0.1:1', tls: {certificate: c, key: k, client_account: any}}",
+            "`client_account` means nothing without `client_ca`",
+        ),
+        (
+            "listen: {address: '127.0.0.1:1', tls: {certificate: c, key: k, client_ca: a, client_account: mail}}",
+            "client_account: unknown name `mail`; did you mean `email`?",
+        ),
+        ("listen: {address: '127.0.0.1:1', trusted_proxies: [10.0.0.0/33]}", "`10.0.0.0/33` is not an address"),
+        ("rate_limits: [a]", "rate_limits: expected a map of limits"),
+        ("rate_limits: {a: {}}", "rate_limits: a: a limit needs `per_minute`"),
+        ("rate_limits: {a: {per_minute: 0}}", "a: per_minute: expected a whole number from 1 to 1000000, found `0`"),
+        ("rate_limits: {a: {per: acount, per_minute: 1}}", "unknown kind `acount`"),
+        ("rate_limits: {a: {per_minut: 1}}", "unknown key `per_minut`; did you mean `per_minute`?"),
+        ("rate_limits: {a: {what: '[tg:x]', per_minute: 1}}", "invalid group: [tg:x]"),
+        ("rate_limits: {\"é\": {per_minute: 1}}", "callers are told the name of a limit"),
         ("hosts: []", "muster.yaml:1:8: hosts: expected at least one host"),
         ("hosts: [a b]", "muster.yaml:1:9: hosts: `a b` is not a valid host name"),
         ("loglevel: loud", "muster.yaml:1:11: loglevel: `loud` is not a level; known are none"),
@@ -79,7 +101,7 @@ fn mistakes_are_reported_with_their_place() {
 #[test]
 fn an_empty_file_is_the_default() {
     for text in ["", "# nothing\n", "---\n"] {
-        assert_eq!(Config::parse("muster.yaml", text).unwrap().listen, LISTEN);
+        assert_eq!(Config::parse("muster.yaml", text).unwrap().listen, [Listener::plain(LISTEN)]);
     }
 }
 

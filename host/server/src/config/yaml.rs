@@ -1,6 +1,8 @@
 //! YAML with positions: every mistake is reported with file, line, column, the path to it, and what was expected.
 #![expect(clippy::wildcard_enum_match_arm, reason = "the enums matched here are of a foreign crate and grow")]
 
+use std::path::{Path as FilePath, PathBuf};
+
 use muster_core::permission::RuleError;
 use muster_core::suggest;
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
@@ -149,6 +151,10 @@ impl<'a> Node<'a> {
         }
     }
 
+    pub(super) fn is_map(&self) -> bool {
+        matches!(self.yaml.data, YamlData::Mapping(_))
+    }
+
     pub(super) fn is_null(&self) -> bool {
         matches!(self.yaml.data, YamlData::Value(Scalar::Null))
     }
@@ -167,6 +173,12 @@ impl<'a> Node<'a> {
     /// The text here.
     pub(super) fn text(&self, expected: &str) -> Result<String, ConfigError> {
         self.scalar().ok_or_else(|| self.expected(expected))
+    }
+
+    /// The path here; a relative one is seen from the folder this file is in.
+    pub(super) fn path(&self, expected: &str) -> Result<PathBuf, ConfigError> {
+        let folder = FilePath::new(self.file).parent().unwrap_or(FilePath::new(""));
+        Ok(folder.join(self.text(expected)?))
     }
 
     /// The whole number here, from `least` to `most`.

@@ -45,7 +45,10 @@ fn to_guest(error: HostError) -> CallError {
         | HostError::Forbidden { .. }
         | HostError::Denied(_)
         | HostError::NotReadOnly => CallError::Denied(text),
-        HostError::Unavailable(_) | HostError::TooManyCalls => CallError::Unavailable(text),
+        HostError::Unavailable(_)
+        | HostError::TooManyCalls
+        | HostError::Throttled { .. }
+        | HostError::RateLimited { .. } => CallError::Unavailable(text),
         HostError::TooLarge { .. }
         | HostError::Failed(_)
         | HostError::LimitExceeded { .. }
