@@ -8,12 +8,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use muster_builtin::Services;
-use muster_core::authn::{Accounts, Authenticator, Passwords};
+use muster_core::authn::{Accounts, Authenticator, Bearers, Issuers, Keys, NoIssuers, Passwords};
 use muster_core::clock::Clock;
 use muster_core::command::Origin;
 use muster_core::dispatch::Dispatcher;
+use muster_core::oauth::{AuthorizationServer, Clients};
+use muster_core::random::Random;
 use muster_core::storage::Storage;
 use muster_frontend::listen::{ConnectionLimits, bind_local, serve_local, serve_tcp};
+use muster_frontend::oauth::OAuth;
 use muster_frontend::rest::Rest;
 use muster_storage::RedbStorage;
 use muster_wasm::{Lifecycle, Loader};
@@ -26,6 +29,8 @@ use crate::config::Config;
 use crate::control::Process;
 use crate::logging::LogLevel;
 use crate::passwords::Argon2Passwords;
+use crate::random::SystemRandom;
+use crate::upkeep;
 
 /// File name of the local socket, in the data directory.
 pub const SOCKET: &str = "muster.sock";
@@ -78,8 +83,16 @@ async fn run_host(options: &Options) -> Result<(), String> {
     let address = tcp.local_addr().map_err(|error| error.to_string())?;
 
     let (stopping, stop) = watch::channel(false);
-    let host = assemble(&options.data, config_file, &config, log_level, stopping.clone()).await?;
+    let own = Own { config_file, log_level, address: format!("http://{address}"), stopping: stopping.clone() };
+    let host = assemble(&options.data, &config, own).await?;
     let rest = Rest::new(Arc::clone(&host.dispatcher), random_u64()?, config.body_bytes_max).router();
+    let oauth = OAuth::new(
+        Arc::clone(&host.dispatcher),
+        Arc::clone(&host.tokens),
+        random_u64()?,
+        Arc::new(SystemRandom),
+    );
+    let rest = rest.merge(oauth.map_err(|error| error.to_string())?.router());
     let limits = ConnectionLimits {
         connections_max: config.connections_max,
         drain_deadline_ms: u64::try_from(config.drain_deadline.as_millis()).unwrap_or(u64::MAX),
@@ -89,8 +102,9 @@ async fn run_host(options: &Options) -> Result<(), String> {
     announce(address, &socket)?;
     let signals = stop_on_signal(stopping);
     tokio::select! {
-        ((), ()) = async {
+        ((), (), ()) = async {
             tokio::join!(
+                upkeep::run(Arc::clone(&host.keys), Arc::clone(&host.tokens), stop.clone()),
                 serve_tcp(tcp, rest.clone(), limits, stop.clone()),
                 serve_local(local, owner, rest, limits, stop.clone()),
             )
@@ -106,33 +120,66 @@ async fn run_host(options: &Options) -> Result<(), String> {
 /// What must live as long as the host.
 struct Host {
     dispatcher: Arc<Dispatcher>,
+    tokens: Arc<AuthorizationServer>,
+    keys: Arc<Keys>,
     /// Commands hold these weakly or through the registry; the host holds them for good.
     _parts: (Arc<Services>, Arc<Process>),
 }
 
-async fn assemble(
-    data: &Path,
+/// What the host knows of its own process.
+struct Own {
     config_file: Option<PathBuf>,
-    config: &Config,
     log_level: LogLevel,
+    address: String,
     stopping: watch::Sender<bool>,
-) -> Result<Host, String> {
+}
+
+async fn assemble(data: &Path, config: &Config, own: Own) -> Result<Host, String> {
     let storage = RedbStorage::open(&data.join("muster.redb"))
         .map_err(|error| format!("the store in {} cannot be opened: {error}", data.display()))?;
     let storage: Arc<dyn Storage> = Arc::new(storage);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let passwords: Arc<dyn Passwords> = Arc::new(Argon2Passwords::new()?);
-    let mut key = [0_u8; 64];
-    getrandom::fill(&mut key).map_err(|error| error.to_string())?;
-    let accounts = Arc::new(Accounts::new(Arc::clone(&storage), passwords, Arc::clone(&clock), key));
-    let authenticator = Authenticator::new(Arc::clone(&accounts));
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let told = |error: muster_core::error::CallError| error.to_string();
+    let accounts = Accounts::new(
+        Arc::clone(&storage),
+        Arc::clone(&passwords),
+        Arc::clone(&clock),
+        Arc::clone(&random),
+    );
+    let accounts = Arc::new(accounts.map_err(told)?);
+    let clients = Clients::new(
+        Arc::clone(&storage),
+        Arc::clone(&accounts),
+        passwords,
+        Arc::clone(&clock),
+        Arc::clone(&random),
+    );
+    let tokens = Arc::new(AuthorizationServer::new(
+        Arc::clone(&storage),
+        Arc::clone(&accounts),
+        clients.map_err(told)?,
+        Arc::clone(&clock),
+        Arc::clone(&random),
+    ));
+    let keys = Arc::new(Keys::new(Arc::clone(&storage), Arc::clone(&accounts), Arc::clone(&clock), random));
+    let issuers: Arc<dyn Issuers> = Arc::new(NoIssuers);
+    let authenticator = Authenticator::new(Bearers {
+        accounts: Arc::clone(&accounts),
+        server: Arc::clone(&tokens),
+        keys: Arc::clone(&keys),
+        issuers,
+    });
     let dispatcher = Arc::new(Dispatcher::new(authenticator, clock, config.call_deadline));
     let process = Arc::new(Process {
-        config_file,
-        log_level,
+        config_file: own.config_file,
+        log_level: own.log_level,
         dispatcher: Arc::downgrade(&dispatcher),
         accounts: Arc::clone(&accounts),
-        stopping,
+        tokens: Arc::clone(&tokens),
+        address: own.address,
+        stopping: own.stopping,
         started: Instant::now(),
     });
     process.apply(config.clone());
@@ -144,6 +191,8 @@ async fn assemble(
     let plugins = Arc::new(Lifecycle::new(Arc::new(loader), storage, Arc::clone(&dispatcher), available));
     let services = Arc::new(Services {
         accounts,
+        keys: Arc::clone(&keys),
+        tokens: Arc::clone(&tokens),
         plugins: Arc::clone(&plugins) as _,
         control: Arc::clone(&process) as _,
         dispatcher: Arc::downgrade(&dispatcher),
@@ -151,7 +200,7 @@ async fn assemble(
     let commands = muster_builtin::commands(&services)?;
     dispatcher.registry().replace(&Origin::Builtin, commands).map_err(|error| error.to_string())?;
     plugins.restore().await.map_err(|error| error.to_string())?;
-    Ok(Host { dispatcher, _parts: (services, process) })
+    Ok(Host { dispatcher, tokens, keys, _parts: (services, process) })
 }
 
 /// One line on standard output that whoever started the host can wait for.

@@ -1,6 +1,7 @@
 //! `muster.yaml`, in two stages: as written (YAML with positions) and as meant ([`Config`]). Everything is checked
 //! before anything is opened; an unknown key or a value of the wrong kind is an error.
 
+mod oauth;
 mod permissions;
 mod yaml;
 
@@ -13,13 +14,14 @@ use muster_builtin::LOG_LEVELS;
 use muster_core::permission::Permissions;
 use muster_wasm::{Limits, MEMORY_BYTES_CEILING};
 
+pub use oauth::OAuth;
 pub use yaml::ConfigError;
 use yaml::Node;
 
 /// The address without configuration.
 const LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 5280));
-const KEYS: [&str; 8] =
-    ["listen", "hosts", "loglevel", "limits", "plugins_available", "acl", "access_rules", "api_permissions"];
+const KEYS: [&str; 9] =
+    ["listen", "hosts", "loglevel", "limits", "plugins_available", "oauth", "acl", "access_rules", "api_permissions"];
 const LIMITS: [&str; 9] = [
     "body_bytes_max",
     "call_deadline_ms",
@@ -53,6 +55,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where components lie ready to be installed by name; `available` in the data directory without.
     pub plugins_available: Option<PathBuf>,
+    /// What is decided about tokens.
+    pub oauth: OAuth,
     /// Who may call what.
     pub permissions: Permissions,
 }
@@ -69,6 +73,7 @@ impl Default for Config {
             drain_deadline: Duration::from_secs(30),
             limits: Limits::default(),
             plugins_available: None,
+            oauth: OAuth::default(),
             permissions: Permissions::with_default_groups(BTreeMap::new(), BTreeMap::new()),
         }
     }
@@ -107,6 +112,7 @@ impl Config {
                 "loglevel" => config.log_level = log_level(&node)?,
                 "limits" => limits(&node, &mut config)?,
                 "plugins_available" => config.plugins_available = Some(node.text("a directory")?.into()),
+                "oauth" => config.oauth = oauth::section(&node)?,
                 "acl" => {
                     for named in node.members("a map of ACLs")? {
                         acls.insert(named.key.to_owned(), permissions::acl(&node.below(named.key, named.value))?);
