@@ -4,15 +4,23 @@
 //! clients work.
 
 mod candidate;
+mod clients;
 mod definition;
 mod result;
 mod world;
 
+mod ban_account;
 mod change_password;
 mod check_account;
 mod check_password;
+mod count_banned;
+mod get_ban_details;
 mod get_loglevel;
 mod help;
+mod key_create;
+mod key_list;
+mod key_revoke;
+mod list_banned;
 mod module_check;
 mod module_install;
 mod module_uninstall;
@@ -20,6 +28,15 @@ mod module_upgrade;
 mod modules_available;
 mod modules_details;
 mod modules_installed;
+mod oauth_add_client;
+mod oauth_add_client_implicit;
+mod oauth_add_client_password;
+mod oauth_introspect;
+mod oauth_issue_token;
+mod oauth_list_clients;
+mod oauth_list_tokens;
+mod oauth_remove_client;
+mod oauth_revoke_token;
 mod permissions_changes;
 mod permissions_check;
 mod permissions_explain;
@@ -33,15 +50,17 @@ mod stats;
 mod stats_host;
 mod status;
 mod stop;
+mod unban_account;
 mod unregister;
 
 use std::fmt::Debug;
 use std::sync::{Arc, Weak};
 
 use muster_core::BoxFuture;
-use muster_core::authn::Accounts;
+use muster_core::authn::{Accounts, Keys};
 use muster_core::dispatch::Dispatcher;
 use muster_core::name::FrontendName;
+use muster_core::oauth::AuthorizationServer;
 use muster_core::permission::Permissions;
 use muster_core::plugins::Plugins;
 use muster_core::registry::Registered;
@@ -86,6 +105,10 @@ pub const LOG_LEVELS: [&str; 5] = ["none", "error", "warning", "info", "debug"];
 pub struct Services {
     /// Accounts.
     pub accounts: Arc<Accounts>,
+    /// API keys.
+    pub keys: Arc<Keys>,
+    /// Tokens and the clients they are given to.
+    pub tokens: Arc<AuthorizationServer>,
     /// Plugins.
     pub plugins: Arc<dyn Plugins>,
     /// The process.
@@ -100,11 +123,18 @@ pub struct Services {
 /// When a definition does not satisfy the rules for commands, which is a mistake in this crate.
 pub fn commands(services: &Arc<Services>) -> Result<Vec<Registered>, String> {
     [
+        ban_account::command,
         change_password::command,
         check_account::command,
         check_password::command,
+        count_banned::command,
+        get_ban_details::command,
         get_loglevel::command,
         help::command,
+        key_create::command,
+        key_list::command,
+        key_revoke::command,
+        list_banned::command,
         module_check::command,
         module_install::command,
         module_uninstall::command,
@@ -112,6 +142,16 @@ pub fn commands(services: &Arc<Services>) -> Result<Vec<Registered>, String> {
         modules_available::command,
         modules_details::command,
         modules_installed::command,
+        oauth_add_client::command,
+        oauth_add_client_implicit::command,
+        oauth_add_client_password::command,
+        oauth_introspect::command,
+        oauth_issue_token::as_text,
+        oauth_issue_token::as_list,
+        oauth_list_clients::command,
+        oauth_list_tokens::command,
+        oauth_remove_client::command,
+        oauth_revoke_token::command,
         permissions_changes::command,
         permissions_check::command,
         permissions_explain::command,
@@ -125,6 +165,7 @@ pub fn commands(services: &Arc<Services>) -> Result<Vec<Registered>, String> {
         stats_host::command,
         status::command,
         stop::command,
+        unban_account::command,
         unregister::command,
     ]
     .into_iter()

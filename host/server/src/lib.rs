@@ -12,3 +12,5 @@ mod clock;
 mod control;
 mod logging;
 mod passwords;
+mod random;
+mod upkeep;
