@@ -3,6 +3,7 @@
 
 mod cli;
 mod defence;
+mod docs;
 mod examples;
 mod hostile;
 mod journey;
