@@ -2,10 +2,13 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod cli;
+mod credentials;
 mod examples;
 mod hostile;
 mod journey;
 mod load;
+mod oauth;
+mod oauth_attacks;
 mod rest;
 mod state;
 mod tidy;

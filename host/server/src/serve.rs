@@ -86,12 +86,8 @@ async fn run_host(options: &Options) -> Result<(), String> {
     let own = Own { config_file, log_level, address: format!("http://{address}"), stopping: stopping.clone() };
     let host = assemble(&options.data, &config, own).await?;
     let rest = Rest::new(Arc::clone(&host.dispatcher), random_u64()?, config.body_bytes_max).router();
-    let oauth = OAuth::new(
-        Arc::clone(&host.dispatcher),
-        Arc::clone(&host.tokens),
-        random_u64()?,
-        Arc::new(SystemRandom),
-    );
+    let oauth =
+        OAuth::new(Arc::clone(&host.dispatcher), Arc::clone(&host.tokens), random_u64()?, Arc::new(SystemRandom));
     let rest = rest.merge(oauth.map_err(|error| error.to_string())?.router());
     let limits = ConnectionLimits {
         connections_max: config.connections_max,
@@ -142,20 +138,10 @@ async fn assemble(data: &Path, config: &Config, own: Own) -> Result<Host, String
     let passwords: Arc<dyn Passwords> = Arc::new(Argon2Passwords::new()?);
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let told = |error: muster_core::error::CallError| error.to_string();
-    let accounts = Accounts::new(
-        Arc::clone(&storage),
-        Arc::clone(&passwords),
-        Arc::clone(&clock),
-        Arc::clone(&random),
-    );
+    let accounts = Accounts::new(Arc::clone(&storage), Arc::clone(&passwords), Arc::clone(&clock), Arc::clone(&random));
     let accounts = Arc::new(accounts.map_err(told)?);
-    let clients = Clients::new(
-        Arc::clone(&storage),
-        Arc::clone(&accounts),
-        passwords,
-        Arc::clone(&clock),
-        Arc::clone(&random),
-    );
+    let clients =
+        Clients::new(Arc::clone(&storage), Arc::clone(&accounts), passwords, Arc::clone(&clock), Arc::clone(&random));
     let tokens = Arc::new(AuthorizationServer::new(
         Arc::clone(&storage),
         Arc::clone(&accounts),

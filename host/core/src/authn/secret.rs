@@ -23,7 +23,11 @@ pub(crate) const SECRET_CHARS: usize = 43;
 pub(crate) fn new_id(random: &dyn Random) -> Result<String, CallError> {
     let mut bytes = [0_u8; ID_CHARS / 2];
     random.fill(&mut bytes)?;
-    Ok(bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| char::from_digit(digit.into(), 16)).collect())
+    Ok(bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect())
 }
 
 /// A fresh secret.

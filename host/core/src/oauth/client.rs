@@ -46,8 +46,7 @@ pub enum Grant {
 
 impl Grant {
     /// Every grant.
-    pub const ALL: [Self; 4] =
-        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::Password];
+    pub const ALL: [Self; 4] = [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::Password];
 
     /// The grant as requests write it.
     pub fn as_str(self) -> &'static str {
@@ -134,7 +133,9 @@ pub struct NewClient {
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// The id is not usable.
-    #[error("a client's id is 1 to {CLIENT_ID_BYTES_MAX} letters, digits, `.`, `_` or `-`, and not `console` or `anonymous`")]
+    #[error(
+        "a client's id is 1 to {CLIENT_ID_BYTES_MAX} letters, digits, `.`, `_` or `-`, and not `console` or `anonymous`"
+    )]
     Id,
     /// The name is empty, too long, or more than a line.
     #[error("a client's name is one line of 1 to {CLIENT_NAME_CHARS_MAX} characters")]
@@ -167,8 +168,13 @@ impl From<StorageError> for ClientError {
 
 /// For whom a client acts with `client_credentials`, and what ends a token for it.
 pub(super) enum Principal {
-    Itself { revision: Revision },
-    Account { account: AccountId, revision: Revision },
+    Itself {
+        revision: Revision,
+    },
+    Account {
+        account: AccountId,
+        revision: Revision,
+    },
     /// The client was removed, or its account was removed or banned.
     Gone,
 }

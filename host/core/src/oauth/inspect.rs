@@ -61,14 +61,15 @@ impl AuthorizationServer {
         } else {
             family.access(text, now).map(|access| (access.scopes.clone(), access.issued, access.expires))
         };
-        let (Some((scopes, issued_seconds, expires_seconds)), Some(holder)) = (live, self.holder(&family).await?) else {
+        let (Some((scopes, issued_seconds, expires_seconds)), Some(holder)) = (live, self.holder(&family).await?)
+        else {
             return Ok(None);
         };
         Ok(Some(Introspection {
             holder,
             client_id: family.client,
             scopes,
-            audience: family.audience,
+            audience: family.audience.unwrap_or_else(|| self.settings.load().issuer.clone()),
             issued_seconds,
             expires_seconds,
             is_refresh,

@@ -16,8 +16,13 @@ pub fn check_redirect_uri(text: &str) -> Result<(), &'static str> {
     if text.len() > REDIRECT_BYTES_MAX {
         return Err("a redirect address has at most 1024 bytes");
     }
-    if !text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'\\' | b'`' | b';' | b',')) {
-        return Err("a redirect address has visible ASCII characters only, and no quotes, brackets, backslashes, `;` or `,`");
+    if !text
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'\\' | b'`' | b';' | b','))
+    {
+        return Err(
+            "a redirect address has visible ASCII characters only, and no quotes, brackets, backslashes, `;` or `,`",
+        );
     }
     let url = Url::parse(text).map_err(|_| "a redirect address is an absolute URI")?;
     if url.fragment().is_some() {

@@ -55,7 +55,8 @@ pub fn with_both_names(mut scopes: Vec<String>) -> Vec<String> {
 /// Whether `wanted` is among `granted`, under either name.
 pub(super) fn is_within(wanted: &str, granted: &[String]) -> bool {
     let same = |one: &str, other: &str| {
-        one == other || TWO_NAMES.iter().any(|(ours, theirs)| [ours, theirs].contains(&&one) && [ours, theirs].contains(&&other))
+        one == other
+            || TWO_NAMES.iter().any(|(ours, theirs)| [ours, theirs].contains(&&one) && [ours, theirs].contains(&&other))
     };
     granted.iter().any(|scope| same(scope, wanted))
 }

@@ -93,7 +93,7 @@ impl AuthorizationServer {
                 self.end(id).await?;
                 return Err(NOT_VALID);
             }
-            same_resource(&family, resources)?;
+            self.check_resource(&family, resources)?;
             self.check_standing(&family).await?;
             let scopes = family.scopes.clone();
             match self.renew(id, revision, &mut family, scopes, None, client.may(Grant::RefreshToken)).await {
@@ -143,7 +143,7 @@ impl AuthorizationServer {
                     scopes
                 }
             };
-            same_resource(&family, resources)?;
+            self.check_resource(&family, resources)?;
             self.check_standing(&family).await?;
             match self.renew(id, revision, &mut family, scopes, Some(token), true).await {
                 Err(OAuthError::Below(CallError::Conflict(_))) => {}
@@ -245,12 +245,25 @@ impl AuthorizationServer {
         }
     }
 
+    /// Tokens are for the resource that was consented to; a request may say so again, and nothing else (RFC 8707 §2.2).
+    fn check_resource(&self, family: &Family, resources: &[String]) -> Result<(), OAuthError> {
+        let settings = self.settings.load();
+        let same = |resource: &String| match &family.audience {
+            Some(audience) => resource == audience,
+            None => settings.is_own(Some(resource)),
+        };
+        match resources.iter().all(same) {
+            true => Ok(()),
+            false => Err(OAuthError::InvalidTarget("the authorization is for another resource")),
+        }
+    }
+
     fn asked(
         &self,
         scope: Option<&str>,
         resources: &[String],
         snapshot: &Snapshot,
-    ) -> Result<(Vec<String>, String), OAuthError> {
+    ) -> Result<(Vec<String>, Option<String>), OAuthError> {
         let settings = self.settings.load();
         let scopes = parse_scopes(scope.unwrap_or_default())?;
         scope::check_known(&scopes, &settings.scopes, snapshot)?;
@@ -263,13 +276,12 @@ impl AuthorizationServer {
         client: Option<(&Client, Grant)>,
         owner: Owner,
         scopes: Vec<String>,
-        audience: String,
+        audience: Option<String>,
         lifetime: Option<Duration>,
     ) -> Result<Issued, OAuthError> {
         let settings = self.settings();
-        let refreshes = client.is_some_and(|(client, grant)| {
-            grant == Grant::Password && client.may(Grant::RefreshToken)
-        });
+        let refreshes =
+            client.is_some_and(|(client, grant)| grant == Grant::Password && client.may(Grant::RefreshToken));
         let mut lifetimes = self.lifetimes(refreshes);
         lifetimes.access = lifetime.unwrap_or(settings.access_lifetime).as_secs();
         let id = secret::new_id(&*self.random)?;
@@ -293,13 +305,7 @@ impl AuthorizationServer {
             self.end(&id).await?;
             return Err(OAuthError::InvalidClient);
         }
-        Ok(Issued {
-            id,
-            access: minted.access,
-            refresh: minted.refresh,
-            scopes,
-            expires_in_seconds: lifetimes.access,
-        })
+        Ok(Issued { id, access: minted.access, refresh: minted.refresh, scopes, expires_in_seconds: lifetimes.access })
     }
 
     /// Replaces the tokens of a family, unless somebody else did since `revision`.
@@ -336,14 +342,9 @@ impl AuthorizationServer {
 }
 
 fn may(client: &Client, grant: Grant) -> Result<(), OAuthError> {
-    if client.may(grant) { Ok(()) } else { Err(OAuthError::UnauthorizedClient("this client may not use this grant type")) }
-}
-
-/// Tokens are for the resource that was consented to; a request may say so again, and nothing else (RFC 8707 §2.2).
-fn same_resource(family: &Family, resources: &[String]) -> Result<(), OAuthError> {
-    if resources.iter().all(|resource| *resource == family.audience) {
+    if client.may(grant) {
         Ok(())
     } else {
-        Err(OAuthError::InvalidTarget("the authorization is for another resource"))
+        Err(OAuthError::UnauthorizedClient("this client may not use this grant type"))
     }
 }

@@ -55,9 +55,9 @@ impl FormKey {
 
     /// Whether the key was made with this cookie and these fields, not long ago.
     pub(super) fn fits(&self, cookie: &str, key: &str, fields: &[(&str, &str)]) -> bool {
-        let parts = key.split_once('.').and_then(|(mac, until)| {
-            Some((URL_SAFE_NO_PAD.decode(mac).ok()?, until.parse::<u64>().ok()?))
-        });
+        let parts = key
+            .split_once('.')
+            .and_then(|(mac, until)| Some((URL_SAFE_NO_PAD.decode(mac).ok()?, until.parse::<u64>().ok()?)));
         let Some((mac, until)) = parts else { return false };
         until >= self.started.elapsed().as_secs() && self.mac(until, cookie, fields).verify_slice(&mac).is_ok()
     }

@@ -259,9 +259,7 @@ async fn given(
             let token = needed("refresh_token", "refresh_token is missing")?;
             server.refresh(client, &token, scope.as_deref(), &resources).await
         }
-        Grant::ClientCredentials => {
-            server.for_client(client, scope.as_deref(), &resources, &oauth.snapshot()).await
-        }
+        Grant::ClientCredentials => server.for_client(client, scope.as_deref(), &resources, &oauth.snapshot()).await,
         Grant::Password => {
             server.check_password_grant(client)?;
             let account = needed("username", "username is missing")?;

@@ -42,7 +42,10 @@ fn mistakes_are_reported_with_their_place() {
         ("acl: {admin: {user: '@x'}}", "acl: admin: user: `` is not a valid user name"),
         ("oauth: {isuer: x}", "muster.yaml:1:9: oauth: unknown key `isuer`; did you mean `issuer`?"),
         ("oauth: {issuer: id.example.org}", "oauth: issuer: `id.example.org` is not an address such as"),
-        ("oauth: {issuer: 'https://id.example.org/auth'}", "is not an address such as https://id.example.org, without a"),
+        (
+            "oauth: {issuer: 'https://id.example.org/auth'}",
+            "is not an address such as https://id.example.org, without a",
+        ),
         ("oauth: {issuer: 'https://a@id.example.org'}", "is not an address such as"),
         ("oauth: {access_seconds: 0}", "oauth: access_seconds: expected a whole number from 1 to 315360000, found `0`"),
         ("oauth: {password_grant: maybe}", "expected `true` or `false`, found `maybe`"),
