@@ -3,12 +3,15 @@
 
 mod cli;
 mod credentials;
+mod defence;
 mod examples;
 mod hostile;
 mod journey;
+mod listeners;
 mod load;
 mod oauth;
 mod oauth_attacks;
 mod rest;
+mod rights;
 mod state;
 mod tidy;

@@ -55,7 +55,11 @@ pub fn binary() -> PathBuf {
 #[derive(Debug)]
 pub struct Host {
     child: Child,
+    /// `http://ADDRESS:PORT` or `https://ADDRESS:PORT`, in the order of the configuration.
+    urls: Vec<String>,
     address: String,
+    /// Whether it listens where its configuration says.
+    as_configured: bool,
     directory: tempfile::TempDir,
     agent: ureq::Agent,
 }
@@ -71,9 +75,18 @@ impl Host {
 
     /// Starts a host with this configuration and no accounts.
     pub fn start_with(config: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), config, false)
+    }
+
+    /// Starts a host that listens where this configuration says, instead of at one free port, in a directory that may
+    /// have files the configuration names.
+    pub fn start_listening(directory: tempfile::TempDir, config: &str) -> Self {
+        Self::start_in(directory, config, true)
+    }
+
+    fn start_in(directory: tempfile::TempDir, config: &str, as_configured: bool) -> Self {
         std::fs::write(directory.path().join("muster.yaml"), config).unwrap();
-        let (child, address) = spawn(directory.path());
+        let (child, urls) = spawn(directory.path(), as_configured);
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_mins(1)))
@@ -83,7 +96,20 @@ impl Host {
             .max_redirects_will_error(false)
             .build()
             .new_agent();
-        Self { child, address, directory, agent }
+        let address = address_of(&urls);
+        Self { child, urls, address, as_configured, directory, agent }
+    }
+
+    /// Where it listens, as `http://ADDRESS:PORT` or `https://ADDRESS:PORT`, in the order of the configuration.
+    pub fn urls(&self) -> &[String] {
+        &self.urls
+    }
+
+    /// Asks it to stop as a service manager does, and waits.
+    pub fn terminate(&mut self) {
+        let pid = self.pid().to_string();
+        assert_eq!(run(Command::new("kill").args(["-TERM", &pid]), "").code, 0);
+        self.wait_for_end();
     }
 
     /// The data directory.
@@ -116,7 +142,8 @@ impl Host {
     /// Waits for the host to end by itself, and starts it again on the same data.
     pub fn start_again(&mut self) {
         self.wait_for_end();
-        (self.child, self.address) = spawn(self.directory.path());
+        (self.child, self.urls) = spawn(self.directory.path(), self.as_configured);
+        self.address = address_of(&self.urls);
     }
 
     /// Waits for the host to end by itself, at most half a minute.
@@ -196,23 +223,30 @@ impl Drop for Host {
     }
 }
 
-fn spawn(data: &Path) -> (Child, String) {
+fn spawn(data: &Path, as_configured: bool) -> (Child, Vec<String>) {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(data.join("log")).unwrap();
+    let listen: &[&str] = if as_configured { &[] } else { &["--listen", "127.0.0.1:0"] };
     let mut child = Command::new(binary())
         .arg("--data")
         .arg(data)
-        .args(["serve", "--listen", "127.0.0.1:0"])
+        .arg("serve")
+        .args(listen)
         .stdout(Stdio::piped())
         .stderr(log)
         .spawn()
         .unwrap();
     let mut ready = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
-    let address = ready.split("http://").nth(1).and_then(|rest| rest.split(' ').next());
-    let Some(address) = address else {
+    let urls: Vec<String> = ready.split(' ').filter(|word| word.starts_with("http")).map(str::to_owned).collect();
+    if urls.is_empty() {
         panic!("the host did not start: {}", std::fs::read_to_string(data.join("log")).unwrap());
-    };
-    (child, address.to_owned())
+    }
+    (child, urls)
+}
+
+/// `ADDRESS:PORT` of the first socket that speaks plain HTTP.
+fn address_of(urls: &[String]) -> String {
+    urls.iter().find_map(|url| url.strip_prefix("http://")).unwrap_or_default().to_owned()
 }
 
 /// What a command did.

@@ -11,6 +11,7 @@ use crate::{demo, guests};
 const HOST: &[&str] = &[
     "--package=muster",
     "--package=muster-core",
+    "--package=muster-audit",
     "--package=muster-storage",
     "--package=muster-wasm",
     "--package=muster-builtin",

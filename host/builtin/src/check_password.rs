@@ -25,12 +25,12 @@ struct Arguments {
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("check_password", "Tells whether a password is right")
-        .description("0 means it is, 1 that it is not, or that there is no such account.")
+        .description("0 means it is, 1 that it is not, or that there is no such account. Wrong passwords make nobody wait here, since who calls asks for others; `rate_limits` in the configuration bounds how often.")
         .tags(&["accounts"])
         .idempotent()
         .example("Wrong", json!({"user": "bob", "host": "localhost", "password": "guess"}), json!(1))
         .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
             let account = account(&arguments.user, &arguments.host)?;
-            Ok(ReturnCode(services.accounts.authenticate(Some(&account), arguments.password).await?))
+            Ok(ReturnCode(services.accounts.is_password(&account, arguments.password).await?))
         })
 }

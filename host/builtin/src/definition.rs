@@ -121,6 +121,7 @@ impl Definition {
                 .map(|tag| Tag::parse(tag))
                 .collect::<Result<_, _>>()
                 .map_err(|error| named(error.to_string()))?,
+            rule_tags: Vec::new(),
             audience: self.audience,
             effects: self.effects,
             input: Schema::input(schema_of::<A>()).map_err(named)?,

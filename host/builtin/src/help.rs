@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use muster_core::command::{Audience, Command};
+use muster_core::dispatch::Listed;
 use muster_core::error::CallError;
 use muster_core::name::Tag;
+use muster_core::permission::Pattern;
 use muster_core::registry::Registered;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,6 +38,8 @@ struct Entry {
     audience: String,
     /// What running it may do.
     effects: Vec<String>,
+    /// What rules demand of its arguments when this caller calls it, as alternatives.
+    only_where: Vec<String>,
     /// What to use instead, when it should no longer be used.
     deprecated: Option<String>,
     /// Who brought it.
@@ -72,44 +76,19 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
                 services.dispatcher.upgrade().ok_or_else(|| CallError::internal_from("the dispatcher is gone"))?;
             let listed = dispatcher.list_for(&caller);
             let topic = arguments.topic.as_deref();
-            Ok(listed.iter().map(|one| &one.command).filter(|one| matches(topic, one)).map(entry).collect::<Vec<_>>())
+            Ok(listed.iter().filter(|one| matches(topic, &one.registered.command)).map(entry).collect::<Vec<_>>())
         })
 }
 
+/// Whether the topic is the command's tag, or a glob for its name. A topic that is no glob matches nothing.
 fn matches(topic: Option<&str>, command: &Command) -> bool {
     topic.is_none_or(|topic| {
-        command.has_tag(topic) || matches_pattern(topic.as_bytes(), command.name.as_str().as_bytes())
+        command.has_tag(topic) || Pattern::glob(topic).is_ok_and(|glob| glob.matches(command.name.as_str()))
     })
 }
 
-/// Whether the pattern, in which `*` stands for any text and `?` for any character, is the whole text. Remembers only
-/// the last `*`, so it takes at most pattern × text steps.
-fn matches_pattern(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut at, mut from, mut star) = (0, 0, None);
-    while from < text.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                star = Some((at, from));
-                at += 1;
-            }
-            Some(wanted) if *wanted == b'?' || text.get(from) == Some(wanted) => {
-                at += 1;
-                from += 1;
-            }
-            _ => match star {
-                Some((star_at, star_from)) => {
-                    star = Some((star_at, star_from + 1));
-                    at = star_at + 1;
-                    from = star_from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.iter().skip(at).all(|rest| *rest == b'*')
-}
-
-fn entry(command: &Command) -> Entry {
+fn entry(listed: &Listed) -> Entry {
+    let command = &listed.registered.command;
     Entry {
         name: command.name.as_str().to_owned(),
         version: command.version,
@@ -118,6 +97,7 @@ fn entry(command: &Command) -> Entry {
         tags: command.tags.iter().map(Tag::as_str).map(str::to_owned).collect(),
         audience: command.audience.as_str().to_owned(),
         effects: command.effects.names().into_iter().map(str::to_owned).collect(),
+        only_where: listed.only_where.clone(),
         deprecated: command.deprecated.clone(),
         origin: command.origin.to_string(),
         input: command.input.json().clone(),
@@ -131,27 +111,5 @@ fn entry(command: &Command) -> Entry {
                 output: example.output.clone(),
             })
             .collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches_pattern;
-
-    #[test]
-    fn patterns_match_whole_names() {
-        for (pattern, text, expected) in [
-            ("status", "status", true),
-            ("stat", "status", false),
-            ("*", "status", true),
-            ("s?atus", "status", true),
-            ("*_roster*", "get_roster_count", true),
-            ("get_*_count", "get_roster", false),
-            ("****a", "bbbb", false),
-            ("", "", true),
-            ("?", "", false),
-        ] {
-            assert_eq!(matches_pattern(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
-        }
     }
 }

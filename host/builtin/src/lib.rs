@@ -7,6 +7,7 @@ mod candidate;
 mod clients;
 mod definition;
 mod result;
+mod world;
 
 mod ban_account;
 mod change_password;
@@ -36,11 +37,17 @@ mod oauth_list_clients;
 mod oauth_list_tokens;
 mod oauth_remove_client;
 mod oauth_revoke_token;
+mod permissions_changes;
+mod permissions_check;
+mod permissions_explain;
+mod permissions_matrix;
 mod register;
 mod registered_users;
 mod registered_vhosts;
 mod reload_config;
 mod set_loglevel;
+mod stats;
+mod stats_host;
 mod status;
 mod stop;
 mod unban_account;
@@ -52,14 +59,27 @@ use std::sync::{Arc, Weak};
 use muster_core::BoxFuture;
 use muster_core::authn::{Accounts, Keys};
 use muster_core::dispatch::Dispatcher;
+use muster_core::name::FrontendName;
 use muster_core::oauth::AuthorizationServer;
+use muster_core::permission::Permissions;
 use muster_core::plugins::Plugins;
 use muster_core::registry::Registered;
 
 /// What the process that runs the host can do to itself.
 pub trait Control: Debug + Send + Sync {
-    /// Reads the configuration again. The old one stays in force when the new one is refused; the text says why.
-    fn reload_config(&self) -> BoxFuture<'_, Result<(), String>>;
+    /// Reads the rules of a configuration without putting them into force: of this text, or of the configuration file as
+    /// it is now. The text of an error says where the mistake is.
+    fn read_rules(&self, text: Option<String>) -> BoxFuture<'_, Result<Permissions, String>>;
+
+    /// Reads the configuration again, whose rules the caller has `reviewed`. The old one stays in force when the new one
+    /// is refused or has other rules than those; the text says why.
+    fn reload_config<'a>(&'a self, reviewed: &'a Permissions) -> BoxFuture<'a, Result<(), String>>;
+
+    /// The interfaces rules can speak of.
+    fn interfaces(&self) -> &'static [FrontendName];
+
+    /// The tags listeners have.
+    fn listener_tags(&self) -> Vec<String>;
 
     /// Begins to stop: no new calls, running ones end.
     fn stop(&self);
@@ -132,11 +152,17 @@ pub fn commands(services: &Arc<Services>) -> Result<Vec<Registered>, String> {
         oauth_list_tokens::command,
         oauth_remove_client::command,
         oauth_revoke_token::command,
+        permissions_changes::command,
+        permissions_check::command,
+        permissions_explain::command,
+        permissions_matrix::command,
         register::command,
         registered_users::command,
         registered_vhosts::command,
         reload_config::command,
         set_loglevel::command,
+        stats::command,
+        stats_host::command,
         status::command,
         stop::command,
         unban_account::command,

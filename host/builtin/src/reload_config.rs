@@ -4,22 +4,52 @@ use std::sync::Arc;
 
 use muster_core::command::Audience;
 use muster_core::error::CallError;
+use muster_core::permission::survey::locked_out;
 use muster_core::registry::Registered;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::Services;
-use crate::definition::{Call, Definition, NoArguments};
+use crate::definition::{Call, Definition};
 use crate::result::ReturnCode;
+use crate::world::World;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    /// Take rules too under which nobody could reload the configuration who can now.
+    #[serde(default)]
+    force: bool,
+}
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("reload_config", "Reads the configuration file again")
-        .description("Rules, limits on time and the log's level change at once; addresses and directories need a restart. A file with a mistake is refused, and everything stays as it was.")
+        .description(
+            "Rules, limits on time and the log's level change at once; addresses and directories need a restart. A file \
+             with a mistake is refused, and everything stays as it was. So are rules that would take this command from \
+             the console, or from the last account that may call it, unless `force` is true. `permissions_changes` tells \
+             beforehand what changes for whom.",
+        )
         .tags(&["config"])
         .audience(Audience::Admin)
         .idempotent()
         .example("Reload", json!({}), json!(0))
-        .run(services, |Call { services, .. }: Call<NoArguments>| async move {
-            services.control.reload_config().await.map_err(CallError::Failed)?;
+        .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
+            let after = services.control.read_rules(None).await.map_err(CallError::Failed)?;
+            if !arguments.force {
+                let world = World::look(&services, Some(&after)).await?;
+                let reload = world.command("reload_config", None);
+                let out = reload.map(|reload| locked_out(&world.rules, &after, &world.callers, reload));
+                if let Some(out) = out.filter(|out| !out.is_empty()) {
+                    return Err(CallError::Conflict(format!(
+                        "nothing was changed: these rules take `reload_config` from {}, and nobody could put them right \
+                         that way; call it with `force` if that is meant",
+                        out.join(", ")
+                    )));
+                }
+            }
+            services.control.reload_config(&after).await.map_err(CallError::Failed)?;
             Ok(ReturnCode::DONE)
         })
 }

@@ -71,6 +71,11 @@ impl Audience {
             Self::Open => "open",
         }
     }
+
+    /// Reads what [`Audience::as_str`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Restricted, Self::Admin, Self::User, Self::Open].into_iter().find(|audience| audience.as_str() == text)
+    }
 }
 
 /// One worked call that satisfies the command's schemas.
@@ -135,6 +140,8 @@ pub struct Command {
     pub description: String,
     /// Words that group it.
     pub tags: Vec<Tag>,
+    /// The tags rules go by, the same for every version: set when it is registered.
+    pub rule_tags: Vec<Tag>,
     /// Whom the author had in mind.
     pub audience: Audience,
     /// What running it may do.

@@ -7,6 +7,7 @@
 //! told which it is.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -20,13 +21,17 @@ use crate::clock::Clock;
 use crate::command::Command;
 use crate::error::CallError;
 use crate::invoke::{Invocation, Output};
-use crate::permission::{Permissions, Permit};
+use crate::permission::{Admission, Permissions, Permit};
+use crate::rate::{Rate, RateLimits, Standing};
 use crate::registry::{Registered, Registry, Snapshot};
 use crate::schema::{Arguments, DEPTH_MAX, Unread, parse_json};
 use crate::suggest;
 
 /// Deepest chain of commands that call commands.
 pub const DISPATCH_DEPTH_MAX: u8 = 4;
+
+/// The command that explains verdicts.
+pub const EXPLAIN: &str = "permissions_explain";
 
 /// What a wire knows of a call before it reads the arguments.
 #[derive(Debug)]
@@ -58,6 +63,8 @@ pub struct Dispatcher {
     registry: Registry,
     authenticator: Authenticator,
     permissions: ArcSwap<Permissions>,
+    rates: ArcSwap<RateLimits>,
+    counts: Counts,
     clock: Arc<dyn Clock>,
     deadline: ArcSwap<Duration>,
 }
@@ -69,6 +76,8 @@ impl Dispatcher {
             registry: Registry::default(),
             authenticator,
             permissions: ArcSwap::from_pointee(Permissions::default()),
+            rates: ArcSwap::default(),
+            counts: Counts::default(),
             clock,
             deadline: ArcSwap::from_pointee(deadline),
         }
@@ -79,6 +88,11 @@ impl Dispatcher {
         &self.registry
     }
 
+    /// The rules in force.
+    pub fn permissions(&self) -> Arc<Permissions> {
+        self.permissions.load_full()
+    }
+
     /// What checks credentials, for wires that do so without a call.
     pub fn authenticator(&self) -> &Authenticator {
         &self.authenticator
@@ -87,6 +101,18 @@ impl Dispatcher {
     /// Puts other rules into force for every call that begins from now on.
     pub fn set_permissions(&self, permissions: Permissions) {
         self.permissions.store(Arc::new(permissions));
+    }
+
+    /// Puts other rate limits into force. Where they are the same, everybody stands where they stood.
+    pub fn set_rates(&self, rates: Vec<Rate>) {
+        if !self.rates.load().are(&rates) {
+            self.rates.store(Arc::new(RateLimits::new(rates)));
+        }
+    }
+
+    /// How many calls there were.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// Bounds every call that begins from now on.
@@ -112,16 +138,24 @@ impl Dispatcher {
             caller = field::Empty,
         );
         let result = self.admit_within(head, &span).instrument(span.clone()).await;
+        let result = result.and_then(|admission| {
+            let drawn = self.rates.load().draw(admission.caller(), &admission.registered().command);
+            drawn.map(|rates| (admission, rates)).map_err(|standing| CallError::RateLimited { standing })
+        });
         match result {
-            Ok(permit) => Ok(Admitted { dispatcher: Arc::clone(self), permit, span, started, deadline, depth: 0 }),
+            Ok((admission, rates)) => {
+                self.counts.calls.fetch_add(1, Ordering::Relaxed);
+                Ok(Admitted { dispatcher: Arc::clone(self), admission, rates, span, started, deadline, depth: 0 })
+            }
             Err(error) => {
+                self.counts.refused.fetch_add(1, Ordering::Relaxed);
                 span.in_scope(|| report(&error, started, &request_id, ""));
                 Err(error)
             }
         }
     }
 
-    async fn admit_within(&self, head: Head, span: &Span) -> Result<Permit, CallError> {
+    async fn admit_within(&self, head: Head, span: &Span) -> Result<Admission, CallError> {
         let caller = self.authenticator.authenticate(head.credential, head.source).await?;
         span.record("caller", caller.label());
         let snapshot = self.registry.snapshot();
@@ -130,13 +164,16 @@ impl Dispatcher {
             span.record("command", registered.command.name.as_str());
         }
         let permissions = self.permissions.load();
-        let permit = registered.and_then(|registered| permissions.admit(&caller, registered));
-        match (permit, registered) {
-            (Some(permit), _) if head.safe && !permit.command().effects.read_only => Err(CallError::NotReadOnly),
-            (Some(permit), _) => Ok(permit),
-            (None, _) if caller.is_anonymous() => Err(CallError::Unauthenticated { presented: false }),
-            (None, Some(_)) => Err(CallError::Forbidden),
-            (None, None) => Err(unknown(&head.name, head.version, &caller, &snapshot, &permissions)),
+        let admission = registered.and_then(|registered| permissions.admit(&caller, registered));
+        match (admission, registered) {
+            (Some(_), Some(registered)) if head.safe && !registered.command.effects.read_only => {
+                Err(CallError::NotReadOnly)
+            }
+            (Some(admission), _) => Ok(admission),
+            (None, None) if !caller.is_anonymous() => {
+                Err(unknown(&head.name, head.version, &caller, &snapshot, &permissions))
+            }
+            (None, _) => Err(refusal(&caller, &snapshot, &permissions)),
         }
     }
 
@@ -171,22 +208,36 @@ impl Dispatcher {
         Ok(admitted)
     }
 
-    /// The commands this caller may run, in their latest form, by name.
+    /// The commands this caller may run, in every form, by name and latest first.
     ///
     /// # Errors
     /// When the credential is wrong.
-    pub async fn list(&self, credential: Credential, source: Source) -> Result<Vec<Arc<Registered>>, CallError> {
+    pub async fn list(&self, credential: Credential, source: Source) -> Result<Vec<Listed>, CallError> {
         let caller = self.authenticator.authenticate(credential, source).await?;
         Ok(self.list_for(&caller))
     }
 
     /// The commands this caller may run, in every form, by name and latest first.
-    pub fn list_for(&self, caller: &Caller) -> Vec<Arc<Registered>> {
+    pub fn list_for(&self, caller: &Caller) -> Vec<Listed> {
         let permissions = self.permissions.load();
         let snapshot = self.registry.snapshot();
-        let allowed = |registered: &&Arc<Registered>| permissions.allowing_group(caller, &registered.command).is_some();
-        snapshot.iter().filter(allowed).cloned().collect()
+        let allowed = snapshot.iter().filter(|registered| permissions.may_call(caller, &registered.command));
+        allowed
+            .map(|registered| Listed {
+                registered: Arc::clone(registered),
+                only_where: permissions.demands(caller, &registered.command),
+            })
+            .collect()
     }
+}
+
+/// A command a caller may run.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The command.
+    pub registered: Arc<Registered>,
+    /// What the rules demand of its arguments, as alternatives in words; empty when nothing.
+    pub only_where: Vec<String>,
 }
 
 /// Says that there is no such command, and names the closest one this caller may run. Never one they may not.
@@ -199,25 +250,42 @@ fn unknown(
 ) -> CallError {
     let shown: String = name.chars().take(80).collect();
     if let (Some(version), Some(latest)) = (version, snapshot.get(name, None))
-        && permissions.allowing_group(caller, &latest.command).is_some()
+        && permissions.may_call(caller, &latest.command)
     {
         return CallError::UnknownCommand(format!("the command `{shown}` has no version {version} or lower"));
     }
     let visible = snapshot
         .iter()
-        .filter(|registered| permissions.allowing_group(caller, &registered.command).is_some())
+        .filter(|registered| permissions.may_call(caller, &registered.command))
         .map(|registered| registered.command.name.as_str());
-    CallError::UnknownCommand(match suggest::closest(name, visible) {
-        Some(close) => format!("there is no command `{shown}`; did you mean `{close}`?"),
-        None => format!("there is no command `{shown}`"),
-    })
+    CallError::UnknownCommand(suggest::missing("command", name, visible))
+}
+
+/// How many calls there were since the start.
+#[derive(Debug, Default)]
+pub struct Counts {
+    calls: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Counts {
+    /// Calls that were let through.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Calls that were not.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
 }
 
 /// A call that may be made, and whose arguments were not read yet.
 #[derive(Debug)]
 pub struct Admitted {
     dispatcher: Arc<Dispatcher>,
-    permit: Permit,
+    admission: Admission,
+    rates: Vec<Standing>,
     span: Span,
     started: Instant,
     deadline: Duration,
@@ -227,7 +295,12 @@ pub struct Admitted {
 impl Admitted {
     /// The command that may be called.
     pub fn command(&self) -> &Command {
-        self.permit.command()
+        &self.admission.registered().command
+    }
+
+    /// Where the caller stands with each rate limit that is about this call.
+    pub fn rates(&self) -> &[Standing] {
+        &self.rates
     }
 
     /// When the call must be over, its reading included.
@@ -240,7 +313,7 @@ impl Admitted {
     /// # Errors
     /// When the arguments do not fit, or the command has no result.
     pub async fn call(self, unread: Unread) -> Result<Outcome, CallError> {
-        let (span, started, permit) = (self.span.clone(), self.started, self.permit.clone());
+        let (span, started, admission) = (self.span.clone(), self.started, self.admission.clone());
         let deadline_ms = u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX);
         let sleep = self.dispatcher.clock.sleep_until(self.deadline());
         let work = Box::pin(self.run(unread).instrument(span.clone()));
@@ -251,19 +324,35 @@ impl Admitted {
         span.in_scope(|| match &result {
             Ok(_) => debug!(duration_us = micros(started), "done"),
             Err(error) => {
-                report(error, started, &permit.caller().request_id, permit.command().name.as_str());
+                let command = admission.registered().command.name.as_str();
+                report(error, started, &admission.caller().request_id, command);
             }
         });
         result
     }
 
     async fn run(self, unread: Unread) -> Result<Outcome, CallError> {
-        let arguments = Arguments::read(unread, &self.permit.command().input)?;
-        let invocation =
-            Invocation { permit: self.permit.clone(), arguments, deadline: self.deadline(), depth: self.depth };
-        let output = self.permit.registered().invoke.invoke(invocation).await?;
-        check_output(self.permit.command(), output)
+        let arguments = Arguments::read(unread, &self.command().input)?;
+        let deadline = self.deadline();
+        let caller = Arc::clone(self.admission.caller());
+        let permit = self.admission.permit(&arguments).ok_or_else(|| {
+            let (snapshot, permissions) = (self.dispatcher.registry.snapshot(), self.dispatcher.permissions.load());
+            refusal(&caller, &snapshot, &permissions)
+        })?;
+        let invocation = Invocation { permit: permit.clone(), arguments, deadline, depth: self.depth };
+        let output = permit.registered().invoke.invoke(invocation).await?;
+        check_output(permit.command(), output)
     }
+}
+
+/// What a caller is told who may not: an anonymous one to authenticate, and one who may ask why how to ask. To others it
+/// reveals nothing.
+fn refusal(caller: &Caller, snapshot: &Snapshot, permissions: &Permissions) -> CallError {
+    if caller.is_anonymous() {
+        return CallError::Unauthenticated { presented: false };
+    }
+    let explains = snapshot.get(EXPLAIN, None).is_some_and(|explain| permissions.may_call(caller, &explain.command));
+    CallError::Forbidden { reference: explains.then(|| caller.request_id.clone()) }
 }
 
 /// Holds a result against the command's schema: a command that breaks its own promise is at fault, not its caller.

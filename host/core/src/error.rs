@@ -5,9 +5,12 @@
 //! every wire's table.
 
 use std::fmt;
+use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::caller::RequestId;
+use crate::rate::Standing;
 use crate::storage::StorageError;
 
 /// One argument that does not fit.
@@ -42,7 +45,10 @@ pub enum CallError {
         presented: bool,
     },
     /// The caller is known and may not.
-    Forbidden,
+    Forbidden {
+        /// The request to ask about, for callers who may ask why.
+        reference: Option<RequestId>,
+    },
     /// There is no such command, or none at this version.
     UnknownCommand(String),
     /// The command changes things, and the wire promised that it would not.
@@ -64,6 +70,16 @@ pub enum CallError {
     Failed(String),
     /// Too many calls at once.
     TooManyCalls,
+    /// Too many wrong credentials came from there, so none is looked at for a while.
+    Throttled {
+        /// When one will be.
+        retry_after: Duration,
+    },
+    /// The caller called more often than a rate limit allows.
+    RateLimited {
+        /// Where they stand.
+        standing: Standing,
+    },
     /// The call used up something it has a bound on.
     LimitExceeded {
         /// Which limit, as the configuration names it.
@@ -105,7 +121,7 @@ impl CallError {
             Self::Malformed(_) => "malformed",
             Self::InvalidArguments(_) => "invalid-arguments",
             Self::Unauthenticated { .. } => "unauthenticated",
-            Self::Forbidden => "forbidden",
+            Self::Forbidden { .. } => "forbidden",
             Self::UnknownCommand(_) => "unknown-command",
             Self::NotReadOnly => "not-read-only",
             Self::TooLarge { .. } => "too-large",
@@ -115,6 +131,8 @@ impl CallError {
             Self::Unavailable(_) => "unavailable",
             Self::Failed(_) => "command-failed",
             Self::TooManyCalls => "too-many-calls",
+            Self::Throttled { .. } => "throttled",
+            Self::RateLimited { .. } => "rate-limited",
             Self::LimitExceeded { .. } => "limit-exceeded",
             Self::Deadline { .. } => "deadline",
             Self::PluginFault { .. } => "plugin-fault",
@@ -128,7 +146,7 @@ impl CallError {
             Self::Malformed(_) => "The request cannot be read",
             Self::InvalidArguments(_) => "Arguments are invalid",
             Self::Unauthenticated { .. } => "Authentication is needed",
-            Self::Forbidden => "Not permitted",
+            Self::Forbidden { .. } => "Not permitted",
             Self::UnknownCommand(_) => "Unknown command",
             Self::NotReadOnly => "The command changes things",
             Self::TooLarge { .. } => "The request is too large",
@@ -138,6 +156,8 @@ impl CallError {
             Self::Unavailable(_) => "Temporarily unavailable",
             Self::Failed(_) => "The command failed",
             Self::TooManyCalls => "Too many calls",
+            Self::Throttled { .. } => "Too many wrong credentials",
+            Self::RateLimited { .. } => "Called too often",
             Self::LimitExceeded { .. } => "A limit was exceeded",
             Self::Deadline { .. } => "The call took too long",
             Self::PluginFault { .. } => "The plugin is at fault",
@@ -160,16 +180,54 @@ impl CallError {
                 "this needs a credential; present one, for example Basic with user@host and password".to_owned()
             }
             Self::Unauthenticated { presented: true } => "the presented credential is not valid".to_owned(),
-            Self::Forbidden => "the rules of this host do not allow this command to this caller".to_owned(),
+            Self::Forbidden { reference } => {
+                let text = "the rules of this host do not allow this to this caller";
+                match reference {
+                    Some(id) => format!("{text}; `muster permissions explain --request {}` tells why", id.as_str()),
+                    None => text.to_owned(),
+                }
+            }
             Self::NotReadOnly => "the command changes things; use POST".to_owned(),
             Self::TooLarge { bytes_max } => format!("the arguments may have at most {bytes_max} bytes"),
             Self::TooManyCalls => "too many calls are running; try again later".to_owned(),
+            Self::Throttled { retry_after } => {
+                let seconds = whole_seconds(*retry_after);
+                format!("too many wrong credentials came from there; try again in {seconds} s")
+            }
+            Self::RateLimited { standing } => {
+                let seconds = whole_seconds(standing.retry_after);
+                format!("the rate limit `{}` allows no more calls for now; try again in {seconds} s", standing.name)
+            }
             Self::LimitExceeded { limit, bound } => format!("the call exceeded {limit} ({bound})"),
             Self::Deadline { deadline_ms } => format!("the call did not end within {deadline_ms} ms"),
             Self::PluginFault { .. } => {
                 "the plugin broke its contract; the host's log has the details under this request id".to_owned()
             }
             Self::Internal { .. } => "the host failed; its log has the details under this request id".to_owned(),
+        }
+    }
+
+    /// When it makes sense to try again, in whole seconds, at least one; nothing where it does not help to wait.
+    pub fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            Self::Throttled { retry_after } => Some(whole_seconds(*retry_after)),
+            Self::RateLimited { standing } => Some(whole_seconds(standing.retry_after)),
+            Self::TooManyCalls | Self::Unavailable(_) => Some(1),
+            Self::Malformed(_)
+            | Self::InvalidArguments(_)
+            | Self::Unauthenticated { .. }
+            | Self::Forbidden { .. }
+            | Self::UnknownCommand(_)
+            | Self::NotReadOnly
+            | Self::TooLarge { .. }
+            | Self::NotFound(_)
+            | Self::Conflict(_)
+            | Self::Denied(_)
+            | Self::Failed(_)
+            | Self::LimitExceeded { .. }
+            | Self::Deadline { .. }
+            | Self::PluginFault { .. }
+            | Self::Internal { .. } => None,
         }
     }
 
@@ -180,7 +238,7 @@ impl CallError {
             Self::Malformed(_)
             | Self::InvalidArguments(_)
             | Self::Unauthenticated { .. }
-            | Self::Forbidden
+            | Self::Forbidden { .. }
             | Self::UnknownCommand(_)
             | Self::NotReadOnly
             | Self::TooLarge { .. }
@@ -190,10 +248,16 @@ impl CallError {
             | Self::Unavailable(_)
             | Self::Failed(_)
             | Self::TooManyCalls
+            | Self::Throttled { .. }
+            | Self::RateLimited { .. }
             | Self::LimitExceeded { .. }
             | Self::Deadline { .. } => None,
         }
     }
+}
+
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0 || duration.is_zero())
 }
 
 impl From<StorageError> for CallError {

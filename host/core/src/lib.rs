@@ -16,6 +16,7 @@ pub mod dispatch;
 pub mod authn;
 pub mod oauth;
 pub mod permission;
+pub mod rate;
 pub mod registry;
 pub mod schema;
 
@@ -24,6 +25,7 @@ pub mod plugins;
 
 pub mod error;
 
+pub mod audit;
 pub mod clock;
 pub mod random;
 pub mod storage;

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::command::{Command, Origin};
 use crate::invoke::Invoke;
-use crate::name::CommandName;
+use crate::name::{CommandName, Tag};
 
 /// A command and how it is run.
 #[derive(Debug)]
@@ -94,10 +94,11 @@ impl Registry {
     ///
     /// # Errors
     /// When a name belongs to somebody else or stands twice at one version; nothing changes then.
-    pub fn replace(&self, owner: &Origin, commands: Vec<Registered>) -> Result<(), RegisterError> {
+    pub fn replace(&self, owner: &Origin, mut commands: Vec<Registered>) -> Result<(), RegisterError> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.snapshot.load();
         check(&old, owner, &commands)?;
+        set_rule_tags(&mut commands);
         let mut next: HashMap<CommandName, Vec<Arc<Registered>>> = old
             .commands
             .iter()
@@ -112,6 +113,28 @@ impl Registry {
         }
         self.snapshot.store(Arc::new(Snapshot { commands: next }));
         Ok(())
+    }
+}
+
+/// Gives every form of a command the tags of its latest one, and that one's version as a tag: rules about tags must not
+/// fall apart between the versions of a command.
+fn set_rule_tags(commands: &mut [Registered]) {
+    let mut latest: HashMap<CommandName, (u32, Vec<Tag>)> = HashMap::new();
+    for Registered { command, .. } in commands.iter() {
+        let entry = latest.entry(command.name.clone()).or_default();
+        if command.version >= entry.0 {
+            *entry = (command.version, command.tags.clone());
+        }
+    }
+    for (version, tags) in latest.values_mut() {
+        if *version != 0 {
+            tags.extend(Tag::parse(&format!("v{version}")));
+        }
+    }
+    for Registered { command, .. } in commands {
+        if let Some((_, tags)) = latest.get(&command.name) {
+            command.rule_tags.clone_from(tags);
+        }
     }
 }
 

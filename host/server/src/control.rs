@@ -8,10 +8,13 @@ use muster_builtin::Control;
 use muster_core::BoxFuture;
 use muster_core::authn::Accounts;
 use muster_core::dispatch::Dispatcher;
+use muster_core::name::FrontendName;
 use muster_core::oauth::{AuthorizationServer, Settings};
+use muster_core::permission::Permissions;
 use tokio::sync::watch;
 
-use crate::config::Config;
+use crate::certificates::Certificates;
+use crate::config::{Config, INTERFACES, Listener};
 use crate::logging::LogLevel;
 
 #[derive(Debug)]
@@ -25,9 +28,22 @@ pub(crate) struct Process {
     pub(crate) address: String,
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) started: Instant,
+    /// What was opened at the start.
+    pub(crate) listen: Vec<Listener>,
+    pub(crate) certificates: Certificates,
 }
 
 impl Process {
+    /// Reads a configuration: this text, or the file.
+    async fn read(&self, text: Option<String>) -> Result<Config, String> {
+        if let Some(text) = text {
+            return Config::parse("config", &text).map_err(|error| error.to_string());
+        }
+        let path = self.config_file.clone().ok_or("the server was started without a configuration file")?;
+        let read = tokio::task::spawn_blocking(move || Config::read(&path)).await;
+        read.map_err(|error| error.to_string())?
+    }
+
     /// Puts into force what can change while the host runs.
     pub(crate) fn apply(&self, config: Config) {
         self.accounts.set_hosts(config.hosts);
@@ -42,23 +58,41 @@ impl Process {
         });
         if let Some(dispatcher) = self.dispatcher.upgrade() {
             dispatcher.set_deadline(config.call_deadline);
+            dispatcher.set_rates(config.rates);
             dispatcher.set_permissions(config.permissions);
         }
     }
 }
 
 impl Control for Process {
-    fn reload_config(&self) -> BoxFuture<'_, Result<(), String>> {
-        let path = self.config_file.clone();
+    fn read_rules(&self, text: Option<String>) -> BoxFuture<'_, Result<Permissions, String>> {
+        Box::pin(async move { Ok(self.read(text).await?.permissions) })
+    }
+
+    fn reload_config<'a>(&'a self, reviewed: &'a Permissions) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
-            let Some(path) = path else {
-                return Err("the server was started without a configuration file".to_owned());
-            };
-            let read = tokio::task::spawn_blocking(move || Config::read(&path)).await;
-            self.apply(read.map_err(|error| error.to_string())??);
+            let config = self.read(None).await?;
+            if config.permissions != *reviewed {
+                return Err("the configuration file changed in this moment; try again".to_owned());
+            }
+            let certificates = self.certificates.clone();
+            let reloaded = tokio::task::spawn_blocking(move || certificates.reload()).await;
+            reloaded.map_err(|error| error.to_string())??;
+            if config.listen != self.listen {
+                tracing::warn!("`listen` has changed, which needs a restart");
+            }
+            self.apply(config);
             tracing::info!("configuration read again");
             Ok(())
         })
+    }
+
+    fn interfaces(&self) -> &'static [FrontendName] {
+        &INTERFACES
+    }
+
+    fn listener_tags(&self) -> Vec<String> {
+        self.listen.iter().filter_map(|listener| listener.tag.clone()).collect()
     }
 
     fn stop(&self) {

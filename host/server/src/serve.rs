@@ -1,12 +1,14 @@
 //! Puts the parts together and runs them until somebody says stop.
 
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use muster_builtin::Services;
 use muster_core::authn::{Accounts, Authenticator, Bearers, Issuers, Keys, NoIssuers, Passwords};
 use muster_core::clock::Clock;
@@ -15,7 +17,7 @@ use muster_core::dispatch::Dispatcher;
 use muster_core::oauth::{AuthorizationServer, Clients};
 use muster_core::random::Random;
 use muster_core::storage::Storage;
-use muster_frontend::listen::{ConnectionLimits, bind_local, serve_local, serve_tcp};
+use muster_frontend::listen::{ConnectionLimits, Door, Tls, bind_local, serve_local, serve_tcp};
 use muster_frontend::oauth::OAuth;
 use muster_frontend::rest::Rest;
 use muster_storage::RedbStorage;
@@ -24,8 +26,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::certificates::Certificates;
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, Listener};
 use crate::control::Process;
 use crate::logging::LogLevel;
 use crate::passwords::Argon2Passwords;
@@ -69,7 +72,10 @@ async fn run_host(options: &Options) -> Result<(), String> {
         file.exists().then_some(file)
     });
     // Everything is checked before anything is opened.
-    let config = config_file.as_deref().map_or_else(|| Ok(Config::default()), Config::read)?;
+    let mut config = config_file.as_deref().map_or_else(|| Ok(Config::default()), Config::read)?;
+    if let Some(address) = options.listen {
+        config.listen = vec![Listener::plain(address)];
+    }
     let log_level = LogLevel::start(&config.log_level, options.log_json);
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -78,13 +84,17 @@ async fn run_host(options: &Options) -> Result<(), String> {
         .map_err(|error| format!("the data directory {} cannot be made: {error}", options.data.display()))?;
     let socket = options.data.join(SOCKET);
     let local = bind_local(&socket).map_err(|error| format!("{} cannot be opened: {error}", socket.display()))?;
-    let address = options.listen.unwrap_or(config.listen);
-    let tcp = TcpListener::bind(address).await.map_err(|error| format!("{address} cannot be opened: {error}"))?;
-    let address = tcp.local_addr().map_err(|error| error.to_string())?;
+    let sockets = Sockets::open(&config.listen).await?;
 
     let (stopping, stop) = watch::channel(false);
-    let own = Own { config_file, log_level, address: format!("http://{address}"), stopping: stopping.clone() };
-    let host = assemble(&options.data, &config, own).await?;
+    let start = Start {
+        config_file,
+        log_level,
+        address: sockets.first_url()?,
+        stopping: stopping.clone(),
+        certificates: sockets.certificates(),
+    };
+    let host = assemble(&options.data, &config, start).await?;
     let rest = Rest::new(Arc::clone(&host.dispatcher), random_u64()?, config.body_bytes_max).router();
     let oauth =
         OAuth::new(Arc::clone(&host.dispatcher), Arc::clone(&host.tokens), random_u64()?, Arc::new(SystemRandom));
@@ -95,22 +105,64 @@ async fn run_host(options: &Options) -> Result<(), String> {
         ..ConnectionLimits::default()
     };
     let owner = rustix::process::geteuid().as_raw();
-    announce(address, &socket)?;
-    let signals = stop_on_signal(stopping);
+    announce(&sockets, &socket)?;
+    let (signals, certificates) = (stop_on_signal(stopping), sockets.certificates());
+    let network = sockets.0.into_iter().map(|(tcp, door)| serve_tcp(tcp, door, rest.clone(), limits, stop.clone()));
     tokio::select! {
-        ((), (), ()) = async {
+        _ = async {
             tokio::join!(
                 upkeep::run(Arc::clone(&host.keys), Arc::clone(&host.tokens), stop.clone()),
-                serve_tcp(tcp, rest.clone(), limits, stop.clone()),
-                serve_local(local, owner, rest, limits, stop.clone()),
+                join_all(network),
+                serve_local(local, owner, rest.clone(), limits, stop.clone()),
             )
         } => {}
         error = signals => return Err(error),
+        () = certificates.follow() => {}
     }
     drop(host);
     let _ = std::fs::remove_file(&socket);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The sockets ReST is served at, with what sets each apart.
+struct Sockets(Vec<(TcpListener, Arc<Door>)>);
+
+impl Sockets {
+    /// Opens every socket, once every file its TLS is made of was read.
+    async fn open(listeners: &[Listener]) -> Result<Self, String> {
+        let mut doors = Vec::new();
+        for listener in listeners {
+            let tls = listener.tls.clone().map(Tls::load).transpose().map_err(|error| error.to_string())?;
+            let tag = listener.tag.as_deref().map(Arc::from);
+            let trusted_proxies = listener.trusted_proxies.clone();
+            doors.push((listener.address, Arc::new(Door { tag, trusted_proxies, tls: tls.map(Arc::new) })));
+        }
+        let mut sockets = Vec::new();
+        for (address, door) in doors {
+            let bound = TcpListener::bind(address).await;
+            sockets.push((bound.map_err(|error| format!("{address} cannot be opened: {error}"))?, door));
+        }
+        Ok(Self(sockets))
+    }
+
+    /// How clients reach the host, if nothing else says so.
+    fn first_url(&self) -> Result<String, String> {
+        self.0.first().map_or_else(|| Ok(String::new()), |(socket, door)| url(socket, door))
+    }
+
+    fn certificates(&self) -> Certificates {
+        Certificates(self.0.iter().filter_map(|(_, door)| door.tls.clone()).collect())
+    }
+}
+
+/// What the process brings to the host it runs.
+struct Start {
+    config_file: Option<PathBuf>,
+    log_level: LogLevel,
+    address: String,
+    stopping: watch::Sender<bool>,
+    certificates: Certificates,
 }
 
 /// What must live as long as the host.
@@ -122,15 +174,7 @@ struct Host {
     _parts: (Arc<Services>, Arc<Process>),
 }
 
-/// What the host knows of its own process.
-struct Own {
-    config_file: Option<PathBuf>,
-    log_level: LogLevel,
-    address: String,
-    stopping: watch::Sender<bool>,
-}
-
-async fn assemble(data: &Path, config: &Config, own: Own) -> Result<Host, String> {
+async fn assemble(data: &Path, config: &Config, start: Start) -> Result<Host, String> {
     let storage = RedbStorage::open(&data.join("muster.redb"))
         .map_err(|error| format!("the store in {} cannot be opened: {error}", data.display()))?;
     let storage: Arc<dyn Storage> = Arc::new(storage);
@@ -159,14 +203,16 @@ async fn assemble(data: &Path, config: &Config, own: Own) -> Result<Host, String
     });
     let dispatcher = Arc::new(Dispatcher::new(authenticator, clock, config.call_deadline));
     let process = Arc::new(Process {
-        config_file: own.config_file,
-        log_level: own.log_level,
+        config_file: start.config_file,
+        log_level: start.log_level,
         dispatcher: Arc::downgrade(&dispatcher),
         accounts: Arc::clone(&accounts),
         tokens: Arc::clone(&tokens),
-        address: own.address,
-        stopping: own.stopping,
+        address: start.address,
+        stopping: start.stopping,
         started: Instant::now(),
+        listen: config.listen.clone(),
+        certificates: start.certificates,
     });
     process.apply(config.clone());
 
@@ -190,11 +236,19 @@ async fn assemble(data: &Path, config: &Config, own: Own) -> Result<Host, String
 }
 
 /// One line on standard output that whoever started the host can wait for.
-fn announce(address: SocketAddr, socket: &Path) -> Result<(), String> {
+fn announce(sockets: &Sockets, local: &Path) -> Result<(), String> {
+    let mut line = "ready: ".to_owned();
+    for (socket, door) in &sockets.0 {
+        let _ = write!(line, "{} and ", url(socket, door)?);
+    }
     let mut output = std::io::stdout().lock();
-    writeln!(output, "ready: http://{address} and {}", socket.display())
-        .and_then(|()| output.flush())
-        .map_err(|error| error.to_string())
+    writeln!(output, "{line}{}", local.display()).and_then(|()| output.flush()).map_err(|error| error.to_string())
+}
+
+fn url(socket: &TcpListener, door: &Door) -> Result<String, String> {
+    let scheme = if door.tls.is_some() { "https" } else { "http" };
+    let address = socket.local_addr().map_err(|error| error.to_string())?;
+    Ok(format!("{scheme}://{address}"))
 }
 
 /// Says stop on SIGTERM or SIGINT; a second one ends the process at once. Returns only when signals cannot be had.

@@ -58,6 +58,7 @@ fn one_from_guest(described: types::Command, origin: &Origin) -> Result<Command,
         summary: described.summary,
         description: described.description,
         tags: tags.map_err(|error| refuse(error.to_string()))?,
+        rule_tags: Vec::new(),
         audience: match described.audience {
             types::Audience::Restricted => Audience::Restricted,
             types::Audience::Admin => Audience::Admin,
@@ -115,6 +116,7 @@ pub(crate) fn thaw(frozen: &Value, origin: &Origin) -> Result<Command, LoadError
         summary: text(frozen, "summary"),
         description: text(frozen, "description"),
         tags: tags.map_err(|error| refuse(error.to_string()))?,
+        rule_tags: Vec::new(),
         audience: match text(frozen, "audience").as_str() {
             "admin" => Audience::Admin,
             "user" => Audience::User,

@@ -1,5 +1,6 @@
 //! Accounts `user@host` and their passwords, kept as hashes.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -7,9 +8,9 @@ use futures_util::lock::Mutex;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Passwords;
 use super::secret;
 use super::verified::Verified;
+use super::{Passwords, Throttle};
 use crate::clock::Clock;
 use crate::error::CallError;
 use crate::name::AccountId;
@@ -86,6 +87,7 @@ pub struct Accounts {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     verified: Verified,
+    throttle: Arc<Throttle>,
     /// Held while a credential is verified; which one depends on its fingerprint, so nobody can choose to hold up
     /// somebody else's.
     turns: [Mutex<()>; TURNS],
@@ -108,6 +110,7 @@ impl Accounts {
             storage,
             passwords,
             clock,
+            throttle: Arc::default(),
             random,
             turns: Default::default(),
             hosts: ArcSwap::default(),
@@ -281,41 +284,79 @@ impl Accounts {
         Ok(users)
     }
 
-    /// Whether this is the account's password, and the account is not banned. An account that does not exist (or cannot,
-    /// hence the option) takes as long as one that does.
+    /// Whether this is the account's password, and the account is not banned, asked by somebody who may know: nobody has
+    /// to wait for it.
     ///
     /// # Errors
     /// When it could not be found out.
-    pub async fn authenticate(&self, account: Option<&AccountId>, password: String) -> Result<bool, CallError> {
+    pub async fn is_password(&self, account: &AccountId, password: String) -> Result<bool, CallError> {
+        self.login(Some(account), password, None).await
+    }
+
+    /// Whether somebody at `address` proves to be the account by this password. An account that does not exist (or
+    /// cannot, hence the option) goes the same way as one that does, so that it takes as long and counts as much.
+    ///
+    /// # Errors
+    /// [`CallError::Throttled`] when too many wrong passwords came from there; another when it could not be found out.
+    pub async fn login(
+        &self,
+        account: Option<&AccountId>,
+        password: String,
+        address: Option<IpAddr>,
+    ) -> Result<bool, CallError> {
         if password.len() > PASSWORD_BYTES_MAX {
+            // It can be none, so nothing is learnt by trying: only the sender's turn is used up.
+            self.throttle.begin("", address)?.fail();
             return Ok(false);
         }
         let entry = match account {
             Some(account) => self.entry(account).await?,
             None => None,
         };
-        let (Some(account), Some(entry)) = (account, entry) else {
-            return self.passwords.verify(password, None).await;
-        };
-        let fingerprint = self.verified.fingerprint(account.as_str(), &password);
-        if self.verified.is_verified(&fingerprint, entry.revision) {
+        let name = account.map_or("", AccountId::as_str);
+        let fingerprint = self.verified.fingerprint(name, &password);
+        let is_verified =
+            || entry.as_ref().is_some_and(|entry| self.verified.is_verified(&fingerprint, entry.revision));
+        if is_verified() {
             return Ok(true);
         }
+        self.throttle.check(name, address)?;
         // Many calls that begin with the same credential at the same time pay for one hash, not one each.
         let turn = fingerprint.first().map_or(0, |byte| usize::from(*byte) % TURNS);
         let _turn = match self.turns.get(turn) {
             Some(turn) => Some(turn.lock().await),
             None => None,
         };
-        if self.verified.is_verified(&fingerprint, entry.revision) {
+        if is_verified() {
             return Ok(true);
         }
-        let record = read(&entry)?;
-        let right = self.passwords.verify(password, Some(record.password)).await? && record.ban.is_none();
-        if right {
+        let attempt = self.throttle.begin(name, address)?;
+        let checked = async {
+            let record = entry.as_ref().map(read).transpose()?;
+            let banned = record.as_ref().is_some_and(|record| record.ban.is_some());
+            let right = self.passwords.verify(password, record.map(|record| record.password)).await?;
+            Ok::<_, CallError>(right && !banned)
+        };
+        match checked.await {
+            Ok(true) => attempt.succeed(),
+            Ok(false) => {
+                attempt.fail();
+                return Ok(false);
+            }
+            Err(error) => {
+                attempt.withdraw();
+                return Err(error);
+            }
+        }
+        if let Some(entry) = entry {
             self.verified.remember(fingerprint, entry.revision);
         }
-        Ok(right)
+        Ok(true)
+    }
+
+    /// Counts wrong credentials, of accounts and of whatever else proves who it is.
+    pub fn throttle(&self) -> &Arc<Throttle> {
+        &self.throttle
     }
 
     async fn entry(&self, account: &AccountId) -> Result<Option<Entry>, StorageError> {

@@ -198,8 +198,8 @@ impl Keys {
         if standing.is_none_or(|standing| standing.life != record.life) {
             return Ok(None);
         }
-        let scopes = record.scopes.iter().map(|scope| Selector::parse(scope)).collect::<Result<_, _>>();
-        let what = What::new(scopes.map_err(|_| unreadable())?);
+        let scopes = record.scopes.iter().map(|scope| Selector::parse(scope)).collect::<Result<Vec<_>, _>>();
+        let what = What::of(scopes.map_err(|_| unreadable())?);
         self.uses.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), now);
         Ok(Some((account, what)))
     }

@@ -5,6 +5,7 @@ mod bearer;
 mod issuers;
 mod keys;
 pub(crate) mod secret;
+mod throttle;
 mod verified;
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -19,6 +20,7 @@ pub use accounts::{AccountError, Accounts, Ban, PASSWORD_BYTES_MAX, Standing};
 pub use bearer::Bearers;
 pub use issuers::{External, Issuers, NoIssuers};
 pub use keys::{ApiKey, KEY_NAME_CHARS_MAX, KEY_PREFIX, KEY_SCOPES_MAX, KeyError, Keys};
+pub use throttle::{Attempt, Throttle, network};
 pub(crate) use verified::Verified;
 
 /// What a wire found in a request.
@@ -35,6 +37,9 @@ pub enum Credential {
     },
     /// A token or an API key (RFC 6750), not checked.
     Bearer(String),
+    /// The name of an account in a certificate somebody vouched for, as the frontend verified; empty when the
+    /// certificate has none.
+    Certificate(Arc<str>),
     /// Something that cannot be a credential here, such as an unknown scheme.
     Unusable,
     /// The peer of the local socket, whose user id the frontend checked.
@@ -50,6 +55,7 @@ impl std::fmt::Debug for Credential {
             Self::Absent => "Absent",
             Self::Basic { .. } => "Basic",
             Self::Bearer(_) => "Bearer",
+            Self::Certificate(_) => "Certificate",
             Self::Unusable => "Unusable",
             Self::Console => "Console",
             Self::Authenticated(_) => "Authenticated",
@@ -108,9 +114,17 @@ impl Authenticator {
             Credential::Bearer(text) => self.bearers.authenticate(&text).await?,
             Credential::Unusable => return Err(CallError::Unauthenticated { presented: true }),
             Credential::Authenticated(caller) => return Ok(caller),
+            Credential::Certificate(account) => {
+                let wrong = CallError::Unauthenticated { presented: true };
+                let Ok(account) = AccountId::parse(&account) else { return Err(wrong) };
+                if self.accounts.standing(&account).await?.is_none() {
+                    return Err(wrong);
+                }
+                (Identity::Account(account), Authority::Full)
+            }
             Credential::Basic { account, password } => {
                 let account = AccountId::parse(&account).ok();
-                let right = self.accounts.authenticate(account.as_ref(), password).await?;
+                let right = self.accounts.login(account.as_ref(), password, source.address).await?;
                 // Without an account nothing can have been right.
                 let account = account.filter(|_| right).ok_or(CallError::Unauthenticated { presented: true })?;
                 (Identity::Account(account), Authority::Full)
@@ -129,7 +143,7 @@ impl Authenticator {
 }
 
 /// An IPv4 address mapped into IPv6 is that IPv4 address.
-fn canonical(address: IpAddr) -> IpAddr {
+pub fn canonical(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(v6) => Ipv6Addr::to_ipv4_mapped(&v6).map_or(address, IpAddr::V4),
         IpAddr::V4(_) => address,

@@ -78,7 +78,7 @@ pub(super) fn check_known(scopes: &[String], mentioned: &[String], snapshot: &Sn
 /// The commands a scope names; none when it names something else.
 fn covered<'a>(scope: &str, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a Command> {
     let what = match Selector::parse(scope) {
-        Ok(selector @ (Selector::Command(_) | Selector::Tag(_) | Selector::Plugin(_))) => What::new(vec![selector]),
+        Ok(selector @ (Selector::Command(_) | Selector::Tag(_) | Selector::Plugin(_))) => What::of([selector]),
         _ => What::default(),
     };
     let mut last = None;

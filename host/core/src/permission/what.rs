@@ -1,10 +1,14 @@
-//! Which commands a rule is about.
+//! Which commands a rule is about, and with which arguments.
 
 use std::fmt;
 
+use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::command::Command;
+use super::answer::Answer;
+use super::condition::Condition;
+use crate::caller::Caller;
+use crate::command::{Audience, Command};
 use crate::name::{CommandName, PluginName, Tag};
 
 /// One item of a group's `what`.
@@ -18,6 +22,8 @@ pub enum Selector {
     Tag(String),
     /// `[plugin:x]`: commands of the plugin.
     Plugin(String),
+    /// `[audience:x]`: commands whose author had these callers in mind.
+    Audience(Audience),
     /// `!…`: takes away from the same group.
     Not(Box<Self>),
 }
@@ -35,12 +41,12 @@ pub enum SelectorError {
     #[error("invalid command: {0}")]
     Command(String),
     /// `[…]` that is not closed or of no known kind.
-    #[error("invalid group: {0} (known are [tag:NAME] and [plugin:NAME])")]
+    #[error("invalid group: {0} (known are [tag:NAME], [plugin:NAME] and [audience:open|user|admin|restricted])")]
     Bracket(String),
 }
 
 impl Selector {
-    /// Parses `*`, `name`, `[tag:x]`, `[plugin:x]`, each also with `!` before it.
+    /// Parses `*`, `name`, `[tag:x]`, `[plugin:x]`, `[audience:x]`, each also with `!` before it.
     ///
     /// # Errors
     /// Which part of the text is wrong.
@@ -64,6 +70,9 @@ impl Selector {
             return match inner.and_then(|inner| inner.split_once(':')) {
                 Some(("tag", tag)) if Tag::parse(tag).is_ok() => Ok(Self::Tag(tag.to_owned())),
                 Some(("plugin", name)) if PluginName::parse(name).is_ok() => Ok(Self::Plugin(name.to_owned())),
+                Some(("audience", name)) => {
+                    Audience::parse(name).map(Self::Audience).ok_or_else(|| SelectorError::Bracket(text.to_owned()))
+                }
                 _ => Err(SelectorError::Bracket(text.to_owned())),
             };
         }
@@ -73,12 +82,14 @@ impl Selector {
         }
     }
 
-    fn covers(&self, command: &Command) -> bool {
+    /// Whether the command is covered; what begins with `!` covers nothing.
+    pub fn covers(&self, command: &Command) -> bool {
         match self {
             Self::All => true,
             Self::Command(name) => command.name.as_str() == name,
-            Self::Tag(tag) => command.has_tag(tag),
+            Self::Tag(tag) => command.rule_tags.iter().any(|own| own.as_str() == tag),
             Self::Plugin(plugin) => command.origin.plugin().is_some_and(|own| own.as_str() == plugin),
+            Self::Audience(audience) => command.audience == *audience,
             Self::Not(_) => false,
         }
     }
@@ -91,8 +102,35 @@ impl fmt::Display for Selector {
             Self::Command(name) => formatter.write_str(name),
             Self::Tag(tag) => write!(formatter, "[tag:{tag}]"),
             Self::Plugin(plugin) => write!(formatter, "[plugin:{plugin}]"),
+            Self::Audience(audience) => write!(formatter, "[audience:{}]", audience.as_str()),
             Self::Not(inner) => write!(formatter, "!{inner}"),
         }
+    }
+}
+
+/// One item of a group's `what`, with what it demands of the arguments.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Item {
+    /// Which commands.
+    pub selector: Selector,
+    /// All of these must hold; none means any arguments.
+    pub conditions: Vec<Condition>,
+}
+
+impl From<Selector> for Item {
+    fn from(selector: Selector) -> Self {
+        Self { selector, conditions: Vec::new() }
+    }
+}
+
+impl Item {
+    pub(super) fn conditions_hold(
+        &self,
+        caller: &Caller,
+        command: &Command,
+        arguments: Option<&Map<String, Value>>,
+    ) -> Answer {
+        Answer::all(self.conditions.iter().map(|condition| condition.answer(caller, command, arguments)))
     }
 }
 
@@ -100,33 +138,46 @@ impl fmt::Display for Selector {
 /// only negative items cover nothing.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct What {
-    items: Vec<Selector>,
+    items: Vec<Item>,
 }
 
 impl What {
     /// Takes the items as written.
-    pub fn new(items: Vec<Selector>) -> Self {
+    pub fn new(items: Vec<Item>) -> Self {
         Self { items }
     }
 
+    /// Takes selectors that demand nothing of arguments.
+    pub fn of(selectors: impl IntoIterator<Item = Selector>) -> Self {
+        Self::new(selectors.into_iter().map(Item::from).collect())
+    }
+
     /// The items as written.
-    pub fn items(&self) -> &[Selector] {
+    pub fn items(&self) -> &[Item] {
         &self.items
     }
 
-    /// Whether the command is covered.
+    /// Whether an item takes the command away.
+    pub(super) fn excludes(&self, command: &Command) -> Option<&Item> {
+        self.items.iter().find(|item| matches!(&item.selector, Selector::Not(inner) if inner.covers(command)))
+    }
+
+    /// The items that cover the command, whatever they demand of the arguments.
+    pub(super) fn covering(&self, command: &Command) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(|item| item.selector.covers(command))
+    }
+
+    /// Whether the command is covered, for some arguments at least.
     pub fn covers(&self, command: &Command) -> bool {
-        let mut covered = false;
-        for item in &self.items {
-            if let Selector::Not(inner) = item {
-                if inner.covers(command) {
-                    return false;
-                }
-            } else {
-                covered = covered || item.covers(command);
-            }
+        self.excludes(command).is_none() && self.covering(command).next().is_some()
+    }
+
+    /// Whether the command with these arguments is covered; without arguments, whether it is for any or for some.
+    pub(super) fn answer(&self, caller: &Caller, command: &Command, arguments: Option<&Map<String, Value>>) -> Answer {
+        if self.excludes(command).is_some() {
+            return Answer::No;
         }
-        covered
+        Answer::any(self.covering(command).map(|item| item.conditions_hold(caller, command, arguments)))
     }
 }
 
@@ -144,9 +195,18 @@ mod tests {
             ("Status", "invalid command: Status"),
             ("get-roster", "invalid command: get-roster"),
             ("!!status", "double negation: !!status"),
-            ("[tag:logs", "invalid group: [tag:logs (known are [tag:NAME] and [plugin:NAME])"),
-            ("[tga:logs]", "invalid group: [tga:logs] (known are [tag:NAME] and [plugin:NAME])"),
-            ("[tag:*]", "invalid group: [tag:*] (known are [tag:NAME] and [plugin:NAME])"),
+            (
+                "[tag:logs",
+                "invalid group: [tag:logs (known are [tag:NAME], [plugin:NAME] and [audience:open|user|admin|restricted])",
+            ),
+            (
+                "[tga:logs]",
+                "invalid group: [tga:logs] (known are [tag:NAME], [plugin:NAME] and [audience:open|user|admin|restricted])",
+            ),
+            (
+                "[tag:*]",
+                "invalid group: [tag:*] (known are [tag:NAME], [plugin:NAME] and [audience:open|user|admin|restricted])",
+            ),
         ] {
             assert_eq!(Selector::parse(text).unwrap_err().to_string(), expected);
         }
@@ -154,7 +214,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_is_parsed_back(text in r"!?(\*|[a-z][a-z0-9_]{0,9}|\[(tag|plugin):[a-z][a-z0-9_-]{0,9}\])") {
+        fn what_is_printed_is_parsed_back(text in r"!?(\*|[a-z][a-z0-9_]{0,9}|\[(tag|plugin):[a-z][a-z0-9_-]{0,9}\]|\[audience:(open|user|admin|restricted)\])") {
             prop_assert_eq!(Selector::parse(&text).unwrap().to_string(), text);
         }
     }

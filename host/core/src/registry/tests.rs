@@ -32,6 +32,7 @@ fn batch(owner: &Origin, commands: &[(&str, u32)]) -> Vec<Registered> {
             summary: "x".to_owned(),
             description: String::new(),
             tags: vec![],
+            rule_tags: Vec::new(),
             audience: Audience::Open,
             effects: Effects::default(),
             input: Schema::input(json!({"type": "object"})).unwrap(),

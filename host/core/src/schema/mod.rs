@@ -5,6 +5,7 @@
 
 mod arguments;
 mod json;
+mod mask;
 mod text;
 
 use jsonschema::error::ValidationErrorKind;
@@ -15,6 +16,7 @@ use crate::error::ArgumentError;
 
 pub use arguments::{Arguments, DEPTH_MAX, Unread};
 pub use json::{JsonError, parse as parse_json};
+pub use mask::{MASK, mask};
 pub use text::{Pairs, TextError};
 
 /// Longest schema text, in bytes.
@@ -78,6 +80,11 @@ impl Schema {
     /// The named properties of an object schema, in declared order where the author's text had one.
     pub fn properties(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.json.get("properties").and_then(Value::as_object).into_iter().flatten()
+    }
+
+    /// Whether an object schema names this property.
+    pub fn has_property(&self, name: &str) -> bool {
+        self.json.get("properties").is_some_and(|properties| properties.get(name).is_some())
     }
 
     /// Holds a value against the schema.

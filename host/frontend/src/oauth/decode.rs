@@ -218,7 +218,10 @@ fn form_decoded(text: &str) -> String {
 /// Where the request came from; nothing for local ones.
 pub(super) fn address(request: &Request<Body>) -> Option<IpAddr> {
     match request.extensions().get::<Peer>() {
-        Some(Peer::Network(address)) => Some(address.ip()),
+        // A chain of proxies that leads nowhere is answered for by the proxy.
+        Some(Peer::Network { address, door, .. }) => {
+            Some(door.trusted_proxies.caller(address.ip(), request.headers()).unwrap_or(address.ip()))
+        }
         Some(Peer::Owner) | None => None,
     }
 }

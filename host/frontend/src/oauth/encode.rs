@@ -96,7 +96,7 @@ pub(super) fn unreadable(refusal: &FormRefusal) -> Response {
 pub(super) fn call_error(error: &CallError) -> Response {
     let (status, code) = match error {
         CallError::Unauthenticated { .. } => (StatusCode::UNAUTHORIZED, "invalid_token"),
-        CallError::Forbidden | CallError::UnknownCommand(_) => (StatusCode::FORBIDDEN, "insufficient_scope"),
+        CallError::Forbidden { .. } | CallError::UnknownCommand(_) => (StatusCode::FORBIDDEN, "insufficient_scope"),
         _ => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
     };
     let mut response = json(status, error_body(code, &error.detail()));

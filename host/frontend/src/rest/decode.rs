@@ -1,5 +1,6 @@
 //! From an HTTP request to what the dispatcher takes. Everything here is outside text: nothing panics, all is bounded.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -17,9 +18,9 @@ use muster_core::name::FrontendName;
 use muster_core::permission::CONSOLE;
 use muster_core::schema::Unread;
 
+use super::REST;
 use super::encode::Refusal;
-use super::{REST, peer};
-use crate::listen::Peer;
+use crate::listen::{BrokenChain, Peer};
 
 /// The interface's name for a local caller who presents a credential, and so wants to be an account.
 const CLI: &str = "cli";
@@ -59,22 +60,33 @@ impl Target {
         Ok(Self { name, version, safe })
     }
 
-    pub(super) fn head(self, request: &Request<Body>, request_id: RequestId) -> Head {
-        let (credential, source) = caller(request, request_id);
-        Head { source, credential, name: self.name, version: self.version, safe: self.safe }
+    pub(super) fn head(self, request: &Request<Body>, request_id: RequestId) -> Result<Head, Refusal> {
+        let (credential, source) = caller(request, request_id)?;
+        Ok(Head { source, credential, name: self.name, version: self.version, safe: self.safe })
     }
 }
 
-/// Who says to be calling, and from where.
-pub(super) fn caller(request: &Request<Body>, request_id: RequestId) -> (Credential, Source) {
+/// Who says to be calling, and from where. What the `Authorization` header says goes before a certificate: who sends
+/// both wants to be the former, as a proxy with a certificate of its own does for its users.
+pub(super) fn caller(request: &Request<Body>, request_id: RequestId) -> Result<(Credential, Source), Refusal> {
     let credential = credential(request.headers());
-    let (credential, via, address) = match (peer(request), credential) {
-        (Some(Peer::Owner), Credential::Absent) => (Credential::Console, CONSOLE, None),
-        (Some(Peer::Owner), credential) => (credential, CLI, None),
-        (Some(Peer::Network(address)), credential) => (credential, REST, Some(address.ip())),
-        (None, credential) => (credential, REST, None),
-    };
-    (credential, Source { via: FrontendName(via), tag: None, address, request_id })
+    let source = |via, tag, address| Source { via: FrontendName(via), tag, address, request_id };
+    Ok(match (request.extensions().get::<Peer>(), credential) {
+        (Some(Peer::Owner), Credential::Absent) => (Credential::Console, source(CONSOLE, None, None)),
+        (Some(Peer::Owner), credential) => (credential, source(CLI, None, None)),
+        (Some(Peer::Network { address, account, door }), credential) => {
+            let address = door.trusted_proxies.caller(address.ip(), request.headers()).map_err(|BrokenChain| {
+                let text = "X-Forwarded-For, as a trusted proxy passed it on, does not lead to an address";
+                Refusal::Call(CallError::Malformed(text.to_owned()))
+            })?;
+            let credential = match (credential, account) {
+                (Credential::Absent, Some(account)) => Credential::Certificate(Arc::clone(account)),
+                (credential, _) => credential,
+            };
+            (credential, source(REST, door.tag.clone(), Some(address)))
+        }
+        (None, credential) => (credential, source(REST, None, None)),
+    })
 }
 
 /// What the `Authorization` header has (RFC 9110 §11.6.2, RFC 7617, RFC 6750 §2.1). Anything presented and not understood is

@@ -2,21 +2,20 @@
 //! the failure's stable code.
 
 use axum::body::Body;
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER as RETRY_AFTER_HEADER, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use muster_core::caller::RequestId;
-use muster_core::dispatch::Outcome;
+use muster_core::dispatch::{Listed, Outcome};
 use muster_core::error::CallError;
 use muster_core::name::Tag;
-use muster_core::registry::Registered;
+use muster_core::rate::Standing;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 use super::decode::Wanted;
-use super::{RETRY_AFTER, status};
+use super::status;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const COMMAND_VERSION: HeaderName = HeaderName::from_static("x-command-version");
@@ -122,11 +121,30 @@ pub(super) fn result(outcome: Outcome, wanted: Wanted, version: u32, request_id:
     response
 }
 
+/// Says where the caller stands with rate limits (draft-ietf-httpapi-ratelimit-headers-10): calls a full bucket holds
+/// and the seconds it takes to fill, calls left and the seconds until there is one more.
+pub(super) fn standings(response: &mut Response, rates: &[Standing]) {
+    let list = |item: &dyn Fn(&Standing) -> String| rates.iter().map(item).collect::<Vec<_>>().join(", ");
+    let policy = list(&|rate| format!("\"{}\";q={};w={}", rate.name, rate.burst, rate.window_s));
+    let left = list(&|rate| {
+        let seconds = rate.retry_after.as_millis().div_ceil(1000);
+        format!("\"{}\";r={};t={seconds}", rate.name, rate.remaining)
+    });
+    // Names of limits are visible ASCII by construction.
+    for (name, value) in [("ratelimit-policy", policy), ("ratelimit", left)] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+}
+
 /// What the caller may call, one entry for each name with all its versions.
-pub(super) fn listing(commands: &[Arc<Registered>], request_id: &RequestId) -> Response {
+pub(super) fn listing(commands: &[Listed], request_id: &RequestId) -> Response {
+    let name = |listed: &Listed| listed.registered.command.name.clone();
     let mut entries: Vec<Value> = Vec::new();
-    for versions in commands.chunk_by(|one, other| one.command.name == other.command.name) {
-        let Some(latest) = versions.first().map(|registered| &registered.command) else { continue };
+    for versions in commands.chunk_by(|one, other| name(one) == name(other)) {
+        let Some(listed) = versions.first() else { continue };
+        let latest = &listed.registered.command;
         entries.push(json!({
             "name": latest.name.as_str(),
             "href": format!("/api/{}", latest.name),
@@ -134,7 +152,8 @@ pub(super) fn listing(commands: &[Arc<Registered>], request_id: &RequestId) -> R
             "tags": latest.tags.iter().map(Tag::as_str).collect::<Vec<_>>(),
             "audience": latest.audience.as_str(),
             "effects": latest.effects.names(),
-            "versions": versions.iter().rev().map(|registered| registered.command.version).collect::<Vec<_>>(),
+            "versions": versions.iter().rev().map(|listed| listed.registered.command.version).collect::<Vec<_>>(),
+            "only_where": listed.only_where,
             "deprecated": latest.deprecated,
             "origin": latest.origin.to_string(),
         }));
@@ -163,14 +182,19 @@ pub(super) fn refusal(refusal: &Refusal, request_id: &RequestId) -> Response {
         problem.insert("errors".to_owned(), errors.collect());
     }
     let mut response = response(status, PROBLEM, problem.to_string(), request_id);
+    if let Refusal::Call(CallError::RateLimited { standing }) = refusal {
+        standings(&mut response, std::slice::from_ref(standing));
+    }
     let headers = response.headers_mut();
+    if let Refusal::Call(error) = refusal
+        && let Some(seconds) = error.retry_after_s()
+    {
+        headers.insert(RETRY_AFTER, seconds.into());
+    }
     match refusal {
         Refusal::Call(CallError::Unauthenticated { .. }) => {
             let challenge = HeaderValue::from_static("Basic realm=\"muster\", charset=\"UTF-8\"");
             headers.insert(WWW_AUTHENTICATE, challenge);
-        }
-        Refusal::Call(CallError::TooManyCalls | CallError::Unavailable(_)) => {
-            headers.insert(RETRY_AFTER_HEADER, RETRY_AFTER.as_secs().into());
         }
         Refusal::Call(CallError::NotReadOnly) => {
             headers.insert(ALLOW, HeaderValue::from_static("POST, OPTIONS"));

@@ -7,7 +7,6 @@ mod decode;
 mod encode;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,12 +15,11 @@ use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
 use axum::routing::any;
 use muster_core::caller::RequestId;
-use muster_core::dispatch::Dispatcher;
+use muster_core::dispatch::{Admitted, Dispatcher};
 use muster_core::error::CallError;
 
 pub use encode::Refusal;
 
-use crate::listen::Peer;
 use crate::request_id::RequestIds;
 use decode::Target;
 
@@ -75,10 +73,10 @@ async fn list(State(rest): State<Rest>, request: Request<Body>) -> Response {
         Method::GET | Method::HEAD if request.uri().query().is_some() => {
             Err(Refusal::Call(CallError::Malformed("the list of commands takes no arguments".to_owned())))
         }
-        Method::GET | Method::HEAD => {
-            let (credential, source) = decode::caller(&request, request_id.clone());
-            rest.dispatcher.list(credential, source).await.map_err(Refusal::Call)
-        }
+        Method::GET | Method::HEAD => match decode::caller(&request, request_id.clone()) {
+            Ok((credential, source)) => rest.dispatcher.list(credential, source).await.map_err(Refusal::Call),
+            Err(refusal) => Err(refusal),
+        },
         _ => Err(Refusal::Method { allow: "GET, HEAD, OPTIONS" }),
     };
     match result {
@@ -99,8 +97,9 @@ async fn call(State(rest): State<Rest>, request: Request<Body>) -> Response {
     }
 }
 
+/// Answers a call; what the answer says of rate limits stands on failures as well.
 async fn answer(rest: &Rest, request: Request<Body>, request_id: &RequestId) -> Result<Response, Refusal> {
-    let head = Target::of(&request).map(|target| target.head(&request, request_id.clone()));
+    let head = Target::of(&request).and_then(|target| target.head(&request, request_id.clone()));
     let admitted = match head {
         Ok(head) => rest.dispatcher.admit(head).await.map_err(Refusal::Call),
         Err(refusal) => Err(refusal),
@@ -112,6 +111,22 @@ async fn answer(rest: &Rest, request: Request<Body>, request_id: &RequestId) -> 
             return Err(refusal);
         }
     };
+    let rates = admitted.rates().to_vec();
+    let result = run(rest, admitted, request, request_id).await;
+    if rates.is_empty() {
+        return result;
+    }
+    let mut response = result.unwrap_or_else(|refusal| encode::refusal(&refusal, request_id));
+    encode::standings(&mut response, &rates);
+    Ok(response)
+}
+
+async fn run(
+    rest: &Rest,
+    admitted: Admitted,
+    request: Request<Body>,
+    request_id: &RequestId,
+) -> Result<Response, Refusal> {
     let wanted = decode::wanted(&request, admitted.command())?;
     let bytes_max = admitted.command().input_bytes_max.unwrap_or(rest.body_bytes_max).max(rest.body_bytes_max);
     let reading = decode::arguments(request, bytes_max);
@@ -124,29 +139,23 @@ async fn answer(rest: &Rest, request: Request<Body>, request_id: &RequestId) -> 
     Ok(encode::result(outcome, wanted, version, request_id))
 }
 
-/// How long a client should wait before it tries again, where trying again makes sense.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
 /// The status of each kind of failure. Written out, so that a new kind must be thought about.
 fn status(error: &CallError) -> StatusCode {
     match error {
         CallError::Malformed(_) | CallError::InvalidArguments(_) => StatusCode::BAD_REQUEST,
         CallError::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
-        CallError::Forbidden | CallError::Denied(_) => StatusCode::FORBIDDEN,
+        CallError::Forbidden { .. } | CallError::Denied(_) => StatusCode::FORBIDDEN,
         CallError::UnknownCommand(_) | CallError::NotFound(_) => StatusCode::NOT_FOUND,
         CallError::NotReadOnly => StatusCode::METHOD_NOT_ALLOWED,
         CallError::Conflict(_) => StatusCode::CONFLICT,
         CallError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         CallError::Failed(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        CallError::TooManyCalls => StatusCode::TOO_MANY_REQUESTS,
+        CallError::TooManyCalls | CallError::Throttled { .. } | CallError::RateLimited { .. } => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         CallError::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         CallError::PluginFault { .. } => StatusCode::BAD_GATEWAY,
         CallError::Unavailable(_) | CallError::LimitExceeded { .. } => StatusCode::SERVICE_UNAVAILABLE,
         CallError::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
     }
-}
-
-/// Where the peer of a request is; every connection has one.
-fn peer(request: &Request<Body>) -> Option<Peer> {
-    request.extensions().get::<Peer>().copied()
 }

@@ -42,12 +42,22 @@ pub(super) fn run(client: &Client, call: Call, format: Format) -> Result<(), Cli
     if words.iter().any(|word| word == "--help" || word == "-h") {
         return help::one(client, &command, format);
     }
-    let needs_schema = words.iter().any(|word| !word.starts_with('{') && word != "-");
-    let schema = if needs_schema { schema(client, &command, call.api_version)? } else { None };
-    let arguments = arguments(words, schema.as_ref())?;
+    let arguments = arguments_of(client, &command, call.api_version, words)?;
     let result = client.call(&command, call.api_version, &Value::Object(arguments))?;
     output::value(&result, format);
     Ok(())
+}
+
+/// Makes the arguments of a command from words.
+pub(super) fn arguments_of(
+    client: &Client,
+    command: &str,
+    version: Option<u32>,
+    words: Vec<String>,
+) -> Result<Map<String, Value>, CliError> {
+    let needs_schema = words.iter().any(|word| !word.starts_with('{') && word != "-");
+    let schema = if needs_schema { schema(client, command, version)? } else { None };
+    arguments(words, schema.as_ref())
 }
 
 /// The schema of the command's arguments; nothing where the caller may not see it, which the call itself will tell.

@@ -1,6 +1,7 @@
 //! A client of a host's ReST interface, over the local socket or TCP.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,10 +10,15 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+
+use super::trust;
 
 /// Longest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
@@ -60,7 +66,12 @@ impl std::fmt::Display for Problem {
 #[derive(Debug)]
 enum Target {
     Local(PathBuf),
-    Remote(String),
+    Remote {
+        /// `HOST:PORT`.
+        address: String,
+        /// The host, and whom to believe that it is it; nothing for plain HTTP.
+        tls: Option<(ServerName<'static>, Arc<ClientConfig>)>,
+    },
 }
 
 /// A host to talk to.
@@ -94,6 +105,7 @@ impl Client {
         Self { target: Target::Local(socket), authorization: credential.map(Credential::header) }
     }
 
+<<<<<<< HEAD
     /// The host at a URL.
     pub(super) fn remote(url: &str, credential: Option<Credential>) -> Result<Self, String> {
         let uri: Uri = url.parse().map_err(|_| format!("`{url}` is not a URL, such as http://127.0.0.1:5280"))?;
@@ -103,13 +115,33 @@ impl Client {
             _ => return Err(format!("`{url}` is not a URL, such as http://127.0.0.1:5280")),
         };
         Ok(Self { target: Target::Remote(address), authorization: credential.map(Credential::header) })
+=======
+    /// The host at a URL; `ca`: a file with the authorities to trust instead of this machine's.
+    pub(super) fn remote(url: &str, ca: Option<&Path>, credential: Credential) -> Result<Self, String> {
+        let misfit = || format!("`{url}` is not a URL, such as http://127.0.0.1:5280");
+        let uri: Uri = url.parse().map_err(|_| misfit())?;
+        let host = uri.host().ok_or_else(misfit)?;
+        let target = match uri.scheme_str() {
+            Some("http") if ca.is_some() => return Err("--ca means nothing without https".to_owned()),
+            Some("http") => Target::Remote { address: format!("{host}:{}", uri.port_u16().unwrap_or(80)), tls: None },
+            Some("https") => {
+                // The URL has an IPv6 address in brackets, a certificate has it without.
+                let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|_| misfit())?;
+                let address = format!("{host}:{}", uri.port_u16().unwrap_or(443));
+                Target::Remote { address, tls: Some((name, trust::client_config(ca)?)) }
+            }
+            _ => return Err(misfit()),
+        };
+        Ok(Self { target, authorization: basic(credential) })
+>>>>>>> main
     }
 
     /// What to call the host in texts for people.
     pub(super) fn name(&self) -> String {
         match &self.target {
             Target::Local(_) => "http://HOST:5280".to_owned(),
-            Target::Remote(address) => format!("http://{address}"),
+            Target::Remote { address, tls: None } => format!("http://{address}"),
+            Target::Remote { address, tls: Some(_) } => format!("https://{address}"),
         }
     }
 
@@ -144,10 +176,19 @@ impl Client {
                     })?;
                     self.exchange(stream, "localhost", path, body).await
                 }
-                Target::Remote(address) => {
+                Target::Remote { address, tls } => {
                     let stream = TcpStream::connect(address)
                         .await
                         .map_err(|error| ClientError::Unreachable(format!("no host answers at {address} ({error})")))?;
+                    let Some((name, config)) = tls else {
+                        return self.exchange(stream, address, path, body).await;
+                    };
+                    let connector = TlsConnector::from(Arc::clone(config));
+                    let stream = connector.connect(name.clone(), stream).await.map_err(|error| {
+                        ClientError::Unreachable(format!(
+                            "{address} is not trusted ({error}); --ca FILE names who vouches for it"
+                        ))
+                    })?;
                     self.exchange(stream, address, path, body).await
                 }
             }

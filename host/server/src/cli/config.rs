@@ -1,11 +1,12 @@
-//! `muster config check`: reads a configuration file as `serve` would.
+//! `muster config …`: reads a configuration file as `serve` would, and has the running host read it again.
 
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::CliError;
+use super::client::Client;
 use super::output::{self, Format};
 use crate::config::Config;
 use crate::serve::CONFIG;
@@ -17,14 +18,71 @@ pub(super) enum Action {
         /// The file; without, muster.yaml in the data directory
         file: Option<PathBuf>,
     },
+    /// Have the running host read its configuration file again
+    Reload {
+        /// Only tell what would change, and for whom
+        #[arg(long)]
+        dry_run: bool,
+        /// Take rules too under which nobody could reload the configuration who can now
+        #[arg(long)]
+        force: bool,
+    },
 }
 
-pub(super) fn run(data: &Path, action: &Action, format: Format) -> Result<(), CliError> {
-    let Action::Check { file } = action;
-    let file = file.clone().unwrap_or_else(|| data.join(CONFIG));
-    let config = Config::read(&file).map_err(CliError::Failed)?;
-    let groups: Vec<_> = config.permissions.groups().iter().map(|group| group.name.clone()).collect();
+pub(super) fn run(
+    client: impl FnOnce() -> Result<Client, CliError>,
+    data: &Path,
+    action: &Action,
+    format: Format,
+) -> Result<(), CliError> {
+    match action {
+        Action::Check { file } => check(&file.clone().unwrap_or_else(|| data.join(CONFIG)), format),
+        Action::Reload { dry_run: true, .. } => changes(&client()?, format),
+        Action::Reload { force, .. } => {
+            let arguments = if *force { json!({ "force": true }) } else { json!({}) };
+            let result = client()?.call("reload_config", None, &arguments)?;
+            output::line("the configuration was read again", &result, format);
+            Ok(())
+        }
+    }
+}
+
+fn check(file: &Path, format: Format) -> Result<(), CliError> {
+    let config = Config::read(file).map_err(CliError::Failed)?;
+    let groups: Vec<_> = config.permissions.groups().iter().map(|group| &*group.name).collect();
     let line = format!("{}: no mistakes; rule groups: {}", file.display(), groups.join(", "));
     output::line(&line, &json!({ "file": file.display().to_string(), "groups": groups }), format);
+    Ok(())
+}
+
+/// What the file would change for whom: a line for each caller.
+fn changes(client: &Client, format: Format) -> Result<(), CliError> {
+    let found = client.call("permissions_changes", None, &json!({}))?;
+    if format == Format::Json {
+        output::value(&found, format);
+        return Ok(());
+    }
+    let list = |value: &Value, key: &str| -> Vec<Value> {
+        value.get(key).and_then(Value::as_array).cloned().unwrap_or_default()
+    };
+    let words = |change: &Value, key: &str| -> String {
+        list(change, key).iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+    };
+    let changes = list(&found, "changes");
+    if changes.is_empty() {
+        output::line("the file changes nobody's rights", &Value::Null, format);
+    }
+    for change in &changes {
+        let caller = change.get("caller").and_then(Value::as_str).unwrap_or_default();
+        let parts = [("gained", "gains"), ("lost", "loses"), ("changed", "may with other arguments than before")];
+        let parts = parts.iter().map(|(key, verb)| (words(change, key), verb)).filter(|(words, _)| !words.is_empty());
+        let text = parts.map(|(words, verb)| format!("{verb} {words}")).collect::<Vec<_>>().join("; ");
+        output::line(&format!("{caller}: {text}"), &Value::Null, format);
+    }
+    let out = words(&found, "locked_out");
+    if !out.is_empty() {
+        let text = format!("reload_config would be taken from {out}; the host refuses that without --force");
+        output::line(&text, &Value::Null, format);
+    }
     Ok(())
 }

@@ -9,8 +9,13 @@ mod config;
 mod help;
 mod key;
 mod output;
+mod permissions;
 mod plugin;
+<<<<<<< HEAD
 mod token;
+=======
+mod trust;
+>>>>>>> main
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -49,9 +54,12 @@ struct Connection {
     /// Data directory of a host on this machine
     #[arg(long, global = true, value_name = "DIR", env = "MUSTER_DATA", default_value = "muster-data")]
     data: PathBuf,
-    /// Address of a host elsewhere: http://HOST:PORT
+    /// Address of a host elsewhere: http://HOST:PORT or https://HOST:PORT
     #[arg(long, global = true, value_name = "URL", env = "MUSTER_URL")]
     url: Option<String>,
+    /// Certificates (PEM) of the authorities to trust at an https address, instead of this machine's
+    #[arg(long, global = true, value_name = "FILE", env = "MUSTER_CA")]
+    ca: Option<PathBuf>,
     /// Account to call as; its password is read from `MUSTER_PASSWORD`, or asked for
     #[arg(long, global = true, value_name = "USER@HOST", env = "MUSTER_USER")]
     user: Option<String>,
@@ -78,6 +86,7 @@ enum Action {
     /// Add, list and remove accounts
     #[command(subcommand)]
     Account(account::Account),
+<<<<<<< HEAD
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Key(key::Key),
@@ -88,6 +97,12 @@ enum Action {
     #[command(subcommand)]
     Client(clients::OAuthClient),
     /// Check the configuration file
+=======
+    /// Ask who may call what, and why
+    #[command(subcommand)]
+    Permissions(permissions::Action),
+    /// Check and reload the configuration file
+>>>>>>> main
     #[command(subcommand)]
     Config(config::Action),
     /// Print the completion script of a shell
@@ -183,10 +198,15 @@ fn run(cli: Cli, format: Format) -> Result<(), CliError> {
         Action::Help(help) => help::run(&client(&connection)?, &help, format),
         Action::Plugin(action) => plugin::run(|| client(&connection), action, format),
         Action::Account(action) => account::run(&client(&connection)?, action, format),
+<<<<<<< HEAD
         Action::Key(action) => key::run(&client(&connection)?, action, format),
         Action::Token(action) => token::run(&client(&connection)?, action, format),
         Action::Client(action) => clients::run(&client(&connection)?, action, format),
         Action::Config(action) => config::run(&connection.data, &action, format),
+=======
+        Action::Permissions(action) => permissions::run(&client(&connection)?, action, format),
+        Action::Config(action) => config::run(|| client(&connection), &connection.data, &action, format),
+>>>>>>> main
         Action::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "muster", &mut std::io::stdout());
             Ok(())
@@ -201,7 +221,7 @@ fn client(connection: &Connection) -> Result<Client, CliError> {
         Some(user) => Some(Credential::Basic(user.clone(), account::password_of(user)?)),
     };
     match &connection.url {
-        Some(url) => Client::remote(url, credential).map_err(CliError::Usage),
+        Some(url) => Client::remote(url, connection.ca.as_deref(), credential).map_err(CliError::Usage),
         None => Ok(Client::local(connection.data.join(crate::serve::SOCKET), credential)),
     }
 }

@@ -1,27 +1,30 @@
 //! `muster.yaml`, in two stages: as written (YAML with positions) and as meant ([`Config`]). Everything is checked
 //! before anything is opened; an unknown key or a value of the wrong kind is an error.
 
+mod listen;
 mod oauth;
 mod permissions;
+mod rates;
 mod yaml;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use muster_builtin::LOG_LEVELS;
-use muster_core::permission::Permissions;
+use muster_core::permission::{self, Names, Permissions};
+use muster_core::rate::Rate;
 use muster_wasm::{Limits, MEMORY_BYTES_CEILING};
 
+pub use listen::Listener;
 pub use oauth::OAuth;
+pub(crate) use permissions::INTERFACES;
 pub use yaml::ConfigError;
 use yaml::Node;
 
 /// The address without configuration.
 const LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 5280));
-const KEYS: [&str; 9] =
-    ["listen", "hosts", "loglevel", "limits", "plugins_available", "oauth", "acl", "access_rules", "api_permissions"];
+const KEYS: [&str; 7] = ["listen", "hosts", "loglevel", "limits", "rate_limits", "plugins_available", "oauth"];
 const LIMITS: [&str; 9] = [
     "body_bytes_max",
     "call_deadline_ms",
@@ -38,7 +41,7 @@ const LIMITS: [&str; 9] = [
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where ReST is served.
-    pub listen: SocketAddr,
+    pub listen: Vec<Listener>,
     /// Hosts accounts can be at.
     pub hosts: Vec<String>,
     /// One of [`LOG_LEVELS`].
@@ -53,6 +56,8 @@ pub struct Config {
     pub drain_deadline: Duration,
     /// Bounds on plugins.
     pub limits: Limits,
+    /// How often callers may call.
+    pub rates: Vec<Rate>,
     /// Where components lie ready to be installed by name; `available` in the data directory without.
     pub plugins_available: Option<PathBuf>,
     /// What is decided about tokens.
@@ -63,18 +68,20 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
+        let hosts = vec!["localhost".to_owned()];
         Self {
-            listen: LISTEN,
-            hosts: vec!["localhost".to_owned()],
+            listen: vec![Listener::plain(LISTEN)],
+            permissions: Permissions::with_default_groups(Names::default()).at_hosts(&hosts),
+            hosts,
             log_level: "info".to_owned(),
             body_bytes_max: 1 << 20,
             call_deadline: Duration::from_secs(30),
             connections_max: 10_000,
             drain_deadline: Duration::from_secs(30),
             limits: Limits::default(),
+            rates: Vec::new(),
             plugins_available: None,
             oauth: OAuth::default(),
-            permissions: Permissions::with_default_groups(BTreeMap::new(), BTreeMap::new()),
         }
     }
 }
@@ -103,42 +110,27 @@ impl Config {
 
     fn from_root(root: &Node<'_>) -> Result<Self, ConfigError> {
         let mut config = Self::default();
-        let (mut acls, mut access_rules, mut groups) = (BTreeMap::new(), BTreeMap::new(), None);
         for member in root.members("a map of settings")? {
             let node = root.below(member.key, member.value);
             match member.key {
-                "listen" => config.listen = address(&node)?,
+                "listen" => config.listen = listen::listeners(&node)?,
                 "hosts" => config.hosts = hosts(&node)?,
                 "loglevel" => config.log_level = log_level(&node)?,
                 "limits" => limits(&node, &mut config)?,
+                "rate_limits" => config.rates = rates::rates(&node)?,
                 "plugins_available" => config.plugins_available = Some(node.text("a directory")?.into()),
                 "oauth" => config.oauth = oauth::section(&node)?,
-                "acl" => {
-                    for named in node.members("a map of ACLs")? {
-                        acls.insert(named.key.to_owned(), permissions::acl(&node.below(named.key, named.value))?);
-                    }
+                key if permission::KEYS.contains(&key) => {}
+                other => {
+                    let known = [&KEYS[..], &permission::KEYS].concat();
+                    return Err(root.at(member.key_node).unknown("key", other, &known));
                 }
-                "access_rules" => {
-                    for named in node.members("a map of access rules")? {
-                        let rule = permissions::access_rule(&node.below(named.key, named.value))?;
-                        access_rules.insert(named.key.to_owned(), rule);
-                    }
-                }
-                "api_permissions" => groups = Some(permissions::groups(&node)?),
-                other => return Err(root.at(member.key_node).unknown("key", other, &KEYS)),
             }
         }
-        config.permissions = match groups {
-            Some(groups) => Permissions::new(groups, acls, access_rules),
-            None => Permissions::with_default_groups(acls, access_rules),
-        };
+        // Behind the loop: what hosts there are is known only now.
+        config.permissions = permissions::rules(root, &config.hosts)?;
         Ok(config)
     }
-}
-
-fn address(node: &Node<'_>) -> Result<SocketAddr, ConfigError> {
-    let text = node.text("an address and a port, such as 127.0.0.1:5280")?;
-    text.parse().map_err(|_| node.error(format!("`{text}` is not an address and a port, such as 127.0.0.1:5280")))
 }
 
 fn hosts(node: &Node<'_>) -> Result<Vec<String>, ConfigError> {

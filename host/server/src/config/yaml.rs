@@ -1,8 +1,12 @@
 //! YAML with positions: every mistake is reported with file, line, column, the path to it, and what was expected.
 #![expect(clippy::wildcard_enum_match_arm, reason = "the enums matched here are of a foreign crate and grow")]
 
+use std::path::{Path as FilePath, PathBuf};
+
+use muster_core::permission::RuleError;
 use muster_core::suggest;
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 /// A mistake in the configuration file.
@@ -102,11 +106,53 @@ impl<'a> Node<'a> {
 
     /// A word that is not known here; `kind` says what it should have been.
     pub(super) fn unknown(&self, kind: &str, word: &str, known: &[&str]) -> ConfigError {
-        let list = known.join(", ");
-        self.error(match suggest::closest(word, known.iter().copied()) {
-            Some(close) => format!("unknown {kind} `{word}`; did you mean `{close}`? Known are {list}"),
-            None => format!("unknown {kind} `{word}`; known are {list}"),
+        self.error(suggest::unknown(kind, word, known.iter().copied()))
+    }
+
+    /// What stands here, without its positions.
+    pub(super) fn to_value(&self) -> Result<Value, ConfigError> {
+        Ok(match &self.yaml.data {
+            YamlData::Value(Scalar::Null) => Value::Null,
+            YamlData::Value(Scalar::Boolean(truth)) => Value::Bool(*truth),
+            YamlData::Value(Scalar::Integer(number)) => Value::from(*number),
+            YamlData::Value(Scalar::FloatingPoint(number)) => Value::from(number.into_inner()),
+            YamlData::Value(Scalar::String(text)) => Value::from(text.as_ref()),
+            YamlData::Sequence(_) => {
+                Value::Array(self.one_or_many().iter().map(Self::to_value).collect::<Result<_, _>>()?)
+            }
+            YamlData::Mapping(_) => Value::Object(
+                self.members("a map")?
+                    .iter()
+                    .map(|member| Ok((member.key.to_owned(), self.below(member.key, member.value).to_value()?)))
+                    .collect::<Result<Map<_, _>, ConfigError>>()?,
+            ),
+            _ => return Err(self.expected("a value")),
         })
+    }
+
+    /// The place of a mistake in rules that were read from this node's values.
+    pub(super) fn rule_error(&self, error: &RuleError) -> ConfigError {
+        let steps: Vec<&str> = error.pointer.split('/').skip(1).collect();
+        self.rule_error_below(&steps, error)
+    }
+
+    fn rule_error_below(&self, steps: &[&str], error: &RuleError) -> ConfigError {
+        let Some((step, rest)) = steps.split_first() else { return self.error(error.text.clone()) };
+        let step = step.replace("~1", "/").replace("~0", "~");
+        if let YamlData::Sequence(items) = &self.yaml.data {
+            let item = step.parse::<usize>().ok().and_then(|index| items.get(index));
+            return self.at(item.unwrap_or(self.yaml)).rule_error_below(rest, error);
+        }
+        let members = self.members("a map").unwrap_or_default();
+        match members.iter().find(|member| member.key == step) {
+            Some(member) if error.at_key && rest.is_empty() => self.at(member.key_node).error(error.text.clone()),
+            Some(member) => self.below(member.key, member.value).rule_error_below(rest, error),
+            None => self.error(error.text.clone()),
+        }
+    }
+
+    pub(super) fn is_map(&self) -> bool {
+        matches!(self.yaml.data, YamlData::Mapping(_))
     }
 
     pub(super) fn is_null(&self) -> bool {
@@ -127,6 +173,12 @@ impl<'a> Node<'a> {
     /// The text here.
     pub(super) fn text(&self, expected: &str) -> Result<String, ConfigError> {
         self.scalar().ok_or_else(|| self.expected(expected))
+    }
+
+    /// The path here; a relative one is seen from the folder this file is in.
+    pub(super) fn path(&self, expected: &str) -> Result<PathBuf, ConfigError> {
+        let folder = FilePath::new(self.file).parent().unwrap_or(FilePath::new(""));
+        Ok(folder.join(self.text(expected)?))
     }
 
     /// The whole number here, from `least` to `most`.
@@ -160,9 +212,5 @@ impl<'a> Node<'a> {
             }
             _ => vec![*self],
         }
-    }
-
-    pub(super) fn is_map(&self) -> bool {
-        matches!(self.yaml.data, YamlData::Mapping(_))
     }
 }

@@ -41,10 +41,14 @@ fn to_guest(error: HostError) -> CallError {
         HostError::Malformed(_) => CallError::InvalidArgument(ArgumentError { pointer: String::new(), message: text }),
         HostError::NotFound(_) | HostError::UnknownCommand(_) => CallError::NotFound(text),
         HostError::Conflict(_) => CallError::Conflict(text),
-        HostError::Unauthenticated { .. } | HostError::Forbidden | HostError::Denied(_) | HostError::NotReadOnly => {
-            CallError::Denied(text)
-        }
-        HostError::Unavailable(_) | HostError::TooManyCalls => CallError::Unavailable(text),
+        HostError::Unauthenticated { .. }
+        | HostError::Forbidden { .. }
+        | HostError::Denied(_)
+        | HostError::NotReadOnly => CallError::Denied(text),
+        HostError::Unavailable(_)
+        | HostError::TooManyCalls
+        | HostError::Throttled { .. }
+        | HostError::RateLimited { .. } => CallError::Unavailable(text),
         HostError::TooLarge { .. }
         | HostError::Failed(_)
         | HostError::LimitExceeded { .. }

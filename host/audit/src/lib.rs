@@ -1,0 +1,183 @@
+//! [`Audit`] in files: one JSON line per record, each with the hash of the line before it.
+//!
+//! Terms: a **line** has a number (`seq`, from 1, without gaps) and `prev`, the SHA-256 of the bytes of the line before
+//! (of nothing: zeros). The **head** is the newest line's number and hash. Changing, removing, inserting or swapping
+//! lines breaks the chain at a place [`verify`] names. What a chain cannot show, that its end was cut off, the **anchor**
+//! shows: the head, kept in the host's store, at least every second and after what it speaks of was synced.
+//!
+//! The files are for their owner alone (folder 0700, files 0600). Whoever is that owner, or root, can replace files and
+//! anchor together; who wants to be sure of that as well keeps heads elsewhere (`audit_verify` tells them).
+//!
+//! In reading order: [`chain`] (lines and hashes), [`line`] (from a record to JSON), [`files`] (names, rotation),
+//! [`writer`] (the thread that writes), [`verify`], [`search`].
+
+mod chain;
+mod files;
+mod line;
+mod search;
+mod verify;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+
+use muster_core::BoxFuture;
+use muster_core::audit::{Audit, Page, Query, Record, Verification};
+use muster_core::clock::Clock;
+use muster_core::error::CallError;
+use muster_core::storage::Storage;
+use tokio::sync::oneshot;
+
+pub use chain::Head;
+pub use verify::verify;
+
+/// Most records waiting to be written; who comes then waits.
+const RECORDS_WAITING_MAX: usize = 16 * 1024;
+
+/// How records are kept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Options {
+    /// Length at which a file is followed by another, in bytes.
+    pub file_bytes_max: u64,
+    /// Files kept; the oldest goes when there are more.
+    pub files_max: usize,
+    /// Whether arguments are recorded, masked.
+    pub arguments: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { file_bytes_max: 64 << 20, files_max: 32, arguments: true }
+    }
+}
+
+/// The record of calls in a folder.
+#[derive(Debug)]
+pub struct FileAudit {
+    folder: PathBuf,
+    waiting: mpsc::SyncSender<Message>,
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What both sides of the queue see.
+#[derive(Debug, Default)]
+struct Shared {
+    /// Whether the disk does not take what is to be written.
+    failing: AtomicBool,
+    /// Whether the writer should give up instead of trying again.
+    giving_up: AtomicBool,
+}
+
+#[derive(Debug)]
+enum Message {
+    Record(Record),
+    Durably(Record, oneshot::Sender<()>),
+    /// Write and anchor everything, then tell where the chain begins and ends.
+    Settle(oneshot::Sender<chain::Anchor>),
+    Stop,
+}
+
+impl FileAudit {
+    /// Continues the chain in `folder`, which is made if needed, and heals what a crash left: a line that was not
+    /// written to its end is taken away, and a record says so. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// A sentence for the operator when the folder or the store cannot be used.
+    pub async fn open(
+        folder: &Path,
+        options: Options,
+        storage: Arc<dyn Storage>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, String> {
+        let anchor = chain::Anchor::read(&*storage).await?;
+        let (waiting, records) = mpsc::sync_channel(RECORDS_WAITING_MAX);
+        let shared = Arc::new(Shared::default());
+        let store = writer::Store { storage, runtime: tokio::runtime::Handle::current() };
+        let begin = {
+            let (folder, shared) = (folder.to_path_buf(), Arc::clone(&shared));
+            move || writer::Writer::open(folder, options, anchor, store, &*clock, shared)
+        };
+        let writer = tokio::task::spawn_blocking(begin).await.map_err(|error| error.to_string())?;
+        let writer = writer.map_err(|error| format!("the audit record in {}: {error}", folder.display()))?;
+        let thread = std::thread::Builder::new()
+            .name("audit-writer".to_owned())
+            .spawn(move || writer.run(&records))
+            .map_err(|error| error.to_string())?;
+        Ok(Self { folder: folder.to_path_buf(), waiting, shared, writer: Mutex::new(Some(thread)) })
+    }
+
+    /// Writes and anchors what is waiting, and ends. Records that come later are lost.
+    pub fn close(&self) {
+        let thread = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            self.shared.giving_up.store(true, Ordering::Relaxed);
+            let _ = self.waiting.send(Message::Stop);
+            let _ = thread.join();
+        }
+    }
+
+    async fn settle(&self) -> Result<chain::Anchor, CallError> {
+        let (answer, settled) = oneshot::channel();
+        self.waiting.send(Message::Settle(answer)).map_err(|_| ended())?;
+        settled.await.map_err(|_| ended())
+    }
+}
+
+impl Audit for FileAudit {
+    fn is_ready(&self) -> bool {
+        !self.shared.failing.load(Ordering::Relaxed)
+    }
+
+    fn record(&self, record: Record) {
+        // The writer ends after everything else, so there is nobody to tell.
+        let _ = self.waiting.send(Message::Record(record));
+    }
+
+    fn record_durably(&self, record: Record) -> BoxFuture<'_, Result<(), CallError>> {
+        let (answer, written) = oneshot::channel();
+        // Handed over now: the record stands even if nobody waits for it.
+        let sent = self.waiting.send(Message::Durably(record, answer));
+        Box::pin(async move {
+            sent.map_err(|_| ended())?;
+            written.await.map_err(|_| ended())
+        })
+    }
+
+    fn search(&self, query: Query) -> BoxFuture<'_, Result<Page, CallError>> {
+        Box::pin(async move {
+            self.settle().await?;
+            let folder = self.folder.clone();
+            let search = move || search::search(&folder, &query);
+            tokio::task::spawn_blocking(search).await.map_err(CallError::internal_from)?
+        })
+    }
+
+    fn verify(&self) -> BoxFuture<'_, Result<Verification, CallError>> {
+        Box::pin(async move {
+            let anchor = self.settle().await?;
+            let folder = self.folder.clone();
+            let verify = move || verify::verify_to(&folder, Some(&anchor));
+            let verified = tokio::task::spawn_blocking(verify).await.map_err(CallError::internal_from)?;
+            verified.map_err(CallError::internal_from)
+        })
+    }
+}
+
+impl Drop for FileAudit {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn ended() -> CallError {
+    CallError::internal_from("the audit record is not written any more")
+}
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! Looks at every line of a chain and names the first that does not fit.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+use muster_core::audit::{Problem, Verification};
+
+use crate::chain::{Anchor, Head, Link, hex};
+use crate::files;
+
+/// Longest line that is read: arguments are cut, so none comes near.
+const LINE_BYTES_MAX: u64 = 16 << 20;
+
+/// Verifies the chain in a folder no host writes to. `head`: a line it is known to have had.
+///
+/// # Errors
+/// When the files cannot be read.
+pub fn verify(folder: &Path, head: Option<Head>) -> io::Result<Verification> {
+    walk(folder, head, None)
+}
+
+/// Verifies the chain up to the anchor's head; lines behind it are being written.
+pub(crate) fn verify_to(folder: &Path, anchor: Option<&Anchor>) -> io::Result<Verification> {
+    walk(folder, anchor.map(|anchor| anchor.head), anchor)
+}
+
+/// Verifies one file. `head`: a line it is known to have.
+pub(crate) fn verify_file(folder: &Path, first_seq: u64, head: Option<Head>) -> io::Result<Option<Problem>> {
+    let mut walk = Walk { head, ..Walk::default() };
+    let problem = walk.file(folder, first_seq)?;
+    Ok(problem.or_else(|| walk.ends(None)))
+}
+
+fn walk(folder: &Path, head: Option<Head>, anchor: Option<&Anchor>) -> io::Result<Verification> {
+    let mut walk = Walk { head, until: anchor.map(|anchor| anchor.head.seq), ..Walk::default() };
+    // A file that retention removed meanwhile is older than what was to be kept when the anchor was made.
+    let files = files::list(folder)?;
+    let broken = files.iter().find_map(|first_seq| walk.file(folder, *first_seq).transpose()).transpose()?;
+    let problem = broken.or_else(|| walk.ends(anchor));
+    Ok(Verification {
+        records: walk.records,
+        files: files.len() as u64,
+        first_seq: walk.first.map(|link| link.head.seq),
+        last_seq: walk.last.map(|last| last.seq),
+        head: walk.last.map(|last| hex(&last.hash)).unwrap_or_default(),
+        problem,
+    })
+}
+
+#[derive(Default)]
+struct Walk {
+    head: Option<Head>,
+    until: Option<u64>,
+    first: Option<Link>,
+    last: Option<Head>,
+    last_file: String,
+    records: u64,
+    /// Whether the line of `head` was met.
+    met: bool,
+}
+
+impl Walk {
+    fn is_over(&self) -> bool {
+        self.until.zip(self.last).is_some_and(|(until, last)| last.seq >= until)
+    }
+
+    fn file(&mut self, folder: &Path, first_seq: u64) -> io::Result<Option<Problem>> {
+        if self.is_over() {
+            return Ok(None);
+        }
+        let path = files::path(folder, first_seq);
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.last.is_none() => return Ok(None),
+            file => file?,
+        };
+        self.last_file.clone_from(&name);
+        let mut reader = BufReader::with_capacity(1 << 16, file);
+        let (mut line, mut is_first) = (Vec::new(), true);
+        while !self.is_over() {
+            line.clear();
+            let bytes = io::Read::take(&mut reader, LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
+            if bytes == 0 {
+                break;
+            }
+            let expected = self.last.map_or(first_seq, |last| last.seq + 1);
+            let problem =
+                |reason: &str| Ok(Some(Problem { file: name.clone(), seq: expected, reason: reason.to_owned() }));
+            let Some(text) = line.strip_suffix(b"\n") else {
+                return problem("the line does not end: the file was cut, or the host was killed while it wrote");
+            };
+            let Some(link) = Link::read(text) else { return problem("this is no line of an audit record") };
+            if is_first && link.head.seq != first_seq {
+                return problem("the file does not begin with the record it is named after");
+            }
+            if link.head.seq != expected {
+                return problem(&format!("record {} stands in its place", link.head.seq));
+            }
+            if self.last.is_some_and(|last| last.hash != link.prev) {
+                return problem("the record before was changed, or this one was put in its place");
+            }
+            if self.head.is_some_and(|head| head.seq == link.head.seq) {
+                if self.head != Some(link.head) {
+                    return problem("the record was changed: its hash is not the one that is remembered");
+                }
+                self.met = true;
+            }
+            self.first.get_or_insert(link);
+            self.last = Some(link.head);
+            self.records += 1;
+            is_first = false;
+        }
+        Ok(None)
+    }
+
+    /// What the chain cannot show by itself: that something is missing before its beginning or behind its end.
+    fn ends(&self, anchor: Option<&Anchor>) -> Option<Problem> {
+        let problem = |seq, reason: &str| Problem { file: self.last_file.clone(), seq, reason: reason.to_owned() };
+        if let Some(anchor) = anchor.filter(|anchor| anchor.head.seq > anchor.before_first.seq) {
+            let oldest = anchor.before_first.seq + 1;
+            match self.first {
+                Some(first) if first.head.seq > oldest => {
+                    return Some(problem(oldest, "records are missing before the oldest file"));
+                }
+                Some(first) if first.head.seq == oldest && first.prev != anchor.before_first.hash => {
+                    return Some(problem(oldest, "the oldest record does not follow the one that was removed last"));
+                }
+                _ => {}
+            }
+        }
+        let head = self.head.filter(|head| head.seq > 0 && !self.met)?;
+        let last = self.last.map_or(0, |last| last.seq);
+        if last < head.seq {
+            return Some(problem(
+                last + 1,
+                &format!("records up to {} were there and are missing at the end", head.seq),
+            ));
+        }
+        Some(problem(head.seq, "the record that is remembered is older than the oldest file"))
+    }
+}

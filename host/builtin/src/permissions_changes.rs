@@ -1,0 +1,71 @@
+//! `permissions_changes`: what other rules would change, and for whom.
+
+use std::sync::Arc;
+
+use muster_core::command::Audience;
+use muster_core::error::CallError;
+use muster_core::permission::survey::{changes, locked_out};
+use muster_core::registry::Registered;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::Services;
+use crate::definition::{Call, Definition};
+use crate::world::World;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    /// A configuration to compare with, as YAML, instead of the configuration file as it is now.
+    config: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Changes {
+    /// Everyone for whom something changes.
+    changes: Vec<Change>,
+    /// Who could no longer reload the configuration: the console, or the last accounts that could. `reload_config` then
+    /// wants to be told that this is meant.
+    locked_out: Vec<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Change {
+    /// Who: an account, `anonymous`, `console`, and what sets them apart, such as `from 10.0.0.0/8`.
+    caller: String,
+    /// Commands that become allowed.
+    gained: Vec<String>,
+    /// Commands that are no longer allowed.
+    lost: Vec<String>,
+    /// Commands that become allowed with other arguments than before.
+    changed: Vec<String>,
+}
+
+pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
+    Definition::new("permissions_changes", "Tells what other rules would change, and for whom")
+        .description("Compares the rules in force with those of the configuration file, before they are reloaded. Nothing changes.")
+        .tags(&["permissions"])
+        .audience(Audience::Admin)
+        .read_only()
+        .example("The file was not touched", json!({}), json!({"changes": [], "locked_out": []}))
+        .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
+            let after = services.control.read_rules(arguments.config).await.map_err(CallError::Failed)?;
+            let world = World::look(&services, Some(&after)).await?;
+            let changes = changes(&world.rules, &after, &world.callers, &world.commands());
+            let reload = world.command("reload_config", None);
+            let locked_out = reload.map(|reload| locked_out(&world.rules, &after, &world.callers, reload));
+            Ok(Changes {
+                changes: changes
+                    .into_iter()
+                    .map(|change| Change {
+                        caller: change.label,
+                        gained: change.gained,
+                        lost: change.lost,
+                        changed: change.changed,
+                    })
+                    .collect(),
+                locked_out: locked_out.unwrap_or_default(),
+            })
+        })
+}

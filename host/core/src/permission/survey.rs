@@ -1,0 +1,260 @@
+//! Who may call what: the rules asked about a few callers that stand for all who can be told apart.
+//!
+//! The table shows an operator what rules mean, compares two sets of rules, and finds who would be locked out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::answer::Answer;
+use super::subject::{COMMAND_SCOPE, Subject, Who};
+use super::{CONSOLE, Permissions};
+use crate::caller::{Authority, Caller, Identity, RequestId};
+use crate::command::Command;
+use crate::name::{AccountId, FrontendName};
+
+/// Most accounts in a table.
+pub const ACCOUNTS_MAX: usize = 200;
+/// Most networks, scopes and tags each that give an account a row of its own.
+const VARIANTS_MAX: usize = 16;
+/// A user name of nobody in particular.
+const SOMEBODY: &str = "somebody";
+/// Addresses no network on earth has (RFC 5737): for callers from where no rule speaks of.
+const ELSEWHERE: [Ipv4Addr; 3] =
+    [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(203, 0, 113, 1)];
+
+/// A caller that stands for all like it.
+#[derive(Clone, Debug)]
+pub struct Representative {
+    /// Who it is, in words: `ann@localhost from 10.0.0.0/8`.
+    pub label: String,
+    /// The caller.
+    pub caller: Caller,
+    /// The row it differs from in one thing, by label.
+    pub base: Option<String>,
+}
+
+/// What one caller may call: names of commands that are allowed, with all arguments or with some.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Row {
+    /// Who.
+    pub label: String,
+    /// What; commands that are not allowed are left out.
+    pub rights: BTreeMap<String, Answer>,
+}
+
+/// What other rules would change for one caller.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Change {
+    /// Who.
+    pub label: String,
+    /// Commands that become allowed.
+    pub gained: Vec<String>,
+    /// Commands that are no longer allowed.
+    pub lost: Vec<String>,
+    /// Commands that become allowed with other arguments than before.
+    pub changed: Vec<String>,
+}
+
+/// Callers that stand for all the rules can tell apart: the console, an anonymous caller, these accounts and those rules
+/// name, another account at each host, and each of them from each network, with each scope, through each interface rules
+/// speak of. `interfaces` are all there are.
+pub fn representatives(
+    rules: &[&Permissions],
+    accounts: &[AccountId],
+    interfaces: &[FrontendName],
+) -> Vec<Representative> {
+    let mut named: BTreeSet<AccountId> = accounts.iter().cloned().collect();
+    named.extend(rules.iter().flat_map(|rules| rules.accounts()).cloned());
+    let hosts: BTreeSet<&String> = rules.iter().flat_map(|rules| &rules.local).collect();
+    let subjects: Vec<&Subject> = rules.iter().flat_map(|rules| rules.subjects()).collect();
+    let networks: BTreeSet<IpNet> = subjects
+        .iter()
+        .filter_map(|subject| if let Subject::Ip(network) = subject { Some(*network) } else { None })
+        .collect();
+    let elsewhere = ELSEWHERE.map(IpAddr::V4).into_iter();
+    let elsewhere = elsewhere.clone().find(|address| !networks.iter().any(|network| network.contains(address)));
+    let places = Places {
+        elsewhere: elsewhere.unwrap_or(IpAddr::V4(ELSEWHERE[0])),
+        networks,
+        scopes: rules.iter().flat_map(|rules| scopes(rules)).collect(),
+        tags: rules.iter().flat_map(|rules| &rules.groups).flat_map(|group| group.from.tags.clone()).collect(),
+        interfaces: interfaces
+            .iter()
+            .copied()
+            .filter(|name| ![CONSOLE, "rest"].contains(&name.0))
+            .filter(|name| {
+                rules
+                    .iter()
+                    .flat_map(|rules| &rules.groups)
+                    .any(|group| group.from.interfaces.iter().any(|from| from == name.0))
+            })
+            .collect(),
+    };
+    let mut all = vec![Representative {
+        label: CONSOLE.to_owned(),
+        caller: Caller { via: FrontendName(CONSOLE), address: None, ..places.caller(Identity::Console) },
+        base: None,
+    }];
+    all.extend(places.variants("anonymous", &Identity::Anonymous));
+    for account in named.iter().take(ACCOUNTS_MAX) {
+        all.extend(places.variants(account.as_str(), &Identity::Account(account.clone())));
+    }
+    for host in hosts {
+        if let Ok(account) = AccountId::new(SOMEBODY, host) {
+            all.extend(places.variants(&format!("another account at {host}"), &Identity::Account(account)));
+        }
+    }
+    for client in subjects.iter().filter_map(|subject| if let Subject::Client(id) = subject { Some(id) } else { None })
+    {
+        all.extend(places.variants(&format!("client {client}"), &Identity::Client(Arc::from(client.as_str()))));
+    }
+    all
+}
+
+/// The scopes rules speak of; `*` stands for those that name each command.
+fn scopes(rules: &Permissions) -> BTreeSet<String> {
+    let mut scopes: BTreeSet<String> = rules.scopes().into_iter().map(str::to_owned).collect();
+    let any_command = rules
+        .groups
+        .iter()
+        .flat_map(|group| &group.who)
+        .any(|who| matches!(who, Who::OAuth(holder) if holder.scopes.iter().any(|scope| scope == COMMAND_SCOPE)));
+    if any_command {
+        scopes.insert("*".to_owned());
+    }
+    scopes
+}
+
+struct Places {
+    elsewhere: IpAddr,
+    networks: BTreeSet<IpNet>,
+    scopes: BTreeSet<String>,
+    tags: BTreeSet<String>,
+    interfaces: Vec<FrontendName>,
+}
+
+impl Places {
+    fn caller(&self, identity: Identity) -> Caller {
+        Caller {
+            identity,
+            authority: Authority::Full,
+            via: FrontendName("rest"),
+            tag: None,
+            through_plugin: false,
+            address: Some(self.elsewhere),
+            request_id: RequestId::from_random(0),
+        }
+    }
+
+    /// The caller from elsewhere with nothing special, then with one thing changed at a time.
+    fn variants(&self, label: &str, identity: &Identity) -> Vec<Representative> {
+        let caller = self.caller(identity.clone());
+        let mut all = Vec::new();
+        if !matches!(identity, Identity::Client(_)) {
+            all.push(Representative { label: label.to_owned(), caller: caller.clone(), base: None });
+        }
+        let mut vary = |suffix: String, caller: Caller| {
+            all.push(Representative { label: format!("{label} {suffix}"), caller, base: Some(label.to_owned()) });
+        };
+        for network in self.networks.iter().take(VARIANTS_MAX) {
+            let address = network.hosts().next().unwrap_or_else(|| network.addr());
+            vary(format!("from {network}"), Caller { address: Some(address), ..caller.clone() });
+        }
+        for name in &self.interfaces {
+            vary(format!("through {name}"), Caller { via: *name, ..caller.clone() });
+        }
+        for tag in self.tags.iter().take(VARIANTS_MAX) {
+            vary(format!("at the listener {tag}"), Caller { tag: Some(Arc::from(tag.as_str())), ..caller.clone() });
+        }
+        if !matches!(identity, Identity::Anonymous) {
+            for scope in self.scopes.iter().take(VARIANTS_MAX) {
+                let authority = Authority::Token(Arc::from([scope.clone()]));
+                vary(format!("with a token for {scope}"), Caller { authority, ..caller.clone() });
+            }
+        }
+        all
+    }
+}
+
+/// What each may call. Rows that only repeat the row they vary are left out, and tokens that open nothing.
+pub fn matrix(rules: &Permissions, representatives: &[Representative], commands: &[&Command]) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    for Representative { label, caller, base } in representatives {
+        let mut rights: BTreeMap<String, Answer> = BTreeMap::new();
+        for command in commands {
+            let answer = rules.decide(caller, command, None).answer();
+            if answer != Answer::No {
+                let known = rights.entry(command.name.as_str().to_owned()).or_insert(answer);
+                *known = (*known).max(answer);
+            }
+        }
+        let repeats = match base {
+            Some(_) if caller.scopes().is_some() => rights.is_empty(),
+            Some(base) => rows.iter().any(|row| row.label == *base && row.rights == rights),
+            None => false,
+        };
+        if !repeats {
+            rows.push(Row { label: label.clone(), rights });
+        }
+    }
+    rows
+}
+
+/// What changes for whom between two sets of rules, of the callers that stand for all of both.
+pub fn changes(
+    before: &Permissions,
+    after: &Permissions,
+    representatives: &[Representative],
+    commands: &[&Command],
+) -> Vec<Change> {
+    let mut changes: Vec<Change> = Vec::new();
+    for Representative { label, caller, base } in representatives {
+        let mut change = Change { label: label.clone(), gained: Vec::new(), lost: Vec::new(), changed: Vec::new() };
+        for command in commands {
+            let name = || command.name.as_str().to_owned();
+            let of =
+                |rules: &Permissions| (rules.decide(caller, command, None).answer(), rules.demands(caller, command));
+            match (of(before), of(after)) {
+                (one, other) if one == other => {}
+                ((Answer::No, _), _) => change.gained.push(name()),
+                (_, (Answer::No, _)) => change.lost.push(name()),
+                _ => change.changed.push(name()),
+            }
+        }
+        for names in [&mut change.gained, &mut change.lost, &mut change.changed] {
+            names.dedup();
+        }
+        let empty = change.gained.is_empty() && change.lost.is_empty() && change.changed.is_empty();
+        let repeats = base.is_some()
+            && changes.iter().any(|other| {
+                Some(&other.label) == base.as_ref() && Change { label: label.clone(), ..other.clone() } == change
+            });
+        if !empty && !repeats {
+            changes.push(change);
+        }
+    }
+    changes
+}
+
+/// Who could call a command under the rules before and nobody like them can under those after: the console, and the
+/// accounts when none of them is left. A host nobody can reload is one nobody can mend.
+pub fn locked_out(
+    before: &Permissions,
+    after: &Permissions,
+    representatives: &[Representative],
+    command: &Command,
+) -> Vec<String> {
+    let may = |rules: &Permissions, one: &Representative| rules.may_call(&one.caller, command);
+    let mut labels = Vec::new();
+    let is_console = |one: &&Representative| one.caller.identity == Identity::Console;
+    labels.extend(representatives.iter().filter(is_console).filter(|one| may(before, one) && !may(after, one)));
+    let is_account = |one: &&Representative| one.caller.account().is_some() && one.caller.authority == Authority::Full;
+    let accounts: Vec<&Representative> = representatives.iter().filter(is_account).collect();
+    if !accounts.iter().any(|one| may(after, one)) {
+        labels.extend(accounts.into_iter().filter(|one| one.base.is_none() && may(before, one)));
+    }
+    labels.into_iter().map(|one| one.label.clone()).collect()
+}

@@ -1,0 +1,176 @@
+//! What the check says about rules.
+
+use super::survey::representatives;
+use super::*;
+
+fn lint(configuration: &Value) -> Vec<String> {
+    let (registry, permissions) = (registry(), rules(configuration));
+    let snapshot = registry.snapshot();
+    let mut commands: Vec<&Command> = snapshot.iter().map(|registered| &registered.command).collect();
+    commands.dedup_by(|later, first| later.name == first.name);
+    let callers = representatives(&[&permissions], &[], &[FrontendName("rest"), FrontendName("cli")]);
+    let tags = ["magic".to_owned()];
+    let findings = permissions.lint(Surroundings { commands: &commands, callers: &callers, tags: Some(&tags) });
+    findings
+        .iter()
+        .map(|finding| format!("{} {}: {}", finding.severity.as_str(), finding.place, finding.text))
+        .collect()
+}
+
+#[test]
+fn what_cannot_be_meant_is_found() {
+    let group = |who: Value, what: Value| json!({"acl": {"admin": {"user": "admin@localhost"}, "lan": {"ip": "10.0.0.0/8"}}, "api_permissions": {"g": {"who": who, "what": what}}});
+    let access = |line: Value| group(json!({"access": {"allow": line}}), json!("status"));
+    let mut misfits = Vec::new();
+    for (configuration, expected) in [
+        (
+            json!({"api_permissions": {"g": {"what": "status"}}}),
+            "warning group g: it has no `who` and so allows nobody",
+        ),
+        (json!({"api_permissions": {"g": {"who": "all"}}}), "warning group g: it has no `what` and so allows nothing"),
+        (
+            group(json!("none"), json!("status")),
+            "warning group g: `none` is nobody, so the group allows nobody anything",
+        ),
+        (
+            group(json!("amdin"), json!("status")),
+            "the acl `amdin` is not defined (did you mean `admin`?), so the group",
+        ),
+        (
+            group(json!([{"acl": "amdin"}, "admin"]), json!("status")),
+            "warning group g: the acl `amdin` is not defined (did you mean `admin`?)",
+        ),
+        (group(json!({"access": "lcoal"}), json!("status")), "the access rule `lcoal` is not defined, so the group"),
+        (
+            group(json!({"oauth": {"scope": "status"}}), json!("status")),
+            "`oauth` with the scope status says nothing about the token's holder",
+        ),
+        (group(json!({"oauth": [{"scope": "status"}, "none"]}), json!("status")), "`none` is nobody, so the group"),
+        (group(json!({"access": "deny"}), json!("status")), "its access rule has no `allow`, so the group"),
+        (
+            access(json!({"user": ["john@localhost", "carol@localhost"]})),
+            "nobody is both `user john@localhost` and `user carol@localhost`, and the conditions inside one `allow`",
+        ),
+        (
+            access(json!({"server": ["localhost", "example.org"]})),
+            "nobody is both `server localhost` and `server example.org`",
+        ),
+        (access(json!({"user": ["john", "carol"]})), "nobody is both `user john` and `user carol`"),
+        (
+            access(json!({"user": "john@localhost", "server": "example.org"})),
+            "nobody is both `user john@localhost` and `server example.org`",
+        ),
+        (
+            access(json!({"server": "example.org", "user": "john@localhost"})),
+            "nobody is both `server example.org` and `user john@localhost`",
+        ),
+        (access(json!({"user": "john@localhost", "user_glob": "c*"})), "nobody is both"),
+        (access(json!({"user": "john@localhost", "client": "ci"})), "nobody is both"),
+        (access(json!({"client": ["ci", "cd"]})), "nobody is both"),
+        (access(json!({"client": "ci", "server": "localhost"})), "nobody is both"),
+        (
+            access(json!({"ip": ["10.0.0.0/8", "192.168.0.0/16"]})),
+            "nobody is both `ip 10.0.0.0/8` and `ip 192.168.0.0/16`",
+        ),
+        (
+            access(json!([{"acl": "admin"}, {"user": "john@localhost"}])),
+            "nobody is both `acl admin` and `user john@localhost`",
+        ),
+        (access(json!([{"acl": "lan"}, {"ip": "127.0.0.1"}])), "nobody is both `acl lan` and `ip 127.0.0.1/32`"),
+        (access(json!(["none", "all"])), "`none` is nobody"),
+        (
+            group(
+                json!({"access": [{"allow": {"ip": ["10.0.0.1", "10.0.0.2"]}}, {"allow": "admin"}]}),
+                json!("status"),
+            ),
+            "warning group g: nobody is both `ip 10.0.0.1/32`",
+        ),
+        (
+            group(json!({"access": ["allow", {"deny": "admin"}]}), json!("status")),
+            "line 1 of its access rule always decides",
+        ),
+        (
+            json!({"access_rules": {"r": [{"deny": "all"}, "allow"]}, "api_permissions": {}}),
+            "warning access rule r: line 1 of its access rule always decides",
+        ),
+        (group(json!("admin"), json!("!status")), "`what` only takes away and so allows nothing"),
+        (group(json!("admin"), json!("statsu")), "there is no command `statsu` at present; did you mean `status`?"),
+        (group(json!("admin"), json!("[tag:log]")), "no command has the tag `log` at present; did you mean `logs`?"),
+        (
+            group(json!("admin"), json!("[plugin:rooster]")),
+            "there is no plugin `rooster` with commands at present; did you mean `roster`?",
+        ),
+        (
+            group(json!("admin"), json!(["status", "!stop"])),
+            "notice group g: `!stop` takes away what the group does not have",
+        ),
+        (
+            group(json!("admin"), json!({"command": "registered_users", "where": {"hsot": "x"}})),
+            "no command of `registered_users` has an argument `hsot`, so it allows none; did you mean `host`?",
+        ),
+        (
+            group(json!("admin"), json!({"command": "[tag:accounts]", "where": {"user": "x"}})),
+            "`[tag:accounts]` leaves out registered_users, which have no argument `user`",
+        ),
+        (
+            json!({"api_permissions": {"g": {"from": ["cli", {"tag": "magic"}], "who": "all", "what": "status"}}}),
+            "come to no listener, so it never applies; make two groups",
+        ),
+        (
+            json!({"api_permissions": {"g": {"from": {"tag": "majic"}, "who": "all", "what": "status"}}}),
+            "no listener has the tag `majic`; did you mean `magic`?",
+        ),
+        (json!({"acl": {"x": {"user": "a@localhost"}}, "api_permissions": {}}), "notice acl x: no rule uses it"),
+        (
+            json!({"api_permissions": {"a": {"who": "all", "what": "*"}, "b": {"who": {"user": "j@localhost"}, "what": "status"}}}),
+            "notice group b: it adds nothing: other groups allow the same",
+        ),
+        (
+            json!({"api_permissions": {"a": {"from": "xmpp", "who": {"ip": "10.0.0.0/8"}, "what": "status"}}}),
+            "notice group a: it allows nobody anything at present",
+        ),
+        (
+            json!({"api_permissions": {"a": {"who": "all", "what": "*"}}}),
+            "anonymous callers may call commands that change things and are not meant for them: reload_config, set_loglevel, stop",
+        ),
+        (
+            json!({"api_permissions": {"a": {"who": "all", "what": "status"}}}),
+            "notice : anonymous callers may call status",
+        ),
+        (json!({"api_permissions": {}}), "notice : nobody but the console may call anything"),
+        (
+            json!({"api_permissions": {"console commands": {"from": "console", "who": "all", "what": "status"}}}),
+            "warning group console commands: the console may not call `reload_config`",
+        ),
+    ] {
+        let findings = lint(&configuration);
+        if !findings.iter().any(|finding| finding.contains(expected)) {
+            misfits.push(format!("{configuration}\n  expected {expected}\n  found {findings:#?}"));
+        }
+    }
+    assert!(misfits.is_empty(), "{}", misfits.join("\n"));
+}
+
+#[test]
+fn sound_rules_raise_no_warning() {
+    for configuration in [
+        json!({}),
+        json!({"acl": {"admin": {"user": "admin@localhost"}}}),
+        json!({
+            "acl": {"admin": {"user": "admin@localhost"}, "lan": {"ip": ["10.0.0.0/8", "127.0.0.1"]}},
+            "access_rules": {"near": [{"deny": {"user": "guest@localhost"}}, {"allow": "lan"}]},
+            "api_permissions": {
+                "a": {"who": {"access": {"allow": [{"acl": "lan"}, {"acl": "admin"}]}}, "what": ["*", "!stop"]},
+                "b": {"who": {"access": "near"}, "what": "status"},
+                "c": {"from": ["rest", {"tag": "magic"}], "who": {"oauth": [{"scope": "x"}, {"user_glob": "*"}]}, "what": "hello"},
+                "d": {"who": {"access": {"allow": {"user": "john@localhost", "user_glob": "j*", "server": "localhost"}}}, "what": "get_loglevel"},
+                "e": {"who": {"access": {"allow": {"ip": ["10.0.0.0/8", "10.1.0.0/16"]}}}, "what": "[tag:roster]"},
+            },
+        }),
+    ] {
+        let warnings: Vec<String> =
+            lint(&configuration).into_iter().filter(|text| text.starts_with("warning")).collect();
+        let only_default = warnings.iter().all(|text| text.contains("the acl `admin` is not defined"));
+        assert!(warnings.is_empty() || only_default, "{configuration}: {warnings:#?}");
+    }
+}

@@ -1,0 +1,288 @@
+//! TLS by rustls: certificates that can be exchanged while the host runs, and what a client's certificate says about
+//! its holder.
+//!
+//! New files are taken as a whole or not at all: while a certificate and its key do not fit each other, because only
+//! one of them was written yet, the old pair stays in force.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use rustls::RootCertStore;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use yasna::Tag;
+use yasna::models::ObjectIdentifier;
+
+/// Longest name in a certificate that is looked at, in bytes: a user and a host of the longest form.
+const NAME_BYTES_MAX: usize = 2047;
+
+/// The files a listener's TLS is made of, all PEM.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TlsFiles {
+    /// The certificate and those that lead from it to a root.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Who may vouch for callers. Without, callers are not asked for certificates.
+    pub client_ca: Option<PathBuf>,
+    /// Where a caller's certificate has the name of their account.
+    pub client_account: ClientAccount,
+}
+
+/// Which name in a caller's certificate is that of their account.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ClientAccount {
+    /// The alternative name of the kind `rfc822Name` (RFC 5280 §4.2.1.6) if there is one, otherwise the common name.
+    #[default]
+    Any,
+    /// The `rfc822Name` alone.
+    Email,
+    /// The subject's common name alone.
+    CommonName,
+}
+
+/// Why files make no TLS.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// A file cannot be read as what it should be.
+    #[error("{file}: {reason}", file = .file.display())]
+    File {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The files do not fit together.
+    #[error("{certificate} and its key: {reason}", certificate = .certificate.display())]
+    Unfit {
+        /// The certificate.
+        certificate: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// One listener's TLS.
+#[derive(Debug)]
+pub struct Tls {
+    files: TlsFiles,
+    config: ArcSwap<ServerConfig>,
+    /// When each file was last written, at the last attempt to read them.
+    seen: Mutex<Seen>,
+}
+
+type Seen = Vec<Option<(SystemTime, u64)>>;
+
+impl Tls {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// When one cannot be read or they do not fit together.
+    pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
+        // Looked at first: what is written while they are read is read again later.
+        let seen = stamps(&files);
+        let config = ArcSwap::new(server_config(&files)?);
+        Ok(Self { files, config, seen: Mutex::new(seen) })
+    }
+
+    /// The files this was made of.
+    pub fn files(&self) -> &TlsFiles {
+        &self.files
+    }
+
+    /// Reads the files again, for connections that begin from now on.
+    ///
+    /// # Errors
+    /// As [`Tls::load`]; what was in force before stays.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = stamps(&self.files);
+        self.config.store(server_config(&self.files)?);
+        Ok(())
+    }
+
+    /// Whether a file was written since the files were last read.
+    pub fn is_stale(&self) -> bool {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) != stamps(&self.files)
+    }
+
+    /// Greets a client, within `deadline`, and tells what its certificate names as its account: nothing when it
+    /// presented none, an empty text when the one it presented names none.
+    ///
+    /// # Errors
+    /// When the client speaks no TLS, presents a certificate nobody vouches for, or is too slow.
+    pub async fn accept(
+        &self,
+        stream: TcpStream,
+        deadline: Duration,
+    ) -> io::Result<(TlsStream<TcpStream>, Option<Arc<str>>)> {
+        let acceptor = TlsAcceptor::from(self.config.load_full());
+        let stream = tokio::time::timeout(deadline, acceptor.accept(stream)).await??;
+        let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let account = certificate
+            .map(|certificate| account(certificate, self.files.client_account).unwrap_or_default())
+            .map(Arc::from);
+        Ok((stream, account))
+    }
+}
+
+fn stamps(files: &TlsFiles) -> Seen {
+    let stamp = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    };
+    [Some(&files.certificate), Some(&files.key), files.client_ca.as_ref()]
+        .into_iter()
+        .map(|path| path.and_then(|path| stamp(path)))
+        .collect()
+}
+
+fn server_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
+    let unfit = |error: &dyn std::fmt::Display| TlsError::Unfit {
+        certificate: files.certificate.clone(),
+        reason: error.to_string(),
+    };
+    let provider = Arc::new(ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unfit(&error))?;
+    let builder = match &files.client_ca {
+        None => builder.with_no_client_auth(),
+        Some(file) => {
+            let mut roots = RootCertStore::empty();
+            for certificate in certificates(file)? {
+                let added = roots.add(certificate);
+                added.map_err(|error| TlsError::File { file: file.clone(), reason: error.to_string() })?;
+            }
+            // Not required: whoever has none presents another credential.
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                .allow_unauthenticated()
+                .build()
+                .map_err(|error| TlsError::File { file: file.clone(), reason: error.to_string() })?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let key = PrivateKeyDer::from_pem_file(&files.key)
+        .map_err(|error| TlsError::File { file: files.key.clone(), reason: error.to_string() })?;
+    let mut config = builder.with_single_cert(certificates(&files.certificate)?, key).map_err(|error| unfit(&error))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // A resumed session would outlive the authority that vouched for it.
+    if files.client_ca.is_some() {
+        config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    }
+    Ok(Arc::new(config))
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let failed = |reason: String| TlsError::File { file: file.to_path_buf(), reason };
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
+        .map_err(|error| failed(error.to_string()))?
+        .collect::<Result<_, _>>()
+        .map_err(|error| failed(error.to_string()))?;
+    if certificates.is_empty() { Err(failed("no certificate stands in it".to_owned())) } else { Ok(certificates) }
+}
+
+/// The account a verified certificate names; nothing when it names none, or more than one.
+fn account(certificate: &[u8], place: ClientAccount) -> Option<String> {
+    let names = Names::read(certificate).ok()?;
+    let name = match (place, names.emails.as_slice(), names.common_names.as_slice()) {
+        (ClientAccount::Any | ClientAccount::Email, [email], _) => email,
+        (ClientAccount::Any, [], [name]) | (ClientAccount::CommonName, _, [name]) => name,
+        _ => return None,
+    };
+    (name.len() <= NAME_BYTES_MAX).then(|| name.clone())
+}
+
+/// The names in a certificate (RFC 5280 §4.1).
+#[derive(Debug, Default)]
+struct Names {
+    common_names: Vec<String>,
+    emails: Vec<String>,
+}
+
+impl Names {
+    fn read(certificate: &[u8]) -> yasna::ASN1Result<Self> {
+        let (common_name, alternative_names) =
+            (ObjectIdentifier::from_slice(&[2, 5, 4, 3]), ObjectIdentifier::from_slice(&[2, 5, 29, 17]));
+        let mut names = Self::default();
+        let signed = yasna::parse_der(certificate, |reader| {
+            reader.read_sequence(|certificate| {
+                let signed = certificate.next().read_der()?;
+                certificate.next().read_der()?;
+                certificate.next().read_der()?;
+                Ok(signed)
+            })
+        })?;
+        yasna::parse_der(&signed, |reader| {
+            reader.read_sequence(|fields| {
+                fields.read_optional(|version| version.read_tagged(Tag::context(0), |version| version.read_der()))?;
+                // Serial number, algorithm, issuer, validity.
+                for _ in 0..4 {
+                    fields.next().read_der()?;
+                }
+                fields.next().read_sequence_of(|part| {
+                    part.read_set_of(|attribute| {
+                        attribute.read_sequence(|pair| {
+                            let kind = pair.next().read_oid()?;
+                            let value = pair.next().read_tagged_der()?;
+                            if kind == common_name {
+                                names.common_names.push(text(value.value())?);
+                            }
+                            Ok(())
+                        })
+                    })
+                })?;
+                fields.next().read_der()?;
+                for unique_id in [1, 2] {
+                    fields
+                        .read_optional(|id| id.read_tagged_implicit(Tag::context(unique_id), |id| id.read_bytes()))?;
+                }
+                fields.read_optional(|extensions| {
+                    extensions.read_tagged(Tag::context(3), |extensions| {
+                        extensions.read_sequence_of(|extension| {
+                            let (kind, value) = extension.read_sequence(|parts| {
+                                let kind = parts.next().read_oid()?;
+                                parts.read_optional(|critical| critical.read_bool())?;
+                                Ok((kind, parts.next().read_bytes()?))
+                            })?;
+                            if kind == alternative_names {
+                                names.emails = emails(&value)?;
+                            }
+                            Ok(())
+                        })
+                    })
+                })?;
+                Ok(())
+            })
+        })?;
+        Ok(names)
+    }
+}
+
+/// The names of the kind `rfc822Name` among alternative names.
+fn emails(value: &[u8]) -> yasna::ASN1Result<Vec<String>> {
+    let mut emails = Vec::new();
+    yasna::parse_der(value, |reader| {
+        reader.read_sequence_of(|name| {
+            let name = name.read_tagged_der()?;
+            if name.tag() == Tag::context(1) {
+                emails.push(text(name.value())?);
+            }
+            Ok(())
+        })
+    })?;
+    Ok(emails)
+}
+
+fn text(bytes: &[u8]) -> yasna::ASN1Result<String> {
+    String::from_utf8(bytes.to_vec()).map_err(|_| yasna::ASN1Error::new(yasna::ASN1ErrorKind::Invalid))
+}
