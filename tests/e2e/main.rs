@@ -2,6 +2,7 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod cli;
+mod credentials;
 mod defence;
 mod docs;
 mod examples;
@@ -9,6 +10,8 @@ mod hostile;
 mod journey;
 mod listeners;
 mod load;
+mod oauth;
+mod oauth_attacks;
 mod rest;
 mod rights;
 mod state;

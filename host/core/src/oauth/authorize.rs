@@ -45,7 +45,14 @@ pub struct Consent {
     /// What is asked for.
     pub scopes: Vec<String>,
     pub(super) challenge: String,
-    pub(super) audience: String,
+    pub(super) audience: Option<String>,
+}
+
+/// What a client asks for.
+struct Wanted {
+    scopes: Vec<String>,
+    challenge: String,
+    audience: Option<String>,
 }
 
 /// Why a request cannot be put to anybody.
@@ -102,7 +109,7 @@ impl AuthorizationServer {
             "the application wants the answer sent to an address that is not registered for it",
         ))?;
         match self.wanted(request, &client, snapshot) {
-            Ok((scopes, challenge, audience)) => {
+            Ok(Wanted { scopes, challenge, audience }) => {
                 Ok(Consent { client, redirect_uri, state: request.state.clone(), scopes, challenge, audience })
             }
             Err(error) => {
@@ -117,7 +124,7 @@ impl AuthorizationServer {
         request: &AuthorizationRequest,
         client: &Client,
         snapshot: &Snapshot,
-    ) -> Result<(Vec<String>, String, String), OAuthError> {
+    ) -> Result<Wanted, OAuthError> {
         match request.response_type.as_deref() {
             Some("code") => {}
             Some(_) => return Err(OAuthError::UnsupportedResponseType),
@@ -141,7 +148,7 @@ impl AuthorizationServer {
         let scopes = parse_scopes(request.scope.as_deref().unwrap_or_default())?;
         scope::check_known(&scopes, &settings.scopes, snapshot)?;
         let audience = settings.resource(&request.resources)?;
-        Ok((scopes, challenge.to_owned(), audience))
+        Ok(Wanted { scopes, challenge: challenge.to_owned(), audience })
     }
 
     /// Gives the code for a consent. `owned` is what the account was before its password was checked.

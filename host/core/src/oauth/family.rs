@@ -47,8 +47,8 @@ pub(super) struct Family {
     pub(super) owner: Owner,
     /// What was granted; an access token may have less.
     pub(super) scopes: Vec<String>,
-    /// The resource its tokens are for.
-    pub(super) audience: String,
+    /// The resource its tokens are for; nothing for this server, whatever it is called.
+    pub(super) audience: Option<String>,
     /// In seconds since the epoch, as every moment here.
     pub(super) created: u64,
     pub(super) code: Option<Code>,

@@ -69,7 +69,7 @@ impl AuthorizationServer {
             holder,
             client_id: family.client,
             scopes,
-            audience: family.audience,
+            audience: family.audience.unwrap_or_else(|| self.settings.load().issuer.clone()),
             issued_seconds,
             expires_seconds,
             is_refresh,

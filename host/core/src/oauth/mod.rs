@@ -108,7 +108,7 @@ impl AuthorizationServer {
     pub async fn authenticate(&self, text: &str) -> Result<Option<(Holder, Vec<String>)>, CallError> {
         let Some(id) = family::family_of(text, ACCESS) else { return Ok(None) };
         let Some((_, mut family)) = self.family(id).await? else { return Ok(None) };
-        if family.access(text, self.now()).is_none() || !self.settings.load().is_own(&family.audience) {
+        if family.access(text, self.now()).is_none() || !self.settings.load().is_own(family.audience.as_deref()) {
             return Ok(None);
         }
         let Some(holder) = self.holder(&family).await? else { return Ok(None) };

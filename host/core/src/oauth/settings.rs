@@ -61,16 +61,19 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Whether a token for that resource is for this server.
-    pub(super) fn is_own(&self, resource: &str) -> bool {
-        resource.strip_prefix(self.issuer.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    /// Whether a token for that resource is for this server; one for no resource in particular is.
+    pub(super) fn is_own(&self, resource: Option<&str>) -> bool {
+        let behind = |resource: &str| {
+            resource.strip_prefix(self.issuer.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        resource.is_none_or(behind)
     }
 
-    /// The one resource that is asked for (RFC 8707 §2); this server without.
-    pub(super) fn resource(&self, asked: &[String]) -> Result<String, OAuthError> {
+    /// The one resource that is asked for (RFC 8707 §2); nothing for this server, whatever it is called.
+    pub(super) fn resource(&self, asked: &[String]) -> Result<Option<String>, OAuthError> {
         match asked {
-            [] => Ok(self.issuer.clone()),
-            [one] if self.is_own(one) || self.resources.contains(one) => Ok(one.clone()),
+            [] => Ok(None),
+            [one] if self.is_own(Some(one)) || self.resources.contains(one) => Ok(Some(one.clone())),
             [_] => Err(OAuthError::InvalidTarget("this server makes no tokens for that resource")),
             [_, _, ..] => Err(OAuthError::InvalidTarget("ask for one resource at a time")),
         }

@@ -93,7 +93,7 @@ impl AuthorizationServer {
                 self.end(id).await?;
                 return Err(NOT_VALID);
             }
-            same_resource(&family, resources)?;
+            self.check_resource(&family, resources)?;
             self.check_standing(&family).await?;
             let scopes = family.scopes.clone();
             match self.renew(id, revision, &mut family, scopes, None, client.may(Grant::RefreshToken)).await {
@@ -143,7 +143,7 @@ impl AuthorizationServer {
                     scopes
                 }
             };
-            same_resource(&family, resources)?;
+            self.check_resource(&family, resources)?;
             self.check_standing(&family).await?;
             match self.renew(id, revision, &mut family, scopes, Some(token), true).await {
                 Err(OAuthError::Below(CallError::Conflict(_))) => {}
@@ -245,12 +245,25 @@ impl AuthorizationServer {
         }
     }
 
+    /// Tokens are for the resource that was consented to; a request may say so again, and nothing else (RFC 8707 §2.2).
+    fn check_resource(&self, family: &Family, resources: &[String]) -> Result<(), OAuthError> {
+        let settings = self.settings.load();
+        let same = |resource: &String| match &family.audience {
+            Some(audience) => resource == audience,
+            None => settings.is_own(Some(resource)),
+        };
+        match resources.iter().all(same) {
+            true => Ok(()),
+            false => Err(OAuthError::InvalidTarget("the authorization is for another resource")),
+        }
+    }
+
     fn asked(
         &self,
         scope: Option<&str>,
         resources: &[String],
         snapshot: &Snapshot,
-    ) -> Result<(Vec<String>, String), OAuthError> {
+    ) -> Result<(Vec<String>, Option<String>), OAuthError> {
         let settings = self.settings.load();
         let scopes = parse_scopes(scope.unwrap_or_default())?;
         scope::check_known(&scopes, &settings.scopes, snapshot)?;
@@ -263,7 +276,7 @@ impl AuthorizationServer {
         client: Option<(&Client, Grant)>,
         owner: Owner,
         scopes: Vec<String>,
-        audience: String,
+        audience: Option<String>,
         lifetime: Option<Duration>,
     ) -> Result<Issued, OAuthError> {
         let settings = self.settings();
@@ -330,6 +343,8 @@ impl AuthorizationServer {
 
 fn may(client: &Client, grant: Grant) -> Result<(), OAuthError> {
     if client.may(grant) {
+<<<<<<< HEAD
+=======
         Ok(())
     } else {
         Err(OAuthError::UnauthorizedClient("this client may not use this grant type"))
@@ -339,8 +354,9 @@ fn may(client: &Client, grant: Grant) -> Result<(), OAuthError> {
 /// Tokens are for the resource that was consented to; a request may say so again, and nothing else (RFC 8707 §2.2).
 fn same_resource(family: &Family, resources: &[String]) -> Result<(), OAuthError> {
     if resources.iter().all(|resource| *resource == family.audience) {
+>>>>>>> main
         Ok(())
     } else {
-        Err(OAuthError::InvalidTarget("the authorization is for another resource"))
+        Err(OAuthError::UnauthorizedClient("this client may not use this grant type"))
     }
 }

@@ -4,12 +4,18 @@
 mod account;
 mod call;
 mod client;
+mod clients;
 mod config;
 mod help;
+mod key;
 mod output;
 mod permissions;
 mod plugin;
+<<<<<<< HEAD
+mod token;
+=======
 mod trust;
+>>>>>>> main
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,7 +24,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use client::{Client, ClientError};
+use client::{Client, ClientError, Credential};
 use output::Format;
 
 const AFTER_HELP: &str = "\
@@ -57,6 +63,10 @@ struct Connection {
     /// Account to call as; its password is read from `MUSTER_PASSWORD`, or asked for
     #[arg(long, global = true, value_name = "USER@HOST", env = "MUSTER_USER")]
     user: Option<String>,
+    /// Call with the token or API key on the first line of standard input; one in `MUSTER_TOKEN` is used where no account
+    /// is named
+    #[arg(long, global = true)]
+    token_stdin: bool,
     /// Print results and errors as JSON
     #[arg(long, global = true)]
     json: bool,
@@ -76,10 +86,23 @@ enum Action {
     /// Add, list and remove accounts
     #[command(subcommand)]
     Account(account::Account),
+<<<<<<< HEAD
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Issue, list and revoke OAuth tokens
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Add, list and remove OAuth clients
+    #[command(subcommand)]
+    Client(clients::OAuthClient),
+    /// Check the configuration file
+=======
     /// Ask who may call what, and why
     #[command(subcommand)]
     Permissions(permissions::Action),
     /// Check and reload the configuration file
+>>>>>>> main
     #[command(subcommand)]
     Config(config::Action),
     /// Print the completion script of a shell
@@ -175,8 +198,15 @@ fn run(cli: Cli, format: Format) -> Result<(), CliError> {
         Action::Help(help) => help::run(&client(&connection)?, &help, format),
         Action::Plugin(action) => plugin::run(|| client(&connection), action, format),
         Action::Account(action) => account::run(&client(&connection)?, action, format),
+<<<<<<< HEAD
+        Action::Key(action) => key::run(&client(&connection)?, action, format),
+        Action::Token(action) => token::run(&client(&connection)?, action, format),
+        Action::Client(action) => clients::run(&client(&connection)?, action, format),
+        Action::Config(action) => config::run(&connection.data, &action, format),
+=======
         Action::Permissions(action) => permissions::run(&client(&connection)?, action, format),
         Action::Config(action) => config::run(|| client(&connection), &connection.data, &action, format),
+>>>>>>> main
         Action::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "muster", &mut std::io::stdout());
             Ok(())
@@ -186,8 +216,9 @@ fn run(cli: Cli, format: Format) -> Result<(), CliError> {
 
 fn client(connection: &Connection) -> Result<Client, CliError> {
     let credential = match &connection.user {
-        None => None,
-        Some(user) => Some((user.clone(), account::password_of(user)?)),
+        _ if connection.token_stdin => Some(Credential::Bearer(account::token_of_input()?)),
+        None => account::token_of_environment().map(Credential::Bearer),
+        Some(user) => Some(Credential::Basic(user.clone(), account::password_of(user)?)),
     };
     match &connection.url {
         Some(url) => Client::remote(url, connection.ca.as_deref(), credential).map_err(CliError::Usage),
