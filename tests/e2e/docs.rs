@@ -81,7 +81,9 @@ fn check(page: &str) {
     let script: Vec<String> = steps
         .iter()
         .map(|step| match step {
-            Step::File(file, text) => format!("cat > \"$MUSTER_DATA/{file}\" <<'END_OF_FILE'\n{text}\nEND_OF_FILE\ntrue"),
+            Step::File(file, text) => {
+                format!("cat > \"$MUSTER_DATA/{file}\" <<'END_OF_FILE'\n{text}\nEND_OF_FILE\ntrue")
+            }
             Step::Run(command, _) if command.starts_with("muster serve") => "true".to_owned(),
             Step::Run(command, _) => command.clone(),
         })
