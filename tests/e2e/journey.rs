@@ -168,7 +168,7 @@ fn rules_are_reloaded_whole_or_not_at_all() {
     assert!(refused.stderr.contains("muster.yaml:1:49: api_permissions: a: what: double negation: !!x"), "{refused:?}");
     assert_eq!(status(), 200, "the old rules stay");
     std::fs::write(&file, "api_permissions: {}").unwrap();
-    assert_eq!(host.cli(&["call", "reload_config"]).code, 0);
+    assert_eq!(host.cli(&["config", "reload", "--force"]).code, 0);
     assert_eq!(status(), 403);
     assert_eq!(host.cli(&["call", "status"]).code, 0, "the console cannot be locked out");
 }

@@ -3,12 +3,17 @@
 
 mod audit;
 mod cli;
+mod credentials;
 mod defence;
+mod docs;
 mod examples;
 mod hostile;
 mod journey;
 mod listeners;
 mod load;
+mod oauth;
+mod oauth_attacks;
 mod rest;
+mod rights;
 mod state;
 mod tidy;

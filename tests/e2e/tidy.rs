@@ -72,7 +72,7 @@ fn arrows_between_crates_point_one_way() {
 #[test]
 fn siblings_do_not_import_siblings() {
     let families: &[(&str, &[&str])] = &[
-        ("host/builtin/src", &["lib", "definition", "result", "candidate", "world"]),
+        ("host/builtin/src", &["lib", "definition", "result", "candidate", "clients", "world"]),
         ("host/frontend/src", &["lib", "listen"]),
     ];
     for (folder, shared) in families {

@@ -91,6 +91,9 @@ impl Host {
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_mins(1)))
             .allow_non_standard_methods(true)
+            // A redirect is an answer like any other.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
             .build()
             .new_agent();
         let address = address_of(&urls);
@@ -260,7 +263,7 @@ pub struct Ran {
 /// Runs a command with a text on standard input.
 pub fn run(command: &mut Command, input: &str) -> Ran {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    for variable in ["MUSTER_DATA", "MUSTER_URL", "MUSTER_USER"] {
+    for variable in ["MUSTER_DATA", "MUSTER_URL", "MUSTER_USER", "MUSTER_TOKEN"] {
         command.env_remove(variable);
     }
     let mut child = command.spawn().unwrap();
@@ -303,6 +306,20 @@ impl Request<'_> {
     pub fn basic(self, account: &str, password: &str) -> Self {
         let token = STANDARD.encode(format!("{account}:{password}"));
         self.header("authorization", &format!("Basic {token}"))
+    }
+
+    /// Presents a token or an API key.
+    #[must_use]
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// Sends a form.
+    #[must_use]
+    pub fn form(self, fields: &[(&str, &str)]) -> Self {
+        let fields: Vec<String> =
+            fields.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+        self.header("content-type", "application/x-www-form-urlencoded").body(fields.join("&"))
     }
 
     /// Sends JSON.
@@ -349,6 +366,12 @@ impl Request<'_> {
     }
 }
 
+/// A text as it stands in a form or a query.
+pub fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
 /// An answer.
 #[derive(Debug)]
 pub struct Answer {
@@ -363,6 +386,16 @@ impl Answer {
     /// The body as JSON; null when it is none.
     pub fn value(&self) -> Value {
         serde_json::from_slice(&self.bytes).unwrap_or_default()
+    }
+
+    /// Every header of that name.
+    pub fn headers(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
     }
 
     /// The first header of that name; empty when there is none.

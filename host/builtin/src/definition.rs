@@ -33,6 +33,7 @@ pub(crate) struct NoArguments {}
 /// A built-in command being defined.
 pub(crate) struct Definition {
     name: &'static str,
+    version: u32,
     summary: &'static str,
     description: &'static str,
     tags: &'static [&'static str],
@@ -46,6 +47,7 @@ impl Definition {
     pub(crate) fn new(name: &'static str, summary: &'static str) -> Self {
         Self {
             name,
+            version: 0,
             summary,
             description: "",
             tags: &[],
@@ -54,6 +56,11 @@ impl Definition {
             examples: Vec::new(),
             input_bytes_max: None,
         }
+    }
+
+    /// The API version in which this form starts, where an earlier one has another.
+    pub(crate) fn version(self, version: u32) -> Self {
+        Self { version, ..self }
     }
 
     pub(crate) fn description(self, description: &'static str) -> Self {
@@ -105,7 +112,7 @@ impl Definition {
         let named = |error: String| format!("built-in command `{}`: {error}", self.name);
         let command = Command {
             name: CommandName::parse(self.name).map_err(|error| named(error.to_string()))?,
-            version: 0,
+            version: self.version,
             summary: self.summary.to_owned(),
             description: self.description.to_owned(),
             tags: self

@@ -4,17 +4,25 @@
 //! clients work.
 
 mod candidate;
+mod clients;
 mod definition;
 mod result;
 mod world;
 
 mod audit_search;
 mod audit_verify;
+mod ban_account;
 mod change_password;
 mod check_account;
 mod check_password;
+mod count_banned;
+mod get_ban_details;
 mod get_loglevel;
 mod help;
+mod key_create;
+mod key_list;
+mod key_revoke;
+mod list_banned;
 mod module_check;
 mod module_install;
 mod module_uninstall;
@@ -22,6 +30,15 @@ mod module_upgrade;
 mod modules_available;
 mod modules_details;
 mod modules_installed;
+mod oauth_add_client;
+mod oauth_add_client_implicit;
+mod oauth_add_client_password;
+mod oauth_introspect;
+mod oauth_issue_token;
+mod oauth_list_clients;
+mod oauth_list_tokens;
+mod oauth_remove_client;
+mod oauth_revoke_token;
 mod permissions_changes;
 mod permissions_check;
 mod permissions_explain;
@@ -35,6 +52,7 @@ mod stats;
 mod stats_host;
 mod status;
 mod stop;
+mod unban_account;
 mod unregister;
 
 use std::fmt::Debug;
@@ -42,10 +60,11 @@ use std::sync::{Arc, Weak};
 
 use muster_core::BoxFuture;
 use muster_core::audit::Audit;
-use muster_core::authn::Accounts;
+use muster_core::authn::{Accounts, Keys};
 use muster_core::dispatch::Dispatcher;
 use muster_core::error::CallError;
 use muster_core::name::FrontendName;
+use muster_core::oauth::AuthorizationServer;
 use muster_core::permission::Permissions;
 use muster_core::plugins::Plugins;
 use muster_core::registry::Registered;
@@ -90,6 +109,10 @@ pub const LOG_LEVELS: [&str; 5] = ["none", "error", "warning", "info", "debug"];
 pub struct Services {
     /// Accounts.
     pub accounts: Arc<Accounts>,
+    /// API keys.
+    pub keys: Arc<Keys>,
+    /// Tokens and the clients they are given to.
+    pub tokens: Arc<AuthorizationServer>,
     /// Plugins.
     pub plugins: Arc<dyn Plugins>,
     /// The process.
@@ -120,11 +143,18 @@ pub fn commands(services: &Arc<Services>) -> Result<Vec<Registered>, String> {
     [
         audit_search::command,
         audit_verify::command,
+        ban_account::command,
         change_password::command,
         check_account::command,
         check_password::command,
+        count_banned::command,
+        get_ban_details::command,
         get_loglevel::command,
         help::command,
+        key_create::command,
+        key_list::command,
+        key_revoke::command,
+        list_banned::command,
         module_check::command,
         module_install::command,
         module_uninstall::command,
@@ -132,6 +162,16 @@ pub fn commands(services: &Arc<Services>) -> Result<Vec<Registered>, String> {
         modules_available::command,
         modules_details::command,
         modules_installed::command,
+        oauth_add_client::command,
+        oauth_add_client_implicit::command,
+        oauth_add_client_password::command,
+        oauth_introspect::command,
+        oauth_issue_token::as_text,
+        oauth_issue_token::as_list,
+        oauth_list_clients::command,
+        oauth_list_tokens::command,
+        oauth_remove_client::command,
+        oauth_revoke_token::command,
         permissions_changes::command,
         permissions_check::command,
         permissions_explain::command,
@@ -145,6 +185,7 @@ pub fn commands(services: &Arc<Services>) -> Result<Vec<Registered>, String> {
         stats_host::command,
         status::command,
         stop::command,
+        unban_account::command,
         unregister::command,
     ]
     .into_iter()

@@ -13,7 +13,7 @@ use muster_core::registry::Registered;
 use muster_core::suggest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::Services;
 use crate::definition::{Call, Definition};
@@ -105,6 +105,22 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
         .tags(&["permissions"])
         .audience(Audience::Admin)
         .read_only()
+        .example(
+            "Why the console may stop the host",
+            json!({"command": "stop", "as": "console"}),
+            json!({
+                "answer": "yes", "group": "console commands",
+                "caller": {"who": "console", "scopes": null, "via": "console", "address": null, "tag": null},
+                "credential": {"answer": "yes", "text": "the credential carries all rights of its holder"},
+                "groups": [{
+                    "group": "console commands", "answer": "yes",
+                    "from": {"answer": "yes", "text": "interface console; the call comes through console"},
+                    "who": {"answer": "yes", "text": "all"},
+                    "what": {"answer": "yes", "text": "`*` covers `stop`"},
+                }],
+                "changes": [],
+            }),
+        )
         .run(services, |Call { services, caller, arguments }: Call<Arguments>| async move {
             let world = World::look(&services, None).await?;
             let name = arguments.command.replace('-', "_");

@@ -1,6 +1,9 @@
 //! Results in ejabberd's conventions, and account errors in ours.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use muster_core::authn::AccountError;
+use muster_core::caller::{Authority, Caller};
 use muster_core::error::CallError;
 use muster_core::name::{AccountId, NameError, PluginName};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -50,5 +53,23 @@ pub(crate) fn account_error(error: AccountError) -> CallError {
         AccountError::Missing(_) => CallError::NotFound(text),
         AccountError::UnusablePassword => CallError::argument("/password", text),
         AccountError::Below(below) => below,
+    }
+}
+
+/// A moment as RFC 3339 in UTC, from seconds since the epoch.
+pub(crate) fn moment(seconds: u64) -> String {
+    // Later than any calendar goes, the last moment it has.
+    const YEAR_9999_SECONDS: u64 = 253_402_300_799;
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds.min(YEAR_9999_SECONDS))).to_string()
+}
+
+/// Refuses to make a credential for the account a caller with a narrower one stands for: it would be a way around the
+/// narrowness.
+pub(crate) fn refuse_widening(caller: &Caller, account: &AccountId) -> Result<(), CallError> {
+    match caller.authority {
+        Authority::Token(_) | Authority::Narrowed(_) if caller.account() == Some(account) => Err(CallError::Denied(
+            "a key or token cannot make another credential for its own account; use the password".to_owned(),
+        )),
+        Authority::Full | Authority::Token(_) | Authority::Narrowed(_) => Ok(()),
     }
 }

@@ -105,6 +105,11 @@ impl Dispatcher {
         self.permissions.load_full()
     }
 
+    /// What checks credentials, for wires that do so without a call.
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+
     /// Puts other rules into force for every call that begins from now on.
     pub fn set_permissions(&self, permissions: Permissions) {
         self.permissions.store(Arc::new(permissions));

@@ -1,7 +1,7 @@
 //! The vocabulary of the command host and every decision it takes: who calls, what they may call, whether the arguments
 //! fit, what a failure is called. No wire format, no engine, no input or output, no runtime (invariant I1): whatever
-//! touches the world comes in through the traits [`storage::Storage`], [`authn::Passwords`], [`clock::Clock`] and
-//! [`invoke::Invoke`].
+//! touches the world comes in through the traits [`storage::Storage`], [`authn::Passwords`], [`clock::Clock`],
+//! [`random::Random`], [`authn::Issuers`] and [`invoke::Invoke`].
 //!
 //! In the order of a call: [`dispatch`] → [`authn`] → [`registry`] → [`permission`] → [`schema`] → [`invoke`] →
 //! [`error`].
@@ -14,6 +14,7 @@ pub mod command;
 pub mod dispatch;
 
 pub mod authn;
+pub mod oauth;
 pub mod permission;
 pub mod rate;
 pub mod registry;
@@ -26,6 +27,7 @@ pub mod error;
 
 pub mod audit;
 pub mod clock;
+pub mod random;
 pub mod storage;
 pub mod suggest;
 

@@ -3,4 +3,7 @@
 //! A frontend translates: bytes to what the dispatcher takes, and its answer to bytes. It decides nothing about calls.
 
 pub mod listen;
+mod request_id;
+
+pub mod oauth;
 pub mod rest;

@@ -9,6 +9,7 @@ use muster_core::BoxFuture;
 use muster_core::authn::Accounts;
 use muster_core::dispatch::Dispatcher;
 use muster_core::name::FrontendName;
+use muster_core::oauth::{AuthorizationServer, Settings};
 use muster_core::permission::Permissions;
 use serde_json::json;
 use tokio::sync::watch;
@@ -24,6 +25,9 @@ pub(crate) struct Process {
     pub(crate) log_level: LogLevel,
     pub(crate) dispatcher: Weak<Dispatcher>,
     pub(crate) accounts: Arc<Accounts>,
+    pub(crate) tokens: Arc<AuthorizationServer>,
+    /// Where the host listens: how it names itself to clients without configuration.
+    pub(crate) address: String,
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) started: Instant,
     /// What was opened at the start.
@@ -47,6 +51,14 @@ impl Process {
     pub(crate) fn apply(&self, config: Config) {
         self.accounts.set_hosts(config.hosts);
         self.log_level.set(&config.log_level);
+        self.tokens.set_settings(Settings {
+            issuer: config.oauth.issuer.unwrap_or_else(|| self.address.clone()),
+            access_lifetime: config.oauth.access_lifetime,
+            refresh_lifetime: config.oauth.refresh_lifetime,
+            password_grant: config.oauth.password_grant,
+            resources: config.oauth.resources,
+            ..Settings::default()
+        });
         if let Some(dispatcher) = self.dispatcher.upgrade() {
             dispatcher.set_deadline(config.call_deadline);
             dispatcher.set_rates(config.rates);

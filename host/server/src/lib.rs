@@ -13,3 +13,5 @@ mod control;
 mod journal;
 mod logging;
 mod passwords;
+mod random;
+mod upkeep;

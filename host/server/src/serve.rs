@@ -12,12 +12,15 @@ use futures_util::future::join_all;
 use muster_audit::FileAudit;
 use muster_builtin::Services;
 use muster_core::audit::Audit;
-use muster_core::authn::{Accounts, Authenticator, Passwords};
+use muster_core::authn::{Accounts, Authenticator, Bearers, Issuers, Keys, NoIssuers, Passwords};
 use muster_core::clock::Clock;
 use muster_core::command::Origin;
 use muster_core::dispatch::Dispatcher;
+use muster_core::oauth::{AuthorizationServer, Clients};
+use muster_core::random::Random;
 use muster_core::storage::Storage;
 use muster_frontend::listen::{ConnectionLimits, Door, Tls, bind_local, serve_local, serve_tcp};
+use muster_frontend::oauth::OAuth;
 use muster_frontend::rest::Rest;
 use muster_storage::RedbStorage;
 use muster_wasm::{Lifecycle, Loader};
@@ -33,6 +36,8 @@ use crate::control::Process;
 use crate::journal::Journal;
 use crate::logging::LogLevel;
 use crate::passwords::Argon2Passwords;
+use crate::random::SystemRandom;
+use crate::upkeep;
 
 /// File name of the local socket, in the data directory.
 pub const SOCKET: &str = "muster.sock";
@@ -86,9 +91,18 @@ async fn run_host(options: &Options) -> Result<(), String> {
     let sockets = Sockets::open(&config.listen).await?;
 
     let (stopping, stop) = watch::channel(false);
-    let start = Start { config_file, log_level, stopping: stopping.clone(), certificates: sockets.certificates() };
+    let start = Start {
+        config_file,
+        log_level,
+        address: sockets.first_url()?,
+        stopping: stopping.clone(),
+        certificates: sockets.certificates(),
+    };
     let host = assemble(&options.data, &config, start).await?;
     let rest = Rest::new(Arc::clone(&host.dispatcher), random_u64()?, config.body_bytes_max).router();
+    let oauth =
+        OAuth::new(Arc::clone(&host.dispatcher), Arc::clone(&host.tokens), random_u64()?, Arc::new(SystemRandom));
+    let rest = rest.merge(oauth.map_err(|error| error.to_string())?.router());
     let limits = ConnectionLimits {
         connections_max: config.connections_max,
         drain_deadline_ms: u64::try_from(config.drain_deadline.as_millis()).unwrap_or(u64::MAX),
@@ -100,7 +114,11 @@ async fn run_host(options: &Options) -> Result<(), String> {
     let network = sockets.0.into_iter().map(|(tcp, door)| serve_tcp(tcp, door, rest.clone(), limits, stop.clone()));
     tokio::select! {
         _ = async {
-            tokio::join!(join_all(network), serve_local(local, owner, rest.clone(), limits, stop.clone()))
+            tokio::join!(
+                upkeep::run(Arc::clone(&host.keys), Arc::clone(&host.tokens), stop.clone()),
+                join_all(network),
+                serve_local(local, owner, rest.clone(), limits, stop.clone()),
+            )
         } => {}
         error = signals => return Err(error),
         () = certificates.follow(&host.journal) => {}
@@ -138,6 +156,11 @@ impl Sockets {
         Ok(Self(sockets))
     }
 
+    /// How clients reach the host, if nothing else says so.
+    fn first_url(&self) -> Result<String, String> {
+        self.0.first().map_or_else(|| Ok(String::new()), |(socket, door)| url(socket, door))
+    }
+
     fn certificates(&self) -> Certificates {
         Certificates(self.0.iter().filter_map(|(_, door)| door.tls.clone()).collect())
     }
@@ -147,6 +170,7 @@ impl Sockets {
 struct Start {
     config_file: Option<PathBuf>,
     log_level: LogLevel,
+    address: String,
     stopping: watch::Sender<bool>,
     certificates: Certificates,
 }
@@ -154,6 +178,8 @@ struct Start {
 /// What must live as long as the host.
 struct Host {
     dispatcher: Arc<Dispatcher>,
+    tokens: Arc<AuthorizationServer>,
+    keys: Arc<Keys>,
     audit: Option<Arc<FileAudit>>,
     journal: Journal,
     /// Commands hold these weakly or through the registry; the host holds them for good.
@@ -166,10 +192,27 @@ async fn assemble(data: &Path, config: &Config, start: Start) -> Result<Host, St
     let storage: Arc<dyn Storage> = Arc::new(storage);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let passwords: Arc<dyn Passwords> = Arc::new(Argon2Passwords::new()?);
-    let mut key = [0_u8; 64];
-    getrandom::fill(&mut key).map_err(|error| error.to_string())?;
-    let accounts = Arc::new(Accounts::new(Arc::clone(&storage), passwords, Arc::clone(&clock), key));
-    let authenticator = Authenticator::new(Arc::clone(&accounts));
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let told = |error: muster_core::error::CallError| error.to_string();
+    let accounts = Accounts::new(Arc::clone(&storage), Arc::clone(&passwords), Arc::clone(&clock), Arc::clone(&random));
+    let accounts = Arc::new(accounts.map_err(told)?);
+    let clients =
+        Clients::new(Arc::clone(&storage), Arc::clone(&accounts), passwords, Arc::clone(&clock), Arc::clone(&random));
+    let tokens = Arc::new(AuthorizationServer::new(
+        Arc::clone(&storage),
+        Arc::clone(&accounts),
+        clients.map_err(told)?,
+        Arc::clone(&clock),
+        Arc::clone(&random),
+    ));
+    let keys = Arc::new(Keys::new(Arc::clone(&storage), Arc::clone(&accounts), Arc::clone(&clock), random));
+    let issuers: Arc<dyn Issuers> = Arc::new(NoIssuers);
+    let authenticator = Authenticator::new(Bearers {
+        accounts: Arc::clone(&accounts),
+        server: Arc::clone(&tokens),
+        keys: Arc::clone(&keys),
+        issuers,
+    });
     let audit = match config.audit.clone() {
         None => None,
         Some(options) => {
@@ -189,6 +232,8 @@ async fn assemble(data: &Path, config: &Config, start: Start) -> Result<Host, St
         log_level: start.log_level,
         dispatcher: Arc::downgrade(&dispatcher),
         accounts: Arc::clone(&accounts),
+        tokens: Arc::clone(&tokens),
+        address: start.address,
         stopping: start.stopping,
         started: Instant::now(),
         listen: config.listen.clone(),
@@ -204,6 +249,8 @@ async fn assemble(data: &Path, config: &Config, start: Start) -> Result<Host, St
     let plugins = Arc::new(Lifecycle::new(Arc::new(loader), storage, Arc::clone(&dispatcher), available));
     let services = Arc::new(Services {
         accounts,
+        keys: Arc::clone(&keys),
+        tokens: Arc::clone(&tokens),
         plugins: Arc::clone(&plugins) as _,
         control: Arc::clone(&process) as _,
         dispatcher: Arc::downgrade(&dispatcher),
@@ -213,19 +260,23 @@ async fn assemble(data: &Path, config: &Config, start: Start) -> Result<Host, St
     dispatcher.registry().replace(&Origin::Builtin, commands).map_err(|error| error.to_string())?;
     plugins.restore().await.map_err(|error| error.to_string())?;
     journal.event("started", json!({ "version": env!("CARGO_PKG_VERSION") }));
-    Ok(Host { dispatcher, audit, journal, _parts: (services, process) })
+    Ok(Host { dispatcher, tokens, keys, audit, journal, _parts: (services, process) })
 }
 
 /// One line on standard output that whoever started the host can wait for.
 fn announce(sockets: &Sockets, local: &Path) -> Result<(), String> {
     let mut line = "ready: ".to_owned();
     for (socket, door) in &sockets.0 {
-        let scheme = if door.tls.is_some() { "https" } else { "http" };
-        let address = socket.local_addr().map_err(|error| error.to_string())?;
-        let _ = write!(line, "{scheme}://{address} and ");
+        let _ = write!(line, "{} and ", url(socket, door)?);
     }
     let mut output = std::io::stdout().lock();
     writeln!(output, "{line}{}", local.display()).and_then(|()| output.flush()).map_err(|error| error.to_string())
+}
+
+fn url(socket: &TcpListener, door: &Door) -> Result<String, String> {
+    let scheme = if door.tls.is_some() { "https" } else { "http" };
+    let address = socket.local_addr().map_err(|error| error.to_string())?;
+    Ok(format!("{scheme}://{address}"))
 }
 
 /// Says stop on SIGTERM or SIGINT; a second one ends the process at once. Returns only when signals cannot be had.

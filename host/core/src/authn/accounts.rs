@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use futures_util::lock::Mutex;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::secret;
 use super::verified::Verified;
 use super::{Passwords, Throttle};
 use crate::clock::Clock;
 use crate::error::CallError;
 use crate::name::AccountId;
-use crate::storage::{Entry, Expect, Storage, StorageError, list_all};
+use crate::random::Random;
+use crate::storage::{Entry, Expect, Revision, Storage, StorageError, list_all};
 
 /// Longest password, in bytes: more only buys the sender computing time.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
@@ -47,12 +49,43 @@ impl From<StorageError> for AccountError {
     }
 }
 
+/// Why and since when an account may not be used.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Ban {
+    /// What the operator gave as the reason.
+    pub reason: String,
+    /// When, in seconds since the epoch.
+    pub since_seconds: u64,
+}
+
+/// What other credentials of an account are bound to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Standing {
+    /// Changes with the password, a ban, and the account itself: tokens end with it.
+    pub revision: Revision,
+    /// Changes with a ban and with the account itself, not with its password: API keys end with it.
+    pub life: String,
+}
+
+/// An account, as it is kept.
+#[derive(Deserialize, Serialize)]
+struct Record {
+    password: String,
+    changed: u64,
+    /// Random; absent in accounts made by a version without API keys.
+    #[serde(default)]
+    life: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ban: Option<Ban>,
+}
+
 /// All accounts of this server.
 #[derive(Debug)]
 pub struct Accounts {
     storage: Arc<dyn Storage>,
     passwords: Arc<dyn Passwords>,
     clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
     verified: Verified,
     throttle: Arc<Throttle>,
     /// Held while a credential is verified; which one depends on its fingerprint, so nobody can choose to hold up
@@ -62,17 +95,26 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Accounts in `storage`. `key`: 64 random bytes for the cache of verified credentials.
-    pub fn new(storage: Arc<dyn Storage>, passwords: Arc<dyn Passwords>, clock: Arc<dyn Clock>, key: [u8; 64]) -> Self {
-        Self {
+    /// Accounts in `storage`.
+    ///
+    /// # Errors
+    /// When there is no randomness to be had.
+    pub fn new(
+        storage: Arc<dyn Storage>,
+        passwords: Arc<dyn Passwords>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, CallError> {
+        Ok(Self {
+            verified: Verified::new(&*random)?,
             storage,
             passwords,
             clock,
-            verified: Verified::new(key),
             throttle: Arc::default(),
+            random,
             turns: Default::default(),
             hosts: ArcSwap::default(),
-        }
+        })
     }
 
     /// Sets the hosts accounts can be at.
@@ -95,22 +137,117 @@ impl Accounts {
     /// When it exists, the host is unknown, or the password cannot be used.
     pub async fn create(&self, account: &AccountId, password: String) -> Result<(), AccountError> {
         self.known_host(account.host())?;
-        let record = self.record(password).await?;
-        match self.storage.put(BUCKET, account.as_str(), record, Expect::Absent).await {
-            Err(StorageError::Conflict) => Err(AccountError::Exists(account.clone())),
-            other => Ok(other.map(|_| ())?),
+        let password = self.hash(password).await?;
+        let record = Record {
+            password,
+            changed: self.clock.since_epoch().as_secs(),
+            life: secret::new_id(&*self.random)?,
+            ban: None,
+        };
+        match self.put(account, &record, Expect::Absent).await {
+            Err(AccountError::Below(CallError::Conflict(_))) => Err(AccountError::Exists(account.clone())),
+            other => other,
         }
     }
 
-    /// Gives an account another password. Credentials with the old one stop working at once.
+    /// Gives an account another password. Credentials with the old one stop working at once, and tokens too; API keys
+    /// and a ban stay.
     ///
     /// # Errors
     /// When there is no such account or the password cannot be used.
     pub async fn change_password(&self, account: &AccountId, password: String) -> Result<(), AccountError> {
-        let entry = self.entry(account).await?.ok_or_else(|| AccountError::Missing(account.clone()))?;
-        let record = self.record(password).await?;
-        self.storage.put(BUCKET, account.as_str(), record, Expect::Revision(entry.revision)).await?;
-        Ok(())
+        let (revision, mut record) = self.record(account).await?;
+        record.password = self.hash(password).await?;
+        record.changed = self.clock.since_epoch().as_secs();
+        self.put(account, &record, Expect::Revision(revision)).await
+    }
+
+    /// Bans an account: every credential of it stops working at once. Whether it was not banned before.
+    ///
+    /// # Errors
+    /// When there is no such account or the store fails.
+    pub async fn ban(&self, account: &AccountId, reason: String) -> Result<bool, AccountError> {
+        let (revision, mut record) = self.record(account).await?;
+        if record.ban.is_some() {
+            return Ok(false);
+        }
+        record.ban = Some(Ban { reason, since_seconds: self.clock.since_epoch().as_secs() });
+        // So that what was handed out before the ban does not come back with its end.
+        record.life = secret::new_id(&*self.random)?;
+        self.put(account, &record, Expect::Revision(revision)).await?;
+        Ok(true)
+    }
+
+    /// Lifts a ban: the password works again, tokens and API keys from before do not. Whether there was one.
+    ///
+    /// # Errors
+    /// When there is no such account or the store fails.
+    pub async fn unban(&self, account: &AccountId) -> Result<bool, AccountError> {
+        let (revision, mut record) = self.record(account).await?;
+        if record.ban.take().is_none() {
+            return Ok(false);
+        }
+        self.put(account, &record, Expect::Revision(revision)).await?;
+        Ok(true)
+    }
+
+    /// The ban of an account, if it has one.
+    ///
+    /// # Errors
+    /// When there is no such account or the store fails.
+    pub async fn ban_of(&self, account: &AccountId) -> Result<Option<Ban>, AccountError> {
+        Ok(self.record(account).await?.1.ban)
+    }
+
+    /// The banned accounts of a host, or of all, in ascending order.
+    ///
+    /// # Errors
+    /// When the host is unknown or the store fails.
+    pub async fn list_banned(&self, host: Option<&str>) -> Result<Vec<AccountId>, AccountError> {
+        if let Some(host) = host {
+            self.known_host(host)?;
+        }
+        let mut banned = Vec::new();
+        for account in list_all(&*self.storage, BUCKET).await? {
+            let Ok(account) = AccountId::parse(&account) else { continue };
+            if host.is_some_and(|host| host != account.host()) {
+                continue;
+            }
+            match self.ban_of(&account).await {
+                Ok(Some(_)) => banned.push(account),
+                // It may have been removed since the list was made.
+                Ok(None) | Err(AccountError::Missing(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(banned)
+    }
+
+    /// What credentials of the account are bound to; nothing when it does not exist or is banned.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn standing(&self, account: &AccountId) -> Result<Option<Standing>, CallError> {
+        let Some(entry) = self.entry(account).await? else { return Ok(None) };
+        let record = read(&entry)?;
+        Ok(record.ban.is_none().then_some(Standing { revision: entry.revision, life: record.life }))
+    }
+
+    /// Whether there is such an account and it is banned.
+    pub(super) async fn is_banned(&self, account: &AccountId) -> Result<bool, CallError> {
+        let entry = self.entry(account).await?;
+        Ok(entry.map(|entry| read(&entry)).transpose()?.is_some_and(|record| record.ban.is_some()))
+    }
+
+    /// The life of an account, banned or not; nothing when it does not exist.
+    pub(super) async fn life(&self, account: &AccountId) -> Result<Option<String>, CallError> {
+        let entry = self.entry(account).await?;
+        Ok(entry.map(|entry| read(&entry)).transpose()?.map(|record| record.life))
+    }
+
+    /// The revision of an account, without reading it. A banned account has another one than before its ban.
+    pub(crate) async fn revision(&self, account: &AccountId) -> Result<Option<Revision>, CallError> {
+        Ok(self.entry(account).await?.map(|entry| entry.revision))
     }
 
     /// Removes an account; whether it was there.
@@ -147,7 +284,8 @@ impl Accounts {
         Ok(users)
     }
 
-    /// Whether this is the account's password, asked by somebody who may know: nobody has to wait for it.
+    /// Whether this is the account's password, and the account is not banned, asked by somebody who may know: nobody has
+    /// to wait for it.
     ///
     /// # Errors
     /// When it could not be found out.
@@ -194,8 +332,10 @@ impl Accounts {
         }
         let attempt = self.throttle.begin(name, address)?;
         let checked = async {
-            let hash = entry.as_ref().map(|entry| stored_hash(&entry.value)).transpose()?;
-            self.passwords.verify(password, hash).await
+            let record = entry.as_ref().map(read).transpose()?;
+            let banned = record.as_ref().is_some_and(|record| record.ban.is_some());
+            let right = self.passwords.verify(password, record.map(|record| record.password)).await?;
+            Ok::<_, CallError>(right && !banned)
         };
         match checked.await {
             Ok(true) => attempt.succeed(),
@@ -223,19 +363,26 @@ impl Accounts {
         self.storage.get(BUCKET, account.as_str()).await
     }
 
-    async fn record(&self, password: String) -> Result<Vec<u8>, AccountError> {
+    async fn record(&self, account: &AccountId) -> Result<(Revision, Record), AccountError> {
+        let entry = self.entry(account).await?.ok_or_else(|| AccountError::Missing(account.clone()))?;
+        Ok((entry.revision, read(&entry)?))
+    }
+
+    async fn put(&self, account: &AccountId, record: &Record, expect: Expect) -> Result<(), AccountError> {
+        let value = serde_json::to_vec(record).map_err(CallError::internal_from)?;
+        self.storage.put(BUCKET, account.as_str(), value, expect).await?;
+        Ok(())
+    }
+
+    async fn hash(&self, password: String) -> Result<String, AccountError> {
         if password.is_empty() || password.len() > PASSWORD_BYTES_MAX {
             return Err(AccountError::UnusablePassword);
         }
-        let hash = self.passwords.hash(password).await?;
-        let changed = self.clock.since_epoch().as_secs();
-        Ok(json!({ "password": hash, "changed": changed }).to_string().into_bytes())
+        Ok(self.passwords.hash(password).await?)
     }
 }
 
-fn stored_hash(record: &[u8]) -> Result<String, CallError> {
-    serde_json::from_slice::<Value>(record)
-        .ok()
-        .and_then(|record| record.get("password").and_then(Value::as_str).map(str::to_owned))
-        .ok_or_else(|| CallError::internal_from("an account's record in the store is not readable"))
+fn read(entry: &Entry) -> Result<Record, CallError> {
+    serde_json::from_slice(&entry.value)
+        .map_err(|_| CallError::internal_from("an account's record in the store is not readable"))
 }

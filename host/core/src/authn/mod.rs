@@ -1,6 +1,10 @@
 //! From a credential to a caller. A credential that was presented and is wrong is an error, never «anonymous».
 
 mod accounts;
+mod bearer;
+mod issuers;
+mod keys;
+pub(crate) mod secret;
 mod throttle;
 mod verified;
 
@@ -12,8 +16,12 @@ use crate::caller::{Authority, Caller, Identity, RequestId};
 use crate::error::CallError;
 use crate::name::{AccountId, FrontendName};
 
-pub use accounts::{AccountError, Accounts, PASSWORD_BYTES_MAX};
+pub use accounts::{AccountError, Accounts, Ban, PASSWORD_BYTES_MAX, Standing};
+pub use bearer::Bearers;
+pub use issuers::{External, Issuers, NoIssuers};
+pub use keys::{ApiKey, KEY_NAME_CHARS_MAX, KEY_PREFIX, KEY_SCOPES_MAX, KeyError, Keys};
 pub use throttle::{Attempt, Throttle, network};
+pub(crate) use verified::Verified;
 
 /// What a wire found in a request.
 #[derive(Clone)]
@@ -81,12 +89,18 @@ pub struct Source {
 #[derive(Debug)]
 pub struct Authenticator {
     accounts: Arc<Accounts>,
+    bearers: Bearers,
 }
 
 impl Authenticator {
-    /// Checks account passwords against `accounts`.
-    pub fn new(accounts: Arc<Accounts>) -> Self {
-        Self { accounts }
+    /// Checks passwords, tokens and keys.
+    pub fn new(bearers: Bearers) -> Self {
+        Self { accounts: Arc::clone(&bearers.accounts), bearers }
+    }
+
+    /// What checks tokens and keys.
+    pub fn bearers(&self) -> &Bearers {
+        &self.bearers
     }
 
     /// Whether the account is at one of this server's hosts, be there such an account or not.
@@ -102,12 +116,13 @@ impl Authenticator {
         let (identity, authority) = match credential {
             Credential::Absent => (Identity::Anonymous, Authority::Full),
             Credential::Console => (Identity::Console, Authority::Full),
-            Credential::Unusable | Credential::Bearer(_) => return Err(CallError::Unauthenticated { presented: true }),
+            Credential::Bearer(text) => self.bearers.authenticate(&text).await?,
+            Credential::Unusable => return Err(CallError::Unauthenticated { presented: true }),
             Credential::Authenticated(caller) => return Ok(caller),
             Credential::Certificate(account) => {
                 let wrong = CallError::Unauthenticated { presented: true };
                 let Ok(account) = AccountId::parse(&account) else { return Err(wrong) };
-                if !self.accounts.exists(&account).await.map_err(CallError::internal_from)? {
+                if self.accounts.standing(&account).await?.is_none() {
                     return Err(wrong);
                 }
                 (Identity::Account(account), Authority::Full)

@@ -10,6 +10,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use moka::sync::Cache;
 use sha2::Sha256;
 
+use crate::error::CallError;
+use crate::random::Random;
 use crate::storage::Revision;
 
 /// How long a verified credential is remembered.
@@ -17,10 +19,10 @@ const VERIFIED_SECONDS_MAX: u64 = 60;
 /// Most credentials remembered at a time.
 const VERIFIED_ENTRIES_MAX: u64 = 10_000;
 
-/// Names an account and a password without revealing either.
-pub(super) type Fingerprint = [u8; 32];
+/// Names a holder and a password without revealing either.
+pub(crate) type Fingerprint = [u8; 32];
 
-pub(super) struct Verified {
+pub(crate) struct Verified {
     keyed: Hmac<Sha256>,
     entries: Cache<Fingerprint, Revision>,
 }
@@ -33,31 +35,33 @@ impl std::fmt::Debug for Verified {
 }
 
 impl Verified {
-    /// `key`: random bytes nobody else has.
-    pub(super) fn new(key: [u8; 64]) -> Self {
+    /// Remembers under a key of its own, made of `random`.
+    pub(crate) fn new(random: &dyn Random) -> Result<Self, CallError> {
+        let mut key = [0_u8; 64];
+        random.fill(&mut key)?;
         let entries = Cache::builder()
             .max_capacity(VERIFIED_ENTRIES_MAX)
             .time_to_live(Duration::from_secs(VERIFIED_SECONDS_MAX))
             .build();
         // The size of the hash's block.
         let keyed = <Hmac<Sha256> as KeyInit>::new(&key.into());
-        Self { keyed, entries }
+        Ok(Self { keyed, entries })
     }
 
-    pub(super) fn fingerprint(&self, account: &str, password: &str) -> Fingerprint {
+    pub(crate) fn fingerprint(&self, holder: &str, password: &str) -> Fingerprint {
         let mut mac = self.keyed.clone();
         // The length keeps `ab` + `c` apart from `a` + `bc`.
-        mac.update(&(account.len() as u64).to_le_bytes());
-        mac.update(account.as_bytes());
+        mac.update(&(holder.len() as u64).to_le_bytes());
+        mac.update(holder.as_bytes());
         mac.update(password.as_bytes());
         mac.finalize().into_bytes().into()
     }
 
-    pub(super) fn is_verified(&self, fingerprint: &Fingerprint, revision: Revision) -> bool {
+    pub(crate) fn is_verified(&self, fingerprint: &Fingerprint, revision: Revision) -> bool {
         self.entries.get(fingerprint) == Some(revision)
     }
 
-    pub(super) fn remember(&self, fingerprint: Fingerprint, revision: Revision) {
+    pub(crate) fn remember(&self, fingerprint: Fingerprint, revision: Revision) {
         self.entries.insert(fingerprint, revision);
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::answer::Answer;
 use super::subject::{AccessRule, Subject, TokenHolder, Who};
-use super::what::{Item, What};
+use super::what::{Item, Selector, What};
 use super::{CONSOLE_GROUP, From, Group, Names, NamesFor, Permissions, authority_covers};
 use crate::caller::{Authority, Caller, Identity};
 use crate::command::Command;
@@ -175,21 +175,27 @@ impl Question<'_> {
             return Reason::new(answer, "no `who`, which is nobody");
         }
         match self.permissions.names_for(self.command, self.arguments) {
-            NamesFor::One(names) => {
-                let mut parts: Vec<Reason> = who.iter().map(|who| self.alternative(who, names)).collect();
-                if parts.len() == 1 { parts.remove(0) } else { Reason::with(answer, "one of these suffices", parts) }
-            }
+            NamesFor::One(names) => self.alternatives(who, names, answer),
             NamesFor::AnyHost => {
+                let elsewhere = self.alternatives(who, &self.permissions.names, answer);
+                if self.permissions.hosts.values().all(|names| self.alternatives(who, names, answer) == elsewhere) {
+                    return elsewhere;
+                }
                 let named =
                     self.permissions.hosts.iter().map(|(host, names)| (format!("in calls about {host}"), names));
                 let others = std::iter::once(("in calls about other hosts".to_owned(), &self.permissions.names));
                 let parts = named.chain(others).map(|(text, names)| {
-                    let parts: Vec<Reason> = who.iter().map(|who| self.alternative(who, names)).collect();
-                    Reason::with(Answer::any(parts.iter().map(|part| part.answer)), text, parts)
+                    let answer = Answer::any(who.iter().map(|who| self.alternative(who, names).answer));
+                    Reason::with(answer, text, vec![self.alternatives(who, names, answer)])
                 });
                 Reason::with(answer, "ACLs are those of the host the call is about", parts.collect())
             }
         }
+    }
+
+    fn alternatives(&self, who: &[Who], names: &Names, answer: Answer) -> Reason {
+        let mut parts: Vec<Reason> = who.iter().map(|who| self.alternative(who, names)).collect();
+        if parts.len() == 1 { parts.remove(0) } else { Reason::with(answer, "one of these suffices", parts) }
     }
 
     fn alternative(&self, who: &Who, names: &Names) -> Reason {
@@ -284,51 +290,49 @@ impl Question<'_> {
         if credential.answer == Answer::No {
             return vec![format!("make an API key whose scopes cover `{name}`, or use another credential")];
         }
-        let mut changes = Vec::new();
-        let candidates = groups.iter().filter(|group| &*group.group != CONSOLE_GROUP);
-        for reason in candidates {
-            let group = &reason.group;
+        // By how little they change: other arguments, a group of their own or little more, then wider rights.
+        let mut changes = vec![(2, format!("add a group: {}", self.new_group()))];
+        for reason in groups.iter().filter(|group| &*group.group != CONSOLE_GROUP) {
+            let name = &*reason.group;
             let parts = [&reason.from, &reason.who, &reason.what];
             let failing = parts.iter().filter(|part| part.answer == Answer::No).count();
-            let depends = parts.iter().any(|part| part.answer == Answer::Depends);
-            if failing == 0 && depends {
-                changes.push(format!("call it with arguments that fit the group `{group}`"));
+            let Some(group) = self.permissions.groups.iter().find(|group| &*group.name == name) else { continue };
+            let everything = group.what.items().iter().any(|item| item.selector == Selector::All);
+            let rank = if everything { 3 } else { 1 };
+            if failing == 0 {
+                changes.push((0, format!("call it with arguments that fit the group `{name}`")));
             } else if failing == 1 && reason.who.answer == Answer::No {
-                changes.push(format!("add `{}` to `who` of the group `{group}`", self.who_to_add()));
+                let warning = if everything { ", which allows `*`" } else { "" };
+                changes.push((rank, format!("add `{}` to `who` of the group `{name}`{warning}", self.who_to_add())));
             } else if failing == 1 && reason.what.answer == Answer::No {
                 changes.push(self.what_to_change(group));
             } else if failing == 1 {
-                changes.push(self.from_to_change(group));
+                changes.push((rank, self.from_to_change(group)));
             }
         }
-        changes.truncate(CHANGES_MAX - 1);
-        changes.push(format!("add a group: {}", self.new_group()));
-        changes
+        changes.sort_by_key(|(rank, _)| *rank);
+        changes.truncate(CHANGES_MAX);
+        changes.into_iter().map(|(_, text)| text).collect()
     }
 
-    fn what_to_change(&self, name: &str) -> String {
-        let command = &self.command.name;
-        let group = self.permissions.groups.iter().find(|group| &*group.name == name);
-        match group.and_then(|group| group.what.excludes(self.command)) {
-            Some(item) => format!("take `{}` out of `what` of the group `{name}`", item.selector),
-            None if group.is_some_and(|group| group.what.covers(self.command)) => {
-                format!("call it with arguments that fit `where` of the group `{name}`")
+    fn what_to_change(&self, group: &Group) -> (u8, String) {
+        let (name, command) = (&group.name, &self.command.name);
+        match group.what.excludes(self.command) {
+            Some(item) => (3, format!("take `{}` out of `what` of the group `{name}`", item.selector)),
+            None if group.what.covers(self.command) => {
+                (0, format!("call it with arguments that fit `where` of the group `{name}`"))
             }
-            None => format!("add `{command}` to `what` of the group `{name}`"),
+            None => (1, format!("add `{command}` to `what` of the group `{name}`")),
         }
     }
 
-    fn from_to_change(&self, name: &str) -> String {
-        let group = self.permissions.groups.iter().find(|group| &*group.name == name);
-        match group {
-            Some(group) if group.from.fits_interface(self.caller) => {
-                format!(
-                    "call a listener with the tag {}, or take the tag out of `from` of the group `{name}`",
-                    group.from.tags.join(" or ")
-                )
-            }
-            _ => format!("add `{}` to `from` of the group `{name}`", self.caller.via),
+    fn from_to_change(&self, group: &Group) -> String {
+        let name = &group.name;
+        if group.from.fits_interface(self.caller) {
+            let tags = group.from.tags.join(" or ");
+            return format!("call a listener with the tag {tags}, or take the tag out of `from` of the group `{name}`");
         }
+        format!("add `{}` to `from` of the group `{name}`", self.caller.via)
     }
 
     /// The narrowest entry of `who` that means this caller, as configurations have it.

@@ -273,7 +273,7 @@ impl Lint<'_> {
             return None;
         }
         let close = suggest::closest(name, known);
-        let hint = close.map_or_else(String::new, |close| format!("; did you mean `{close}`?"));
+        let hint = close.map_or_else(String::new, |close| format!(" (did you mean `{close}`?)"));
         Some(format!("the {kind} `{name}` is not defined{hint}"))
     }
 
@@ -396,7 +396,9 @@ impl Lint<'_> {
         if !open.is_empty() {
             self.note("", format!("anonymous callers may call {}", open.join(", ")));
         }
-        if !nobody.is_empty() {
+        if nobody.len() == self.surroundings.commands.len() {
+            self.note("", "nobody but the console may call anything");
+        } else if !nobody.is_empty() {
             self.note("", format!("nobody but the console may call {}", nobody.join(", ")));
         }
     }

@@ -108,6 +108,7 @@ impl fmt::Display for Subject {
         let (key, value) = self.parts();
         match key {
             "" => formatter.write_str(&value),
+            key if value.is_empty() => write!(formatter, "{key} ''"),
             key => write!(formatter, "{key} {value}"),
         }
     }

@@ -1,12 +1,11 @@
 //! From an HTTP request to what the dispatcher takes. Everything here is outside text: nothing panics, all is bounded.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
-use axum::http::{HeaderMap, Method, Request};
+use axum::http::{HeaderMap, HeaderValue, Method, Request};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -30,28 +29,6 @@ const CLI: &str = "cli";
 const DRAIN_BYTES_MAX: usize = 8 << 20;
 /// Longest time for that.
 const DRAIN_TIME_MAX: Duration = Duration::from_millis(500);
-
-/// Names requests that do not name themselves: unique among hosts by the seed, within one by counting.
-#[derive(Debug)]
-pub(super) struct RequestIds {
-    seed: u64,
-    next: AtomicU64,
-}
-
-impl RequestIds {
-    pub(super) fn new(seed: u64) -> Self {
-        Self { seed, next: AtomicU64::new(1) }
-    }
-
-    /// The id in the request's `X-Request-Id`, if it has a usable one, or a new one.
-    pub(super) fn of(&self, request: &Request<Body>) -> RequestId {
-        let sent = request.headers().get("x-request-id").and_then(|value| value.to_str().ok());
-        sent.and_then(RequestId::parse).unwrap_or_else(|| {
-            let count = self.next.fetch_add(1, Ordering::Relaxed);
-            RequestId::from_random((u128::from(self.seed) << 64) | u128::from(count))
-        })
-    }
-}
 
 /// The command a request is for, and how.
 #[derive(Debug)]
@@ -134,6 +111,12 @@ fn credential(headers: &HeaderMap) -> Credential {
         Some(Credential::Basic { account: account.to_owned(), password: password.to_owned() })
     };
     usable().unwrap_or(Credential::Unusable)
+}
+
+/// Whether the request brings a token or key (RFC 6750 §2.1), right or wrong.
+pub(super) fn presents_bearer(request: &Request<Body>) -> bool {
+    let value = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    value.and_then(|value| value.get(..7)).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "))
 }
 
 /// In which form the client wants the result.
@@ -280,7 +263,8 @@ mod tests {
         assert_eq!(header(&[]), "Absent");
         assert_eq!(header(&["Basic YTpi"]), "Basic");
         assert_eq!(header(&["bAsIc YTpi"]), "Basic");
-        for bad in ["", "Basic", "Basic ", "Basic !!", "Basic YQ==", "Basic /zph", "Bearer x", "Digest a=b"] {
+        assert_eq!(header(&["bEaReR x"]), "Bearer");
+        for bad in ["", "Basic", "Basic ", "Basic !!", "Basic YQ==", "Basic /zph", "Bearer", "Digest a=b"] {
             assert_eq!(header(&[bad]), "Unusable", "{bad:?}");
         }
         assert_eq!(header(&["Basic YTpi", "Basic YTpi"]), "Unusable");

@@ -206,3 +206,20 @@ pub(super) fn refusal(refusal: &Refusal, request_id: &RequestId) -> Response {
     }
     response
 }
+
+/// Adds the challenge for tokens (RFC 6750 §3, RFC 9728 §5.1) to an answer that asks for a credential, or for a better
+/// one than the token that was presented.
+pub(super) fn challenge(response: &mut Response, bearer: bool, issuer: &str) {
+    let error = match (response.status(), bearer) {
+        (StatusCode::UNAUTHORIZED, false) => "",
+        (StatusCode::UNAUTHORIZED, true) => ", error=\"invalid_token\"",
+        (StatusCode::FORBIDDEN, true) => ", error=\"insufficient_scope\"",
+        _ => return,
+    };
+    let metadata = format!("{issuer}/.well-known/oauth-protected-resource");
+    let challenge = format!("Bearer realm=\"muster\"{error}, resource_metadata=\"{metadata}\"");
+    // The issuer was checked to be a plain address when the configuration was read.
+    if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+        response.headers_mut().append(WWW_AUTHENTICATE, challenge);
+    }
+}

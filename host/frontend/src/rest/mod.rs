@@ -20,6 +20,7 @@ use muster_core::error::CallError;
 
 pub use encode::Refusal;
 
+use crate::request_id::RequestIds;
 use decode::Target;
 
 /// The interface's name in rules.
@@ -29,7 +30,7 @@ pub const REST: &str = "rest";
 #[derive(Clone, Debug)]
 pub struct Rest {
     dispatcher: Arc<Dispatcher>,
-    request_ids: Arc<decode::RequestIds>,
+    request_ids: Arc<RequestIds>,
     /// Longest body, in bytes, for commands that do not need more.
     body_bytes_max: usize,
 }
@@ -37,7 +38,7 @@ pub struct Rest {
 impl Rest {
     /// ReST in front of the dispatcher. `seed`: random bits that set this process's request ids apart.
     pub fn new(dispatcher: Arc<Dispatcher>, seed: u64, body_bytes_max: usize) -> Self {
-        Self { dispatcher, request_ids: Arc::new(decode::RequestIds::new(seed)), body_bytes_max }
+        Self { dispatcher, request_ids: Arc::new(RequestIds::new(seed)), body_bytes_max }
     }
 
     /// The routes.
@@ -49,6 +50,14 @@ impl Rest {
             .fallback(no_route)
             .with_state(self)
     }
+
+    /// A failure, with the challenge that belongs to it.
+    fn refuse(&self, refusal: &Refusal, bearer: bool, request_id: &RequestId) -> Response {
+        let mut response = encode::refusal(refusal, request_id);
+        let settings = self.dispatcher.authenticator().bearers().server.settings();
+        encode::challenge(&mut response, bearer, &settings.issuer);
+        response
+    }
 }
 
 async fn no_route(State(rest): State<Rest>, request: Request<Body>) -> Response {
@@ -58,6 +67,7 @@ async fn no_route(State(rest): State<Rest>, request: Request<Body>) -> Response 
 
 async fn list(State(rest): State<Rest>, request: Request<Body>) -> Response {
     let request_id = rest.request_ids.of(&request);
+    let bearer = decode::presents_bearer(&request);
     let result = match *request.method() {
         Method::OPTIONS => return encode::options("GET, HEAD, OPTIONS", &request_id),
         Method::GET | Method::HEAD if request.uri().query().is_some() => {
@@ -71,7 +81,7 @@ async fn list(State(rest): State<Rest>, request: Request<Body>) -> Response {
     };
     match result {
         Ok(commands) => encode::listing(&commands, &request_id),
-        Err(refusal) => encode::refusal(&refusal, &request_id),
+        Err(refusal) => rest.refuse(&refusal, bearer, &request_id),
     }
 }
 
@@ -80,9 +90,10 @@ async fn call(State(rest): State<Rest>, request: Request<Body>) -> Response {
     if request.method() == Method::OPTIONS {
         return encode::options("GET, HEAD, POST, OPTIONS", &request_id);
     }
+    let bearer = decode::presents_bearer(&request);
     match answer(&rest, request, &request_id).await {
         Ok(response) => response,
-        Err(refusal) => encode::refusal(&refusal, &request_id),
+        Err(refusal) => rest.refuse(&refusal, bearer, &request_id),
     }
 }
 

@@ -71,11 +71,27 @@ pub(super) fn run(client: &Client, action: Account, format: Format) -> Result<()
 
 /// The password to call as this account with: from the environment, or asked for.
 pub(super) fn password_of(account: &str) -> Result<String, CliError> {
-    #[expect(clippy::disallowed_methods, reason = "the one secret that may come by the environment")]
+    #[expect(clippy::disallowed_methods, reason = "a secret that may come by the environment")]
     let given = std::env::var("MUSTER_PASSWORD");
     match given {
         Ok(password) => Ok(password),
         Err(_) => ask(&format!("Password of {account}: ")),
+    }
+}
+
+/// The token or key to call with, from the environment.
+pub(super) fn token_of_environment() -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "the other secret that may come by the environment")]
+    std::env::var("MUSTER_TOKEN").ok().filter(|token| !token.is_empty())
+}
+
+/// The token or key to call with, from the first line of standard input.
+pub(super) fn token_of_input() -> Result<String, CliError> {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(|error| CliError::Usage(error.to_string()))?;
+    match line.trim() {
+        "" => Err(CliError::Usage("--token-stdin: there is no token on standard input".to_owned())),
+        token => Ok(token.to_owned()),
     }
 }
 

@@ -81,20 +81,32 @@ pub(super) struct Client {
     authorization: Option<String>,
 }
 
-type Credential = Option<(String, String)>;
+/// What a caller proves itself with.
+pub(super) enum Credential {
+    /// An account and its password.
+    Basic(String, String),
+    /// A token or an API key.
+    Bearer(String),
+}
 
-fn basic(credential: Credential) -> Option<String> {
-    credential.map(|(user, password)| format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+impl Credential {
+    /// As the `Authorization` header has it.
+    fn header(self) -> String {
+        match self {
+            Self::Basic(user, password) => format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))),
+            Self::Bearer(token) => format!("Bearer {token}"),
+        }
+    }
 }
 
 impl Client {
     /// The host whose socket this is.
-    pub(super) fn local(socket: PathBuf, credential: Credential) -> Self {
-        Self { target: Target::Local(socket), authorization: basic(credential) }
+    pub(super) fn local(socket: PathBuf, credential: Option<Credential>) -> Self {
+        Self { target: Target::Local(socket), authorization: credential.map(Credential::header) }
     }
 
     /// The host at a URL; `ca`: a file with the authorities to trust instead of this machine's.
-    pub(super) fn remote(url: &str, ca: Option<&Path>, credential: Credential) -> Result<Self, String> {
+    pub(super) fn remote(url: &str, ca: Option<&Path>, credential: Option<Credential>) -> Result<Self, String> {
         let misfit = || format!("`{url}` is not a URL, such as http://127.0.0.1:5280");
         let uri: Uri = url.parse().map_err(|_| misfit())?;
         let host = uri.host().ok_or_else(misfit)?;
@@ -109,7 +121,7 @@ impl Client {
             }
             _ => return Err(misfit()),
         };
-        Ok(Self { target, authorization: basic(credential) })
+        Ok(Self { target, authorization: credential.map(Credential::header) })
     }
 
     /// What to call the host in texts for people.

@@ -5,11 +5,14 @@ mod account;
 mod audit;
 mod call;
 mod client;
+mod clients;
 mod config;
 mod help;
+mod key;
 mod output;
 mod permissions;
 mod plugin;
+mod token;
 mod trust;
 
 use std::net::SocketAddr;
@@ -19,7 +22,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use client::{Client, ClientError};
+use client::{Client, ClientError, Credential};
 use output::Format;
 
 const AFTER_HELP: &str = "\
@@ -58,6 +61,10 @@ struct Connection {
     /// Account to call as; its password is read from `MUSTER_PASSWORD`, or asked for
     #[arg(long, global = true, value_name = "USER@HOST", env = "MUSTER_USER")]
     user: Option<String>,
+    /// Call with the token or API key on the first line of standard input; one in `MUSTER_TOKEN` is used where no account
+    /// is named
+    #[arg(long, global = true)]
+    token_stdin: bool,
     /// Print results and errors as JSON
     #[arg(long, global = true)]
     json: bool,
@@ -77,6 +84,15 @@ enum Action {
     /// Add, list and remove accounts
     #[command(subcommand)]
     Account(account::Account),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Issue, list and revoke OAuth tokens
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Add, list and remove OAuth clients
+    #[command(subcommand)]
+    Client(clients::OAuthClient),
     /// Ask who may call what, and why
     #[command(subcommand)]
     Permissions(permissions::Action),
@@ -179,6 +195,9 @@ fn run(cli: Cli, format: Format) -> Result<(), CliError> {
         Action::Help(help) => help::run(&client(&connection)?, &help, format),
         Action::Plugin(action) => plugin::run(|| client(&connection), action, format),
         Action::Account(action) => account::run(&client(&connection)?, action, format),
+        Action::Key(action) => key::run(&client(&connection)?, action, format),
+        Action::Token(action) => token::run(&client(&connection)?, action, format),
+        Action::Client(action) => clients::run(&client(&connection)?, action, format),
         Action::Permissions(action) => permissions::run(&client(&connection)?, action, format),
         Action::Config(action) => config::run(|| client(&connection), &connection.data, &action, format),
         Action::Audit(action) => audit::run(|| client(&connection), action, format),
@@ -191,8 +210,9 @@ fn run(cli: Cli, format: Format) -> Result<(), CliError> {
 
 fn client(connection: &Connection) -> Result<Client, CliError> {
     let credential = match &connection.user {
-        None => None,
-        Some(user) => Some((user.clone(), account::password_of(user)?)),
+        _ if connection.token_stdin => Some(Credential::Bearer(account::token_of_input()?)),
+        None => account::token_of_environment().map(Credential::Bearer),
+        Some(user) => Some(Credential::Basic(user.clone(), account::password_of(user)?)),
     };
     match &connection.url {
         Some(url) => Client::remote(url, connection.ca.as_deref(), credential).map_err(CliError::Usage),

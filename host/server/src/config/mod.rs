@@ -3,6 +3,7 @@
 
 mod audit;
 mod listen;
+mod oauth;
 mod permissions;
 mod rates;
 mod yaml;
@@ -17,13 +18,14 @@ use muster_core::rate::Rate;
 use muster_wasm::{Limits, MEMORY_BYTES_CEILING};
 
 pub use listen::Listener;
+pub use oauth::OAuth;
 pub(crate) use permissions::INTERFACES;
 pub use yaml::ConfigError;
 use yaml::Node;
 
 /// The address without configuration.
 const LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 5280));
-const KEYS: [&str; 7] = ["listen", "hosts", "loglevel", "limits", "rate_limits", "audit", "plugins_available"];
+const KEYS: [&str; 8] = ["listen", "hosts", "loglevel", "limits", "rate_limits", "audit", "plugins_available", "oauth"];
 const LIMITS: [&str; 9] = [
     "body_bytes_max",
     "call_deadline_ms",
@@ -61,6 +63,8 @@ pub struct Config {
     pub rates: Vec<Rate>,
     /// Where components lie ready to be installed by name; `available` in the data directory without.
     pub plugins_available: Option<PathBuf>,
+    /// What is decided about tokens.
+    pub oauth: OAuth,
     /// Who may call what.
     pub permissions: Permissions,
 }
@@ -81,6 +85,7 @@ impl Default for Config {
             audit: Some(muster_audit::Options::default()),
             rates: Vec::new(),
             plugins_available: None,
+            oauth: OAuth::default(),
         }
     }
 }
@@ -119,6 +124,7 @@ impl Config {
                 "audit" => config.audit = audit::audit(&node)?,
                 "rate_limits" => config.rates = rates::rates(&node)?,
                 "plugins_available" => config.plugins_available = Some(node.text("a directory")?.into()),
+                "oauth" => config.oauth = oauth::section(&node)?,
                 key if permission::KEYS.contains(&key) => {}
                 other => {
                     let known = [&KEYS[..], &permission::KEYS].concat();

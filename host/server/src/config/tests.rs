@@ -91,6 +91,16 @@ fn mistakes_are_reported_with_their_place() {
             "muster.yaml:1:15: host_config: unknown host `nowhere`; known are localhost",
         ),
         ("host_config: {localhost: {auth_method: x}}", "host_config: localhost: unknown key of a host `auth_method`"),
+        ("oauth: {isuer: x}", "muster.yaml:1:9: oauth: unknown key `isuer`; did you mean `issuer`?"),
+        ("oauth: {issuer: id.example.org}", "oauth: issuer: `id.example.org` is not an address such as"),
+        (
+            "oauth: {issuer: 'https://id.example.org/auth'}",
+            "is not an address such as https://id.example.org, without a",
+        ),
+        ("oauth: {issuer: 'https://a@id.example.org'}", "is not an address such as"),
+        ("oauth: {access_seconds: 0}", "oauth: access_seconds: expected a whole number from 1 to 315360000, found `0`"),
+        ("oauth: {password_grant: maybe}", "expected `true` or `false`, found `maybe`"),
+        ("oauth: {resources: files}", "oauth: resources: `files` is not an absolute URI without a fragment"),
         ("acl: {a: all}\nacl: {b: all}", "muster.yaml:2:1: this is not YAML"),
         ("a: 1\n---\nb: 2", "the file has more than one document"),
     ] {

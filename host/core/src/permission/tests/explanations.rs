@@ -198,7 +198,7 @@ fn the_smallest_change_comes_first() {
             json!({"who": "all", "what": ["*", "!status"]}),
             "john",
             "status",
-            "take `!status` out of `what` of the group `g`",
+            "add a group: `'status for john at localhost'",
         ),
         (
             json!({"who": "all", "what": {"command": "hello", "where": {"name": "x"}}}),
@@ -238,10 +238,26 @@ fn the_smallest_change_comes_first() {
         let explanation = permissions.explain(&caller(who), &registered.command, (!any).then_some(&arguments));
         let first = explanation.changes.first().cloned().unwrap_or_default();
         assert!(first.contains(expected), "{group} {who} {what}: {first}");
+        assert!(explanation.changes.len() <= 3);
         let allowed = permissions.explain(&caller("console"), &registered.command, None);
         assert_eq!((allowed.answer, allowed.changes.len()), (Answer::Yes, 0));
         assert_eq!(allowed.group.as_deref(), Some(CONSOLE_GROUP));
     }
+}
+
+#[test]
+fn wide_changes_say_so_and_come_last() {
+    let (registry, permissions) = (
+        registry(),
+        rules(&json!({"api_permissions": {
+            "all": {"who": {"user": "a@localhost"}, "what": "*"},
+            "most": {"who": "all", "what": ["*", "!status"]},
+        }})),
+    );
+    let (registered, _) = request(&registry, "status");
+    let changes = permissions.explain(&caller("john"), &registered.command, None).changes;
+    assert_eq!(changes[1], "add `{user: john@localhost}` to `who` of the group `all`, which allows `*`");
+    assert_eq!(changes[2], "take `!status` out of `what` of the group `most`");
 }
 
 #[test]

@@ -32,10 +32,13 @@ fn what_cannot_be_meant_is_found() {
             group(json!("none"), json!("status")),
             "warning group g: `none` is nobody, so the group allows nobody anything",
         ),
-        (group(json!("amdin"), json!("status")), "the acl `amdin` is not defined; did you mean `admin`?, so the group"),
+        (
+            group(json!("amdin"), json!("status")),
+            "the acl `amdin` is not defined (did you mean `admin`?), so the group",
+        ),
         (
             group(json!([{"acl": "amdin"}, "admin"]), json!("status")),
-            "warning group g: the acl `amdin` is not defined; did you mean `admin`?",
+            "warning group g: the acl `amdin` is not defined (did you mean `admin`?)",
         ),
         (group(json!({"access": "lcoal"}), json!("status")), "the access rule `lcoal` is not defined, so the group"),
         (
@@ -134,7 +137,7 @@ fn what_cannot_be_meant_is_found() {
             json!({"api_permissions": {"a": {"who": "all", "what": "status"}}}),
             "notice : anonymous callers may call status",
         ),
-        (json!({"api_permissions": {}}), "notice : nobody but the console may call check_password"),
+        (json!({"api_permissions": {}}), "notice : nobody but the console may call anything"),
         (
             json!({"api_permissions": {"console commands": {"from": "console", "who": "all", "what": "status"}}}),
             "warning group console commands: the console may not call `reload_config`",

@@ -1,0 +1,58 @@
+//! `key_list`: lists the API keys of an account.
+
+use std::sync::Arc;
+
+use muster_core::registry::Registered;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::Services;
+use crate::definition::{Call, Definition};
+use crate::result::{account, moment};
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    /// User name, the part before `@`.
+    user: String,
+    /// One of this server's hosts.
+    host: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Entry {
+    /// Names the key for `key_revoke`; no secret.
+    id: String,
+    /// What its owner calls it.
+    name: String,
+    /// The commands it is for.
+    scopes: Vec<String>,
+    /// When it was made, as RFC 3339.
+    created: String,
+    /// When it ends, as RFC 3339; nothing when it does not.
+    expires: Option<String>,
+    /// When it was last used, as RFC 3339, give or take a minute; nothing when it never was.
+    last_used: Option<String>,
+}
+
+pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
+    Definition::new("key_list", "Lists the API keys of an account")
+        .description("Never the keys themselves: nobody can find those out again.")
+        .tags(&["keys"])
+        .read_only()
+        .example("No keys", json!({"user": "bob", "host": "localhost"}), json!([]))
+        .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
+            let account = account(&arguments.user, &arguments.host)?;
+            let keys = services.keys.list(Some(&account)).await?;
+            let entry = |key: muster_core::authn::ApiKey| Entry {
+                id: key.id,
+                name: key.name,
+                scopes: key.scopes,
+                created: moment(key.created_seconds),
+                expires: key.expires_seconds.map(moment),
+                last_used: key.used_seconds.map(moment),
+            };
+            Ok(keys.into_iter().map(entry).collect::<Vec<_>>())
+        })
+}

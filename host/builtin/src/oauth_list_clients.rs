@@ -1,0 +1,51 @@
+//! `oauth_list_clients`: lists the registered clients.
+
+use std::sync::Arc;
+
+use muster_core::oauth::{Client, Grant};
+use muster_core::registry::Registered;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::Services;
+use crate::definition::{Call, Definition, NoArguments};
+use crate::result::moment;
+
+#[derive(Serialize, JsonSchema)]
+struct Entry {
+    /// Names it in requests.
+    client_id: String,
+    /// Names it to people.
+    client_name: String,
+    /// Whether it has a secret.
+    confidential: bool,
+    /// How it may come to tokens.
+    grants: Vec<String>,
+    /// Where people may be sent back to.
+    redirect_uris: Vec<String>,
+    /// The account it acts for with `client_credentials`.
+    account: Option<String>,
+    /// When it was registered, as RFC 3339.
+    created: String,
+}
+
+pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
+    Definition::new("oauth_list_clients", "Lists the registered OAuth clients")
+        .description("Never their secrets.")
+        .tags(&["oauth"])
+        .read_only()
+        .example("None", json!({}), json!([]))
+        .run(services, |Call { services, .. }: Call<NoArguments>| async move {
+            let entry = |client: Client| Entry {
+                client_id: client.id,
+                client_name: client.name,
+                confidential: client.confidential,
+                grants: client.grants.into_iter().map(Grant::as_str).map(str::to_owned).collect(),
+                redirect_uris: client.redirect_uris,
+                account: client.account.map(|account| account.to_string()),
+                created: moment(client.created_seconds),
+            };
+            Ok(services.tokens.clients().list().await?.into_iter().map(entry).collect::<Vec<_>>())
+        })
+}

@@ -1,0 +1,35 @@
+//! Tokens of other issuers (JSON Web Tokens, RFC 7519). Verifying them needs cryptography and their issuers' keys, so it
+//! is done outside of core.
+
+use std::fmt::Debug;
+
+use crate::BoxFuture;
+use crate::error::CallError;
+use crate::name::AccountId;
+
+/// What a verified token says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct External {
+    /// The account its claims name.
+    pub account: AccountId,
+    /// Its scopes.
+    pub scopes: Vec<String>,
+    /// Whether the account need not exist here.
+    pub elsewhere: bool,
+}
+
+/// Verifies tokens of the issuers an operator trusts.
+pub trait Issuers: Debug + Send + Sync {
+    /// What the token says; nothing when no trusted issuer made it, or it is not valid now and here.
+    fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<External>, CallError>>;
+}
+
+/// Trusts nobody.
+#[derive(Clone, Copy, Debug)]
+pub struct NoIssuers;
+
+impl Issuers for NoIssuers {
+    fn verify<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<External>, CallError>> {
+        Box::pin(async { Ok(None) })
+    }
+}

@@ -1,0 +1,116 @@
+//! Scopes: labels a token carries (RFC 6749 §3.3). What a label allows is said by the operator's rules alone.
+
+use super::OAuthError;
+use crate::command::Command;
+use crate::permission::{Selector, What};
+use crate::registry::Snapshot;
+
+/// Most scopes of one token.
+pub const SCOPES_MAX: usize = 64;
+/// Longest scope, in bytes.
+pub const SCOPE_BYTES_MAX: usize = 128;
+
+/// Scopes with two names: ours, and the one configurations of ejabberd have.
+const TWO_NAMES: [(&str, &str); 2] = [("muster:user", "ejabberd:user"), ("muster:admin", "ejabberd:admin")];
+/// Most commands listed for a scope that covers many.
+const COMMANDS_SHOWN_MAX: usize = 50;
+
+/// Reads a list separated by spaces, without repetitions.
+///
+/// # Errors
+/// [`OAuthError::InvalidScope`] when it is empty, too long, or has characters no scope can have.
+pub fn parse_scopes(text: &str) -> Result<Vec<String>, OAuthError> {
+    let mut scopes: Vec<String> = Vec::new();
+    for scope in text.split(' ').filter(|scope| !scope.is_empty()) {
+        let fits = scope.len() <= SCOPE_BYTES_MAX
+            && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+        if !fits {
+            return Err(OAuthError::InvalidScope("a scope has characters it cannot have, or is too long".to_owned()));
+        }
+        if !scopes.iter().any(|known| known == scope) {
+            scopes.push(scope.to_owned());
+        }
+    }
+    match scopes.len() {
+        0 => Err(OAuthError::InvalidScope("ask for at least one scope".to_owned())),
+        1..=SCOPES_MAX => Ok(scopes),
+        _ => Err(OAuthError::InvalidScope(format!("ask for at most {SCOPES_MAX} scopes"))),
+    }
+}
+
+/// The scopes, and beside each that has two names the other one: rules may use either.
+pub fn with_both_names(mut scopes: Vec<String>) -> Vec<String> {
+    for (ours, theirs) in TWO_NAMES {
+        let has = |name: &str| scopes.iter().any(|scope| scope == name);
+        let missing = match (has(ours), has(theirs)) {
+            (true, false) => theirs,
+            (false, true) => ours,
+            _ => continue,
+        };
+        scopes.push(missing.to_owned());
+    }
+    scopes
+}
+
+/// Whether `wanted` is among `granted`, under either name.
+pub(super) fn is_within(wanted: &str, granted: &[String]) -> bool {
+    let same = |one: &str, other: &str| {
+        one == other
+            || TWO_NAMES.iter().any(|(ours, theirs)| [ours, theirs].contains(&&one) && [ours, theirs].contains(&&other))
+    };
+    granted.iter().any(|scope| same(scope, wanted))
+}
+
+/// Refuses scopes that mean nothing here: neither a well-known one, nor in `mentioned`, nor a command, tag or plugin
+/// there is now.
+pub(super) fn check_known(scopes: &[String], mentioned: &[String], snapshot: &Snapshot) -> Result<(), OAuthError> {
+    let unknown = scopes.iter().find(|scope| {
+        let well_known = TWO_NAMES.iter().any(|(ours, theirs)| scope == ours || scope == theirs);
+        !well_known && !mentioned.contains(scope) && covered(scope, snapshot).next().is_none()
+    });
+    match unknown {
+        // What is repeated was checked to be harmless.
+        Some(scope) => Err(OAuthError::InvalidScope(format!("there is no scope {scope}"))),
+        None => Ok(()),
+    }
+}
+
+/// The commands a scope names; none when it names something else.
+fn covered<'a>(scope: &str, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a Command> {
+    let what = match Selector::parse(scope) {
+        Ok(selector @ (Selector::Command(_) | Selector::Tag(_) | Selector::Plugin(_))) => What::of([selector]),
+        _ => What::default(),
+    };
+    let mut last = None;
+    snapshot.iter().map(|registered| &registered.command).filter(move |command| {
+        let again = last.replace(command.name.clone()).is_some_and(|last| last == command.name);
+        !again && what.covers(command)
+    })
+}
+
+/// A scope as its giver should understand it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ScopeInWords {
+    /// The scope itself.
+    pub scope: String,
+    /// A sentence about it.
+    pub words: String,
+    /// Names and summaries of the commands it names, where it names more than one.
+    pub commands: Vec<(String, String)>,
+}
+
+/// Says what a scope is about.
+pub fn scope_in_words(scope: &str, snapshot: &Snapshot) -> ScopeInWords {
+    let commands: Vec<(String, String)> = covered(scope, snapshot)
+        .take(COMMANDS_SHOWN_MAX)
+        .map(|command| (command.name.as_str().to_owned(), command.summary.clone()))
+        .collect();
+    let told = |words: &str, commands| ScopeInWords { scope: scope.to_owned(), words: words.to_owned(), commands };
+    match (scope, commands.as_slice()) {
+        ("muster:user" | "ejabberd:user", _) => told("Use this server as you", Vec::new()),
+        ("muster:admin" | "ejabberd:admin", _) => told("Administer this server as you", Vec::new()),
+        (_, [(name, summary)]) if name == scope => told(summary, Vec::new()),
+        (_, [_, ..]) => told("Use these commands as you", commands),
+        (_, []) => told("Whatever this server's rules allow under this name", Vec::new()),
+    }
+}

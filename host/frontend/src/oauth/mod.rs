@@ -1,0 +1,350 @@
+//! OAuth 2.0 over HTTP: `/oauth/authorize` with its login and consent page, `/oauth/token`, `/oauth/introspect`,
+//! `/oauth/revoke`, and the documents under `/.well-known/` that lead there.
+//!
+//! This wire translates; [`AuthorizationServer`] decides. Login and consent are one form, sent once: there is no session
+//! that could be stolen, planted or left open.
+
+mod decode;
+mod encode;
+mod form_key;
+mod page;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Method, Request, StatusCode};
+use axum::response::Response;
+use axum::routing::any;
+use bytes::Bytes;
+use muster_core::authn::{Credential, Source};
+use muster_core::dispatch::{Dispatcher, Head};
+use muster_core::error::CallError;
+use muster_core::name::{AccountId, FrontendName};
+use muster_core::oauth::{AuthorizationRefusal, AuthorizationServer, Client, Consent, Grant, OAuthError, Owned};
+use muster_core::random::Random;
+use muster_core::registry::Snapshot;
+use muster_core::schema::Unread;
+use serde_json::json;
+
+use crate::request_id::RequestIds;
+use decode::{Authorization, Form, Presented};
+use form_key::FormKey;
+
+/// The interface's name in logs; no rule is about it, since no command is called over it but `oauth_introspect`, which
+/// comes as ReST.
+const OAUTH: FrontendName = FrontendName("oauth");
+const REST: FrontendName = FrontendName("rest");
+/// The command that answers introspection by anybody who is not a client.
+const INTROSPECT: &str = "oauth_introspect";
+
+/// The OAuth endpoints.
+#[derive(Clone, Debug)]
+pub struct OAuth {
+    dispatcher: Arc<Dispatcher>,
+    server: Arc<AuthorizationServer>,
+    request_ids: Arc<RequestIds>,
+    form_key: Arc<FormKey>,
+}
+
+impl OAuth {
+    /// Endpoints of `server`; passwords and commands go through `dispatcher`. `seed`: random bits that set this
+    /// process's request ids apart.
+    ///
+    /// # Errors
+    /// When there is no randomness to be had.
+    pub fn new(
+        dispatcher: Arc<Dispatcher>,
+        server: Arc<AuthorizationServer>,
+        seed: u64,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, CallError> {
+        let form_key = Arc::new(FormKey::new(random)?);
+        Ok(Self { dispatcher, server, request_ids: Arc::new(RequestIds::new(seed)), form_key })
+    }
+
+    /// The routes.
+    pub fn router(self) -> Router {
+        Router::new()
+            .route("/oauth/authorize", any(authorize))
+            .route("/oauth/style.css", any(style))
+            .route("/oauth/token", any(token))
+            .route("/oauth/introspect", any(introspect))
+            .route("/oauth/revoke", any(revoke))
+            .route("/.well-known/oauth-authorization-server", any(server_metadata))
+            .route("/.well-known/oauth-protected-resource", any(resource_metadata))
+            .with_state(self)
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.dispatcher.registry().snapshot())
+    }
+
+    fn source(&self, request: &Request<Body>, via: FrontendName) -> Source {
+        Source { via, tag: None, address: decode::address(request), request_id: self.request_ids.of(request) }
+    }
+
+    /// Whose account this is, by its password. The password is checked where every password is.
+    async fn log_in(&self, account: &str, password: String, source: Source) -> Result<Option<Owned>, CallError> {
+        let address: Option<IpAddr> = source.address;
+        let owned = match AccountId::parse(account) {
+            Ok(account) => self.server.owned(&account, address).await?,
+            Err(_) => None,
+        };
+        // Also where there is no such account, so that it takes as long.
+        let credential = Credential::Basic { account: account.to_owned(), password };
+        match self.dispatcher.authenticator().authenticate(credential, source).await {
+            Ok(_) => Ok(owned),
+            Err(CallError::Unauthenticated { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn client(&self, presented: Presented) -> Result<Client, OAuthError> {
+        let Presented { id, secret } = presented;
+        self.server.clients().authenticate(&id, secret).await?.ok_or(OAuthError::InvalidClient)
+    }
+}
+
+async fn style(request: Request<Body>) -> Response {
+    match *request.method() {
+        Method::GET | Method::HEAD => encode::style(page::STYLE),
+        _ => encode::method_not_allowed("GET, HEAD"),
+    }
+}
+
+async fn authorize(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
+    let result = match *request.method() {
+        Method::GET | Method::HEAD => ask(&oauth, request.uri().query().unwrap_or_default().to_owned()).await,
+        Method::POST => answered(&oauth, request).await,
+        _ => return encode::method_not_allowed("GET, HEAD, POST"),
+    };
+    let settings = oauth.server.settings();
+    match result {
+        Ok(response) => response,
+        Err(AuthorizationRefusal::Shown(text)) => encode::page(StatusCode::BAD_REQUEST, page::refusal(text), ""),
+        Err(AuthorizationRefusal::Redirected { redirect_uri, state, error }) => {
+            let description = error.description();
+            let parts = [("error", error.code()), ("error_description", &description)];
+            encode::redirect(&redirect_uri, &parts, state.as_deref(), &settings.issuer)
+        }
+        Err(AuthorizationRefusal::Below(error)) => {
+            tracing::error!(code = error.code(), internal = error.internal(), "an authorization failed");
+            encode::page(StatusCode::INTERNAL_SERVER_ERROR, page::refusal("this server failed; try again later"), "")
+        }
+    }
+}
+
+/// Shows the login and consent page.
+async fn ask(oauth: &OAuth, query: String) -> Result<Response, AuthorizationRefusal> {
+    let form = Form::parse(query.as_bytes()).map_err(AuthorizationRefusal::Shown)?;
+    let authorization = Authorization::of(&form).map_err(AuthorizationRefusal::Shown)?;
+    let snapshot = oauth.snapshot();
+    let consent = oauth.server.examine(&authorization.request, &snapshot).await?;
+    show(oauth, &authorization, &consent, &snapshot, None)
+}
+
+fn show(
+    oauth: &OAuth,
+    authorization: &Authorization,
+    consent: &Consent,
+    snapshot: &Snapshot,
+    mishap: Option<page::Mishap<'_>>,
+) -> Result<Response, AuthorizationRefusal> {
+    let secure = oauth.server.settings().issuer.starts_with("https:");
+    let (cookie, key) = oauth.form_key.make(&authorization.fields())?;
+    let status = mishap.as_ref().map_or(StatusCode::OK, |mishap| mishap.status);
+    let html = page::consent(consent, authorization, snapshot, &key, mishap);
+    let mut response = encode::page(status, html, &muster_core::oauth::redirect_source(&consent.redirect_uri));
+    encode::set_cookie(&mut response, &cookie, secure);
+    Ok(response)
+}
+
+/// Takes the page's form.
+async fn answered(oauth: &OAuth, request: Request<Body>) -> Result<Response, AuthorizationRefusal> {
+    const STALE: &str = "this page is no longer valid; go back to the application and begin again";
+    if !decode::is_from_this_site(&request) {
+        return Err(AuthorizationRefusal::Shown("the form came from another site"));
+    }
+    let secure = oauth.server.settings().issuer.starts_with("https:");
+    let cookie = decode::cookie(&request, encode::cookie_name(secure));
+    let source = oauth.source(&request, OAUTH);
+    let form = decode::form(request).await.map_err(|refusal| AuthorizationRefusal::Shown(refusal.text()))?;
+    let authorization = Authorization::of(&form).map_err(AuthorizationRefusal::Shown)?;
+    let field = |name| form.one(name).map_err(AuthorizationRefusal::Shown);
+    let (Some(cookie), Some(key)) = (cookie, field("key")?) else { return Err(AuthorizationRefusal::Shown(STALE)) };
+    if !oauth.form_key.fits(&cookie, &key, &authorization.fields()) {
+        return Err(AuthorizationRefusal::Shown(STALE));
+    }
+    let snapshot = oauth.snapshot();
+    let consent = oauth.server.examine(&authorization.request, &snapshot).await?;
+    let refused = |error| AuthorizationRefusal::Redirected {
+        redirect_uri: consent.redirect_uri.clone(),
+        state: consent.state.clone(),
+        error,
+    };
+    if field("decision")?.as_deref() != Some("allow") {
+        return Err(refused(OAuthError::AccessDenied("the owner of the account said no")));
+    }
+    let account = field("account")?.unwrap_or_default();
+    let password = field("password")?.unwrap_or_default();
+    let owned = match oauth.log_in(account.trim(), password, source).await {
+        Ok(owned) => owned,
+        Err(error @ CallError::Internal { .. }) => return Err(AuthorizationRefusal::Below(error)),
+        Err(error) => {
+            let text = error.detail();
+            let mishap = page::Mishap { account: &account, text: &text, status: StatusCode::TOO_MANY_REQUESTS };
+            return show(oauth, &authorization, &consent, &snapshot, Some(mishap));
+        }
+    };
+    let Some(owned) = owned else {
+        let text = "The account or the password is wrong.";
+        let mishap = page::Mishap { account: &account, text, status: StatusCode::FORBIDDEN };
+        return show(oauth, &authorization, &consent, &snapshot, Some(mishap));
+    };
+    let code = oauth.server.approve(&consent, &owned).await.map_err(refused)?;
+    let issuer = &oauth.server.settings().issuer;
+    Ok(encode::redirect(&consent.redirect_uri, &[("code", &code)], consent.state.as_deref(), issuer))
+}
+
+/// A POST with a form: the only thing three of the endpoints take.
+async fn posted(request: Request<Body>) -> Result<Form, Response> {
+    if request.method() != Method::POST {
+        return Err(encode::method_not_allowed("POST"));
+    }
+    decode::form(request).await.map_err(|refusal| encode::unreadable(&refusal))
+}
+
+async fn token(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
+    let authorization = decode::authorization(&request);
+    let source = oauth.source(&request, OAUTH);
+    let form = match posted(request).await {
+        Ok(form) => form,
+        Err(response) => return response,
+    };
+    let presented = decode::client(&form, authorization);
+    let issued = async { given(&oauth, &oauth.client(presented?).await?, &form, source).await };
+    match issued.await {
+        Ok(issued) => encode::issued(&issued),
+        Err(error) => {
+            if let OAuthError::Below(below) = &error {
+                tracing::error!(code = below.code(), internal = below.internal(), "no token could be given");
+            }
+            encode::error(&error)
+        }
+    }
+}
+
+/// The tokens the form asks for.
+async fn given(
+    oauth: &OAuth,
+    client: &Client,
+    form: &Form,
+    source: Source,
+) -> Result<muster_core::oauth::Issued, OAuthError> {
+    let field = |name| form.one(name).map_err(OAuthError::InvalidRequest);
+    let needed = |name, text| field(name)?.ok_or(OAuthError::InvalidRequest(text));
+    let grant = needed("grant_type", "grant_type is missing")?;
+    let (scope, resources) = (field("scope")?, form.many("resource"));
+    let server = &oauth.server;
+    match Grant::parse(&grant).ok_or(OAuthError::UnsupportedGrantType)? {
+        Grant::AuthorizationCode => {
+            let code = needed("code", "code is missing")?;
+            let (redirect_uri, verifier) = (field("redirect_uri")?, field("code_verifier")?);
+            server.redeem(client, &code, redirect_uri.as_deref(), verifier.as_deref(), &resources).await
+        }
+        Grant::RefreshToken => {
+            let token = needed("refresh_token", "refresh_token is missing")?;
+            server.refresh(client, &token, scope.as_deref(), &resources).await
+        }
+        Grant::ClientCredentials => server.for_client(client, scope.as_deref(), &resources, &oauth.snapshot()).await,
+        Grant::Password => {
+            server.check_password_grant(client)?;
+            let account = needed("username", "username is missing")?;
+            let password = needed("password", "password is missing")?;
+            let owned = oauth.log_in(&account, password, source).await?;
+            let owned = owned.ok_or(OAuthError::InvalidGrant("the account or the password is wrong"))?;
+            server.for_password(client, &owned, scope.as_deref(), &resources, &oauth.snapshot()).await
+        }
+    }
+}
+
+async fn introspect(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
+    let authorization = decode::authorization(&request);
+    let source = oauth.source(&request, REST);
+    let form = match posted(request).await {
+        Ok(form) => form,
+        Err(response) => return response,
+    };
+    let token = match form.one("token") {
+        Ok(Some(token)) => token,
+        Ok(None) => return encode::error(&OAuthError::InvalidRequest("token is missing")),
+        Err(text) => return encode::error(&OAuthError::InvalidRequest(text)),
+    };
+    match authorization.caller() {
+        Some(credential) => introspect_for_caller(&oauth, credential, source, &token).await,
+        None => {
+            let known = async {
+                let client = oauth.client(decode::client(&form, authorization)?).await?;
+                if !client.confidential {
+                    return Err(OAuthError::InvalidClient);
+                }
+                // Others' tokens are no business of a client's: for it, they are not valid.
+                let known = oauth.server.introspect(&token).await?;
+                Ok(known.filter(|known| known.client_id.as_deref() == Some(client.id.as_str())))
+            };
+            match known.await {
+                Ok(known) => encode::introspection(known.as_ref(), &oauth.server.settings().issuer),
+                Err(error) => encode::error(&error),
+            }
+        }
+    }
+}
+
+/// Introspection by an account: whoever may call the command may do it here.
+async fn introspect_for_caller(oauth: &OAuth, credential: Credential, source: Source, token: &str) -> Response {
+    let head = Head { source, credential, name: INTROSPECT.to_owned(), version: None, safe: false };
+    let outcome = match oauth.dispatcher.admit(head).await {
+        Ok(admitted) => admitted.call(Unread::Json(Bytes::from(json!({ "token": token }).to_string()))).await,
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(outcome) => encode::json(StatusCode::OK, outcome.text),
+        Err(error) => encode::call_error(&error),
+    }
+}
+
+async fn revoke(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
+    let authorization = decode::authorization(&request);
+    let form = match posted(request).await {
+        Ok(form) => form,
+        Err(response) => return response,
+    };
+    let revoked = async {
+        let client = oauth.client(decode::client(&form, authorization)?).await?;
+        let token = form.one("token").map_err(OAuthError::InvalidRequest)?;
+        let token = token.ok_or(OAuthError::InvalidRequest("token is missing"))?;
+        Ok(oauth.server.revoke_of(&client, &token).await?)
+    };
+    match revoked.await {
+        // A token that is not valid is revoked already (RFC 7009 §2.2).
+        Ok(_) => encode::json(StatusCode::OK, String::new()),
+        Err(error) => encode::error(&error),
+    }
+}
+
+async fn server_metadata(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
+    match *request.method() {
+        Method::GET | Method::HEAD => encode::server_metadata(&oauth.server.settings()),
+        _ => encode::method_not_allowed("GET, HEAD"),
+    }
+}
+
+async fn resource_metadata(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
+    match *request.method() {
+        Method::GET | Method::HEAD => encode::resource_metadata(&oauth.server.settings()),
+        _ => encode::method_not_allowed("GET, HEAD"),
+    }
+}

@@ -1,0 +1,177 @@
+//! Rules on a live host: conditions on arguments, reasons, checks, and a reload that locks nobody out.
+
+use serde_json::{Value, json};
+use tests::Host;
+
+const CONFIG: &str = "
+hosts: [localhost, example.org]
+acl: {admin: {user: admin@localhost}}
+host_config: {example.org: {acl: {admin: {user: bob@example.org}}}}
+api_permissions:
+  admins: {who: admin, what: '*'}
+  own roster:
+    who: {user_regexp: ''}
+    what: [{command: '[plugin:roster]', where: {user: '@caller.user', host: '@caller.host'}}]
+  public: {who: all, what: [check_account]}
+";
+
+fn host() -> Host {
+    let host = Host::start_with(CONFIG);
+    host.add_account("admin");
+    host.add_account("ann");
+    host
+}
+
+fn write(host: &Host, config: &str) {
+    std::fs::write(host.data().join("muster.yaml"), config).unwrap();
+}
+
+#[test]
+fn users_act_on_their_own_account_and_on_no_other() {
+    let host = host();
+    host.install("roster", &["keyvalue"]);
+    for (user, arguments, expected) in [
+        ("ann", json!({"user": "ann", "host": "localhost"}), "200"),
+        ("ann", json!({"user": "admin", "host": "localhost"}), "403 forbidden"),
+        ("ann", json!({"user": "ann", "host": "example.org"}), "403 forbidden"),
+        ("ann", json!({"user": "ann"}), "400 invalid-arguments"),
+        ("ann", json!({"user": ["ann"], "host": "localhost"}), "400 invalid-arguments"),
+        ("admin", json!({"user": "ann", "host": "localhost"}), "200"),
+        // ACLs are those of the host a call is about.
+        ("admin", json!({"user": "ann", "host": "example.org"}), "403 forbidden"),
+        ("", json!({"user": "ann", "host": "localhost"}), "401 unauthenticated"),
+    ] {
+        let answer = host.call(user, "get_roster", &arguments);
+        assert_eq!(answer.verdict(), expected, "{user} {arguments}");
+    }
+    let listed = host.request("GET", "/api").as_user("ann").send().value();
+    let entry = listed["commands"].as_array().unwrap().iter().find(|entry| entry["name"] == "get_roster").unwrap();
+    assert_eq!(entry["only_where"], json!(["user is @caller.user and host is @caller.host"]));
+    let admin = host.request("GET", "/api").as_user("admin").send().value();
+    let status = admin["commands"].as_array().unwrap().iter().find(|entry| entry["name"] == "status").unwrap();
+    assert_eq!(status["only_where"], json!([]));
+}
+
+#[test]
+fn a_refusal_refers_those_to_the_reason_who_may_ask_for_it() {
+    let host = Host::start_with(
+        "
+api_permissions:
+  asks: {who: {user: admin@localhost}, what: permissions_explain}
+  hello: {who: {user: ann@localhost}, what: check_account}
+",
+    );
+    host.add_account("admin");
+    host.add_account("ann");
+    let detail = |user| host.call(user, "stop", &json!({})).value()["detail"].as_str().unwrap().to_owned();
+    let id =
+        |detail: &str| detail.split("--request ").nth(1).and_then(|rest| rest.split('`').next().map(str::to_owned));
+    assert!(id(&detail("admin")).is_some());
+    assert_eq!(id(&detail("ann")), None);
+}
+
+#[test]
+fn every_verdict_can_be_explained() {
+    let host = host();
+    host.install("roster", &["keyvalue"]);
+    let explain = |words: &[&str]| {
+        let ran = host.cli(&[&["permissions", "explain"], words].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.stdout
+    };
+    let own = ["--as", "ann@localhost", "--from", "::ffff:10.0.0.7", "get_roster", "user=ann", "host=localhost"];
+    insta::assert_snapshot!("explain_allowed", explain(&own));
+    let other = ["--as", "ann@localhost", "--from", "10.0.0.7", "get_roster", "user=bob", "host=localhost"];
+    insta::assert_snapshot!("explain_denied", explain(&other));
+    insta::assert_snapshot!("explain_token", explain(&["--as", "admin@localhost", "--scope", "status", "status"]));
+    insta::assert_snapshot!("explain_open", explain(&["--as", "bob@example.org", "registered-users"]));
+    let unknown = host.cli(&["permissions", "explain", "statsu"]);
+    assert_eq!((unknown.code, unknown.stderr.contains("did you mean `status`?")), (5, true), "{unknown:?}");
+    let json = host.cli(&["--json", "permissions", "explain", "--as", "console", "stop"]);
+    let value: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((&value["answer"], &value["group"]), (&json!("yes"), &json!("console commands")));
+    for (field, value) in [("as", "x"), ("via", "post"), ("address", "here")] {
+        let answer = host.call("admin", "permissions_explain", &json!({"command": "stop", field: value}));
+        assert_eq!(answer.value()["errors"][0]["pointer"], format!("/{field}"), "{field}");
+    }
+}
+
+#[test]
+fn odd_rules_are_found_with_and_without_a_host() {
+    let host = host();
+    let file = host.data().join("odd.yaml");
+    std::fs::write(
+        &file,
+        "
+acl: {admin: {user: admin@localhost}}
+api_permissions:
+  admins: {who: amdin, what: '*'}
+  both: {who: {access: {allow: {user: [ann@localhost, bob@localhost]}}}, what: stauts}
+",
+    )
+    .unwrap();
+    let file = file.to_str().unwrap();
+    let checked = host.cli(&["permissions", "check", file]);
+    assert_eq!(checked.code, 1);
+    insta::assert_snapshot!("check_with_host", checked.stdout);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let offline = host.cli(&["--data", elsewhere.path().to_str().unwrap(), "permissions", "check", file]);
+    assert_eq!(offline.code, 1, "{offline:?}");
+    insta::assert_snapshot!("check_without_host", offline.stdout);
+    let own = host.cli(&["permissions", "check"]);
+    assert_eq!(own.code, 1, "the plugin the rules name is not installed: {own:?}");
+    assert!(own.stdout.contains("there is no plugin `roster` with commands at present"), "{own:?}");
+}
+
+#[test]
+fn the_matrix_has_every_command() {
+    let host = host();
+    host.install("roster", &["keyvalue"]);
+    let table = host.cli(&["permissions", "matrix"]);
+    assert_eq!(table.code, 0, "{table:?}");
+    insta::assert_snapshot!("matrix", table.stdout);
+    let rows: Value = serde_json::from_str(&host.cli(&["--json", "permissions", "matrix"]).stdout).unwrap();
+    let console = &rows[0];
+    assert_eq!(console["caller"], "console");
+    let listed = host.cli(&["--json", "help"]);
+    let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+    for entry in listed.as_array().unwrap() {
+        let name = entry["name"].as_str().unwrap();
+        assert_eq!(console["commands"][name], "yes", "{name} is not in the matrix");
+    }
+}
+
+#[test]
+fn a_reload_tells_first_and_locks_nobody_out_silently() {
+    let host = host();
+    write(&host, &CONFIG.replace("what: [check_account]", "what: [check_account, status]"));
+    let dry = host.cli(&["config", "reload", "--dry-run"]);
+    assert_eq!(dry.stdout.lines().next().unwrap(), "anonymous: gains status", "{dry:?}");
+    assert_eq!(host.call("", "status", &json!({})).status, 401, "a dry run changes nothing");
+    assert_eq!(host.cli(&["config", "reload"]).code, 0);
+    assert_eq!(host.call("", "status", &json!({})).status, 200);
+
+    // A mistake changes nothing.
+    write(&host, "api_permissions: {a: {whom: all}}");
+    let refused = host.cli(&["config", "reload"]);
+    assert!(refused.stderr.contains("unknown key `whom`; did you mean `who`?"), "{refused:?}");
+    assert_eq!(host.call("", "status", &json!({})).status, 200);
+
+    // Neither the last administrator nor the console goes without being told.
+    for config in [
+        "api_permissions: {a: {who: {user: nobody@localhost}, what: status}}",
+        "{acl: {admin: {user: admin@localhost}}, api_permissions: {a: {who: admin, what: '*'}, console commands: {from: console, who: all, what: status}}}",
+    ] {
+        write(&host, config);
+        let dry = host.cli(&["config", "reload", "--dry-run"]);
+        assert!(dry.stdout.contains("the host refuses that without --force"), "{dry:?}");
+        let refused = host.cli(&["config", "reload"]);
+        assert_eq!((refused.code, refused.stderr.contains("nothing was changed")), (1, true), "{refused:?}");
+        assert_eq!(host.call("", "status", &json!({})).status, 200);
+    }
+    let forced = host.cli(&["config", "reload", "--force"]);
+    assert_eq!(forced.code, 0, "{forced:?}");
+    assert_eq!(host.call("", "status", &json!({})).status, 401);
+    assert_eq!(host.cli(&["call", "get_loglevel"]).code, 4, "the console may only ask for the status now");
+    assert_eq!(host.call("admin", "reload_config", &json!({})).status, 200);
+}
