@@ -6,6 +6,7 @@ mod credentials;
 mod defence;
 mod examples;
 mod hostile;
+mod issuers;
 mod journey;
 mod listeners;
 mod load;

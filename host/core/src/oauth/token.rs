@@ -343,18 +343,6 @@ impl AuthorizationServer {
 
 fn may(client: &Client, grant: Grant) -> Result<(), OAuthError> {
     if client.may(grant) {
-<<<<<<< HEAD
-=======
-        Ok(())
-    } else {
-        Err(OAuthError::UnauthorizedClient("this client may not use this grant type"))
-    }
-}
-
-/// Tokens are for the resource that was consented to; a request may say so again, and nothing else (RFC 8707 §2.2).
-fn same_resource(family: &Family, resources: &[String]) -> Result<(), OAuthError> {
-    if resources.iter().all(|resource| *resource == family.audience) {
->>>>>>> main
         Ok(())
     } else {
         Err(OAuthError::UnauthorizedClient("this client may not use this grant type"))

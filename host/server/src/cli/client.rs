@@ -105,19 +105,8 @@ impl Client {
         Self { target: Target::Local(socket), authorization: credential.map(Credential::header) }
     }
 
-<<<<<<< HEAD
-    /// The host at a URL.
-    pub(super) fn remote(url: &str, credential: Option<Credential>) -> Result<Self, String> {
-        let uri: Uri = url.parse().map_err(|_| format!("`{url}` is not a URL, such as http://127.0.0.1:5280"))?;
-        let address = match (uri.scheme_str(), uri.host()) {
-            (Some("http"), Some(host)) => format!("{host}:{}", uri.port_u16().unwrap_or(80)),
-            (Some("https"), _) => return Err("https is not offered by this version; use http, or a tunnel".to_owned()),
-            _ => return Err(format!("`{url}` is not a URL, such as http://127.0.0.1:5280")),
-        };
-        Ok(Self { target: Target::Remote(address), authorization: credential.map(Credential::header) })
-=======
     /// The host at a URL; `ca`: a file with the authorities to trust instead of this machine's.
-    pub(super) fn remote(url: &str, ca: Option<&Path>, credential: Credential) -> Result<Self, String> {
+    pub(super) fn remote(url: &str, ca: Option<&Path>, credential: Option<Credential>) -> Result<Self, String> {
         let misfit = || format!("`{url}` is not a URL, such as http://127.0.0.1:5280");
         let uri: Uri = url.parse().map_err(|_| misfit())?;
         let host = uri.host().ok_or_else(misfit)?;
@@ -132,8 +121,7 @@ impl Client {
             }
             _ => return Err(misfit()),
         };
-        Ok(Self { target, authorization: basic(credential) })
->>>>>>> main
+        Ok(Self { target, authorization: credential.map(Credential::header) })
     }
 
     /// What to call the host in texts for people.

@@ -11,11 +11,8 @@ mod key;
 mod output;
 mod permissions;
 mod plugin;
-<<<<<<< HEAD
 mod token;
-=======
 mod trust;
->>>>>>> main
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -86,7 +83,6 @@ enum Action {
     /// Add, list and remove accounts
     #[command(subcommand)]
     Account(account::Account),
-<<<<<<< HEAD
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Key(key::Key),
@@ -96,13 +92,10 @@ enum Action {
     /// Add, list and remove OAuth clients
     #[command(subcommand)]
     Client(clients::OAuthClient),
-    /// Check the configuration file
-=======
     /// Ask who may call what, and why
     #[command(subcommand)]
     Permissions(permissions::Action),
     /// Check and reload the configuration file
->>>>>>> main
     #[command(subcommand)]
     Config(config::Action),
     /// Print the completion script of a shell
@@ -198,15 +191,11 @@ fn run(cli: Cli, format: Format) -> Result<(), CliError> {
         Action::Help(help) => help::run(&client(&connection)?, &help, format),
         Action::Plugin(action) => plugin::run(|| client(&connection), action, format),
         Action::Account(action) => account::run(&client(&connection)?, action, format),
-<<<<<<< HEAD
         Action::Key(action) => key::run(&client(&connection)?, action, format),
         Action::Token(action) => token::run(&client(&connection)?, action, format),
         Action::Client(action) => clients::run(&client(&connection)?, action, format),
-        Action::Config(action) => config::run(&connection.data, &action, format),
-=======
         Action::Permissions(action) => permissions::run(&client(&connection)?, action, format),
         Action::Config(action) => config::run(|| client(&connection), &connection.data, &action, format),
->>>>>>> main
         Action::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "muster", &mut std::io::stdout());
             Ok(())

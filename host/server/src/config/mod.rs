@@ -1,6 +1,7 @@
 //! `muster.yaml`, in two stages: as written (YAML with positions) and as meant ([`Config`]). Everything is checked
 //! before anything is opened; an unknown key or a value of the wrong kind is an error.
 
+mod issuers;
 mod listen;
 mod oauth;
 mod permissions;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use muster_builtin::LOG_LEVELS;
 use muster_core::permission::{self, Names, Permissions};
 use muster_core::rate::Rate;
+use muster_issuer::IssuerSettings;
 use muster_wasm::{Limits, MEMORY_BYTES_CEILING};
 
 pub use listen::Listener;
@@ -24,7 +26,8 @@ use yaml::Node;
 
 /// The address without configuration.
 const LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 5280));
-const KEYS: [&str; 7] = ["listen", "hosts", "loglevel", "limits", "rate_limits", "plugins_available", "oauth"];
+const KEYS: [&str; 8] =
+    ["listen", "hosts", "loglevel", "limits", "rate_limits", "plugins_available", "oauth", "issuers"];
 const LIMITS: [&str; 9] = [
     "body_bytes_max",
     "call_deadline_ms",
@@ -62,6 +65,8 @@ pub struct Config {
     pub plugins_available: Option<PathBuf>,
     /// What is decided about tokens.
     pub oauth: OAuth,
+    /// Whose tokens are taken beside those of this server.
+    pub issuers: Vec<IssuerSettings>,
     /// Who may call what.
     pub permissions: Permissions,
 }
@@ -82,6 +87,7 @@ impl Default for Config {
             rates: Vec::new(),
             plugins_available: None,
             oauth: OAuth::default(),
+            issuers: Vec::new(),
         }
     }
 }
@@ -110,6 +116,7 @@ impl Config {
 
     fn from_root(root: &Node<'_>) -> Result<Self, ConfigError> {
         let mut config = Self::default();
+        let mut issuers = None;
         for member in root.members("a map of settings")? {
             let node = root.below(member.key, member.value);
             match member.key {
@@ -120,6 +127,7 @@ impl Config {
                 "rate_limits" => config.rates = rates::rates(&node)?,
                 "plugins_available" => config.plugins_available = Some(node.text("a directory")?.into()),
                 "oauth" => config.oauth = oauth::section(&node)?,
+                "issuers" => issuers = Some(member),
                 key if permission::KEYS.contains(&key) => {}
                 other => {
                     let known = [&KEYS[..], &permission::KEYS].concat();
@@ -128,6 +136,9 @@ impl Config {
             }
         }
         // Behind the loop: what hosts there are is known only now.
+        if let Some(member) = issuers {
+            config.issuers = issuers::section(&root.below(member.key, member.value), &config.hosts)?;
+        }
         config.permissions = permissions::rules(root, &config.hosts)?;
         Ok(config)
     }
