@@ -1,9 +1,11 @@
 //! End-to-end tests: one binary, one file for each thing a user does. See `tests::Host` for how they touch the host.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod audit;
 mod cli;
 mod credentials;
 mod defence;
+mod docs;
 mod examples;
 mod hostile;
 mod issuers;

@@ -178,6 +178,3 @@ fn ended() -> CallError {
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-mod tests;

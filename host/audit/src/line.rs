@@ -55,7 +55,10 @@ fn describe(call: CallRecord, with_arguments: bool, members: &mut Map<String, Va
                 put("authority", "token".into());
                 put("scopes", json!(scopes.to_vec()));
             }
-            Authority::Narrowed(_) => put("authority", "narrowed".into()),
+            Authority::Narrowed(what) => {
+                put("authority", "narrowed".into());
+                put("scopes", what.items().iter().map(|item| item.selector.to_string()).collect());
+            }
         }
         put("through_plugin", caller.through_plugin.then_some(true).into());
     }
@@ -63,14 +66,17 @@ fn describe(call: CallRecord, with_arguments: bool, members: &mut Map<String, Va
     put("via", call.source.via.0.into());
     put("tag", call.source.tag.as_deref().into());
     put("address", call.source.address.map(|address| muster_core::authn::canonical(address).to_string()).into());
-    put("command", if call.name.is_empty() { Value::Null } else { (&*call.name).into() });
     if let Some(registered) = &call.registered {
+        put("command", registered.command.name.as_str().into());
         put("version", registered.command.version.into());
         if let Origin::Plugin { name, version } = &registered.command.origin {
             put("plugin", format!("{name}@{version}").into());
         }
     }
-    put("verdict", if call.group.is_some() { "allowed" } else { "refused" }.into());
+    if call.registered.is_none() && !call.name.is_empty() {
+        put("command", call.name.into());
+    }
+    put("verdict", if call.allowed { "allowed" } else { "refused" }.into());
     put("group", call.group.as_deref().into());
     if let (true, Some(text), Some(registered)) = (with_arguments, &call.arguments, &call.registered) {
         let arguments = parse_json(text, DEPTH_MAX).ok();

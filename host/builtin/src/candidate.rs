@@ -26,7 +26,8 @@ pub(crate) struct Arguments {
     component: Option<String>,
     /// What it may do: `keyvalue` (durable data of its own), `command:NAME` (call that command for its callers).
     grants: Option<Vec<String>>,
-    /// Settings it can read.
+    /// Settings it can read; some may be secret.
+    #[schemars(extend("writeOnly" = true))]
     settings: Option<BTreeMap<String, String>>,
 }
 

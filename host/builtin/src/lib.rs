@@ -9,6 +9,8 @@ mod definition;
 mod result;
 mod world;
 
+mod audit_search;
+mod audit_verify;
 mod ban_account;
 mod change_password;
 mod check_account;
@@ -57,8 +59,10 @@ use std::fmt::Debug;
 use std::sync::{Arc, Weak};
 
 use muster_core::BoxFuture;
+use muster_core::audit::Audit;
 use muster_core::authn::{Accounts, Keys};
 use muster_core::dispatch::Dispatcher;
+use muster_core::error::CallError;
 use muster_core::name::FrontendName;
 use muster_core::oauth::AuthorizationServer;
 use muster_core::permission::Permissions;
@@ -115,6 +119,20 @@ pub struct Services {
     pub control: Arc<dyn Control>,
     /// Tells what a caller may call. Weak: the dispatcher's registry holds these commands.
     pub dispatcher: Weak<Dispatcher>,
+    /// The record of calls, if there is one.
+    pub audit: Option<Arc<dyn Audit>>,
+}
+
+impl Services {
+    /// The record of calls.
+    ///
+    /// # Errors
+    /// When none is kept.
+    fn audit(&self) -> Result<&Arc<dyn Audit>, CallError> {
+        self.audit
+            .as_ref()
+            .ok_or_else(|| CallError::Unavailable("`audit` is not enabled in the configuration".to_owned()))
+    }
 }
 
 /// Every built-in command.
@@ -123,6 +141,8 @@ pub struct Services {
 /// When a definition does not satisfy the rules for commands, which is a mistake in this crate.
 pub fn commands(services: &Arc<Services>) -> Result<Vec<Registered>, String> {
     [
+        audit_search::command,
+        audit_verify::command,
         ban_account::command,
         change_password::command,
         check_account::command,

@@ -54,11 +54,13 @@ pub struct CallRecord {
     pub caller: Option<Arc<Caller>>,
     /// The account a credential that was not accepted named.
     pub claimed: Option<AccountId>,
-    /// The command's name, as sent, at most 80 characters; empty for the list of commands.
-    pub name: Arc<str>,
+    /// The command's name, as sent, at most 80 bytes; empty for the list of commands.
+    pub name: String,
     /// The command, where there is one of that name.
     pub registered: Option<Arc<Registered>>,
-    /// The rule group that let it through; nothing when none did.
+    /// Whether rules let it through, as far as it came.
+    pub allowed: bool,
+    /// The rule group that did, once the arguments were known.
     pub group: Option<Arc<str>>,
     /// The arguments as JSON text, where they fit the command's schema.
     pub arguments: Option<Bytes>,

@@ -6,6 +6,8 @@
 //! like from outside is decided here, once: an anonymous caller is told to authenticate in both cases, anybody else is
 //! told which it is.
 
+mod trail;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -15,10 +17,11 @@ use futures_util::future::{Either, select};
 use serde_json::Value;
 use tracing::{Instrument, Span, debug, debug_span, error, field, warn};
 
+use crate::audit::Audit;
 use crate::authn::{Authenticator, Credential, Source};
 use crate::caller::{Caller, RequestId};
 use crate::clock::Clock;
-use crate::command::Command;
+use crate::command::{Command, Origin};
 use crate::error::CallError;
 use crate::invoke::{Invocation, Output};
 use crate::permission::{Admission, Permissions, Permit};
@@ -26,6 +29,7 @@ use crate::rate::{Rate, RateLimits, Standing};
 use crate::registry::{Registered, Registry, Snapshot};
 use crate::schema::{Arguments, DEPTH_MAX, Unread, parse_json};
 use crate::suggest;
+use trail::Trail;
 
 /// Deepest chain of commands that call commands.
 pub const DISPATCH_DEPTH_MAX: u8 = 4;
@@ -65,6 +69,7 @@ pub struct Dispatcher {
     permissions: ArcSwap<Permissions>,
     rates: ArcSwap<RateLimits>,
     counts: Counts,
+    audit: Option<Arc<dyn Audit>>,
     clock: Arc<dyn Clock>,
     deadline: ArcSwap<Duration>,
 }
@@ -78,9 +83,16 @@ impl Dispatcher {
             permissions: ArcSwap::from_pointee(Permissions::default()),
             rates: ArcSwap::default(),
             counts: Counts::default(),
+            audit: None,
             clock,
             deadline: ArcSwap::from_pointee(deadline),
         }
+    }
+
+    /// The same, with a record of every call in `audit`.
+    #[must_use]
+    pub fn with_audit(self, audit: Arc<dyn Audit>) -> Self {
+        Self { audit: Some(audit), ..self }
     }
 
     /// Every command there is.
@@ -137,7 +149,8 @@ impl Dispatcher {
             command = field::Empty,
             caller = field::Empty,
         );
-        let result = self.admit_within(head, &span).instrument(span.clone()).await;
+        let mut trail = self.trail(&head.source, &head.credential, started)?;
+        let result = self.admit_within(head, &span, &mut trail).instrument(span.clone()).await;
         let result = result.and_then(|admission| {
             let drawn = self.rates.load().draw(admission.caller(), &admission.registered().command);
             drawn.map(|rates| (admission, rates)).map_err(|standing| CallError::RateLimited { standing })
@@ -145,36 +158,54 @@ impl Dispatcher {
         match result {
             Ok((admission, rates)) => {
                 self.counts.calls.fetch_add(1, Ordering::Relaxed);
-                Ok(Admitted { dispatcher: Arc::clone(self), admission, rates, span, started, deadline, depth: 0 })
+                trail.admitted();
+                let dispatcher = Arc::clone(self);
+                Ok(Admitted { dispatcher, admission, rates, trail, span, started, deadline, depth: 0 })
             }
             Err(error) => {
                 self.counts.refused.fetch_add(1, Ordering::Relaxed);
+                trail.end(Some(&error));
                 span.in_scope(|| report(&error, started, &request_id, ""));
                 Err(error)
             }
         }
     }
 
-    async fn admit_within(&self, head: Head, span: &Span) -> Result<Admission, CallError> {
-        let caller = self.authenticator.authenticate(head.credential, head.source).await?;
+    /// Begins the record of a call. A host that cannot keep records lets nobody through.
+    fn trail(&self, source: &Source, credential: &Credential, started: Instant) -> Result<Trail, CallError> {
+        if self.audit.as_ref().is_some_and(|audit| !audit.is_ready()) {
+            return Err(CallError::Unavailable("the audit record cannot be written at present".to_owned()));
+        }
+        Ok(Trail::begin(self.audit.as_ref(), &self.clock, source, credential, started))
+    }
+
+    async fn admit_within(&self, head: Head, span: &Span, trail: &mut Trail) -> Result<Admission, CallError> {
+        let Head { source, credential, name, version, safe } = head;
+        let caller = match self.authenticator.authenticate(credential, source).await {
+            Ok(caller) => caller,
+            Err(error) => {
+                trail.rejected(name, |account| self.authenticator.knows_host_of(account));
+                return Err(error);
+            }
+        };
         span.record("caller", caller.label());
+        trail.caller(&caller);
         let snapshot = self.registry.snapshot();
-        let registered = snapshot.get(&head.name, head.version);
+        let registered = snapshot.get(&name, version);
         if let Some(registered) = registered {
             span.record("command", registered.command.name.as_str());
+            trail.registered(registered);
         }
         let permissions = self.permissions.load();
         let admission = registered.and_then(|registered| permissions.admit(&caller, registered));
-        match (admission, registered) {
-            (Some(_), Some(registered)) if head.safe && !registered.command.effects.read_only => {
-                Err(CallError::NotReadOnly)
-            }
+        let result = match (admission, registered) {
+            (Some(_), Some(registered)) if safe && !registered.command.effects.read_only => Err(CallError::NotReadOnly),
             (Some(admission), _) => Ok(admission),
-            (None, None) if !caller.is_anonymous() => {
-                Err(unknown(&head.name, head.version, &caller, &snapshot, &permissions))
-            }
+            (None, None) if !caller.is_anonymous() => Err(unknown(&name, version, &caller, &snapshot, &permissions)),
             (None, _) => Err(refusal(&caller, &snapshot, &permissions)),
-        }
+        };
+        trail.name(name);
+        result
     }
 
     /// A command calls another one for its own caller: the same two checks, the rest of its deadline, one level deeper.
@@ -213,8 +244,17 @@ impl Dispatcher {
     /// # Errors
     /// When the credential is wrong.
     pub async fn list(&self, credential: Credential, source: Source) -> Result<Vec<Listed>, CallError> {
-        let caller = self.authenticator.authenticate(credential, source).await?;
-        Ok(self.list_for(&caller))
+        let mut trail = self.trail(&source, &credential, Instant::now())?;
+        let caller = self.authenticator.authenticate(credential, source).await;
+        match &caller {
+            Ok(caller) => {
+                trail.caller(caller);
+                trail.admitted();
+            }
+            Err(_) => trail.rejected(String::new(), |account| self.authenticator.knows_host_of(account)),
+        }
+        trail.end(caller.as_ref().err());
+        Ok(self.list_for(&*caller?))
     }
 
     /// The commands this caller may run, in every form, by name and latest first.
@@ -286,6 +326,7 @@ pub struct Admitted {
     dispatcher: Arc<Dispatcher>,
     admission: Admission,
     rates: Vec<Standing>,
+    trail: Trail,
     span: Span,
     started: Instant,
     deadline: Duration,
@@ -312,11 +353,12 @@ impl Admitted {
     ///
     /// # Errors
     /// When the arguments do not fit, or the command has no result.
-    pub async fn call(self, unread: Unread) -> Result<Outcome, CallError> {
+    pub async fn call(mut self, unread: Unread) -> Result<Outcome, CallError> {
         let (span, started, admission) = (self.span.clone(), self.started, self.admission.clone());
+        let mut trail = std::mem::take(&mut self.trail);
         let deadline_ms = u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX);
         let sleep = self.dispatcher.clock.sleep_until(self.deadline());
-        let work = Box::pin(self.run(unread).instrument(span.clone()));
+        let work = Box::pin(self.run(unread, &mut trail).instrument(span.clone()));
         let result = match select(work, sleep).await {
             Either::Left((result, _)) => result,
             Either::Right(_) => Err(CallError::Deadline { deadline_ms }),
@@ -328,14 +370,23 @@ impl Admitted {
                 report(error, started, &admission.caller().request_id, command);
             }
         });
+        let command = &admission.registered().command;
+        // What changed the host is answered once nobody can deny it any more.
+        if result.is_ok() && command.origin == Origin::Builtin && !command.effects.read_only {
+            trail.end_durably().await?;
+        } else {
+            trail.end(result.as_ref().err());
+        }
         result
     }
 
-    async fn run(self, unread: Unread) -> Result<Outcome, CallError> {
+    async fn run(self, unread: Unread, trail: &mut Trail) -> Result<Outcome, CallError> {
         let arguments = Arguments::read(unread, &self.command().input)?;
         let deadline = self.deadline();
         let caller = Arc::clone(self.admission.caller());
-        let permit = self.admission.permit(&arguments).ok_or_else(|| {
+        let permit = self.admission.permit(&arguments);
+        trail.judged(arguments.bytes(), permit.as_ref());
+        let permit = permit.ok_or_else(|| {
             let (snapshot, permissions) = (self.dispatcher.registry.snapshot(), self.dispatcher.permissions.load());
             refusal(&caller, &snapshot, &permissions)
         })?;

@@ -180,6 +180,7 @@ mod tests {
             summary: "x".to_owned(),
             description: String::new(),
             tags: vec![],
+            rule_tags: vec![],
             audience: Audience::Restricted,
             effects: Effects::default(),
             input: Schema::input(json!({"type": "object"})).unwrap(),

@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_frontend::listen::Tls;
+use serde_json::json;
+
+use crate::journal::Journal;
 
 /// How often files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -23,16 +26,21 @@ impl Certificates {
 
     /// Exchanges certificates whose files change, as long as it is polled. A file that cannot be used is reported once
     /// for each time it was written.
-    pub(crate) async fn follow(&self) {
+    pub(crate) async fn follow(&self, journal: &Journal) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         loop {
             ticks.tick().await;
             for tls in self.0.iter().filter(|tls| tls.is_stale()) {
                 let certificate = tls.files().certificate.display();
                 match tls.reload() {
-                    Ok(()) => tracing::info!(%certificate, "certificate exchanged"),
+                    Ok(()) => {
+                        tracing::info!(%certificate, "certificate exchanged");
+                        journal.event("certificate-exchanged", json!({ "file": certificate.to_string() }));
+                    }
                     Err(error) => {
                         tracing::warn!(%certificate, error = %error, "the certificate cannot be used; the old one stays");
+                        let detail = json!({ "file": certificate.to_string(), "reason": error.to_string() });
+                        journal.event("certificate-refused", detail);
                     }
                 }
             }

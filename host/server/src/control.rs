@@ -12,10 +12,12 @@ use muster_core::name::FrontendName;
 use muster_core::oauth::{AuthorizationServer, Settings};
 use muster_core::permission::Permissions;
 use muster_issuer::TrustedIssuers;
+use serde_json::json;
 use tokio::sync::watch;
 
 use crate::certificates::Certificates;
 use crate::config::{Config, INTERFACES, Listener};
+use crate::journal::Journal;
 use crate::logging::LogLevel;
 
 #[derive(Debug)]
@@ -33,6 +35,7 @@ pub(crate) struct Process {
     /// What was opened at the start.
     pub(crate) listen: Vec<Listener>,
     pub(crate) certificates: Certificates,
+    pub(crate) journal: Journal,
 }
 
 impl Process {
@@ -84,7 +87,9 @@ impl Control for Process {
             if config.listen != self.listen {
                 tracing::warn!("`listen` has changed, which needs a restart");
             }
+            let groups: Vec<_> = config.permissions.groups().iter().map(|group| group.name.to_string()).collect();
             self.apply(config);
+            self.journal.event("config-reloaded", json!({ "groups": groups }));
             tracing::info!("configuration read again");
             Ok(())
         })

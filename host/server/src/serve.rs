@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use muster_audit::FileAudit;
 use muster_builtin::Services;
+use muster_core::audit::Audit;
 use muster_core::authn::{Accounts, Authenticator, Bearers, Keys, Passwords};
 use muster_core::clock::Clock;
 use muster_core::command::Origin;
@@ -23,6 +25,7 @@ use muster_frontend::rest::Rest;
 use muster_issuer::TrustedIssuers;
 use muster_storage::RedbStorage;
 use muster_wasm::{Lifecycle, Loader};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -31,6 +34,7 @@ use crate::certificates::Certificates;
 use crate::clock::SystemClock;
 use crate::config::{Config, Listener};
 use crate::control::Process;
+use crate::journal::Journal;
 use crate::logging::LogLevel;
 use crate::passwords::Argon2Passwords;
 use crate::random::SystemRandom;
@@ -118,9 +122,15 @@ async fn run_host(options: &Options) -> Result<(), String> {
             )
         } => {}
         error = signals => return Err(error),
-        () = certificates.follow() => {}
+        () = certificates.follow(&host.journal) => {}
     }
+    host.journal.event("stopped", json!({}));
+    let audit = host.audit.clone();
     drop(host);
+    if let Some(audit) = audit {
+        // What is waiting is written, and the head anchored.
+        let _ = tokio::task::spawn_blocking(move || audit.close()).await;
+    }
     let _ = std::fs::remove_file(&socket);
     tracing::info!("stopped");
     Ok(())
@@ -171,6 +181,8 @@ struct Host {
     dispatcher: Arc<Dispatcher>,
     tokens: Arc<AuthorizationServer>,
     keys: Arc<Keys>,
+    audit: Option<Arc<FileAudit>>,
+    journal: Journal,
     /// Commands hold these weakly or through the registry; the host holds them for good.
     _parts: (Arc<Services>, Arc<Process>),
 }
@@ -202,7 +214,20 @@ async fn assemble(data: &Path, config: &Config, start: Start) -> Result<Host, St
         keys: Arc::clone(&keys),
         issuers: Arc::clone(&issuers) as _,
     });
-    let dispatcher = Arc::new(Dispatcher::new(authenticator, clock, config.call_deadline));
+    let audit = match config.audit.clone() {
+        None => None,
+        Some(options) => {
+            let (storage, clock) = (Arc::clone(&storage), Arc::clone(&clock));
+            Some(Arc::new(FileAudit::open(&data.join("audit"), options, storage, clock).await?))
+        }
+    };
+    let recorder = audit.clone().map(|audit| audit as Arc<dyn Audit>);
+    let journal = Journal { audit: recorder.clone(), clock: Arc::clone(&clock) };
+    let mut dispatcher = Dispatcher::new(authenticator, clock, config.call_deadline);
+    if let Some(recorder) = recorder.clone() {
+        dispatcher = dispatcher.with_audit(recorder);
+    }
+    let dispatcher = Arc::new(dispatcher);
     let process = Arc::new(Process {
         config_file: start.config_file,
         log_level: start.log_level,
@@ -215,6 +240,7 @@ async fn assemble(data: &Path, config: &Config, start: Start) -> Result<Host, St
         started: Instant::now(),
         listen: config.listen.clone(),
         certificates: start.certificates,
+        journal: journal.clone(),
     });
     process.apply(config.clone());
 
@@ -230,11 +256,13 @@ async fn assemble(data: &Path, config: &Config, start: Start) -> Result<Host, St
         plugins: Arc::clone(&plugins) as _,
         control: Arc::clone(&process) as _,
         dispatcher: Arc::downgrade(&dispatcher),
+        audit: recorder,
     });
     let commands = muster_builtin::commands(&services)?;
     dispatcher.registry().replace(&Origin::Builtin, commands).map_err(|error| error.to_string())?;
     plugins.restore().await.map_err(|error| error.to_string())?;
-    Ok(Host { dispatcher, tokens, keys, _parts: (services, process) })
+    journal.event("started", json!({ "version": env!("CARGO_PKG_VERSION") }));
+    Ok(Host { dispatcher, tokens, keys, audit, journal, _parts: (services, process) })
 }
 
 /// One line on standard output that whoever started the host can wait for.

@@ -103,6 +103,11 @@ impl Authenticator {
         &self.bearers
     }
 
+    /// Whether the account is at one of this server's hosts, be there such an account or not.
+    pub(crate) fn knows_host_of(&self, account: &AccountId) -> bool {
+        self.accounts.hosts().iter().any(|host| host == account.host())
+    }
+
     /// Who presents the credential.
     ///
     /// # Errors

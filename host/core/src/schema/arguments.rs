@@ -24,7 +24,8 @@ pub enum Unread {
 #[derive(Debug)]
 pub struct Arguments {
     value: Value,
-    text: String,
+    /// JSON, and so UTF-8.
+    text: Bytes,
 }
 
 impl Arguments {
@@ -34,15 +35,15 @@ impl Arguments {
     /// [`CallError::Malformed`] when they cannot be read, [`CallError::InvalidArguments`] when they do not fit.
     pub fn read(unread: Unread, schema: &Schema) -> Result<Self, CallError> {
         let (value, text) = match unread {
-            Unread::Json(text) if text.is_empty() => (Value::Object(Map::new()), Some("{}".to_owned())),
+            Unread::Json(text) if text.is_empty() => (Value::Object(Map::new()), Some(Bytes::from_static(b"{}"))),
             Unread::Json(text) => {
                 let value = json::parse(&text, DEPTH_MAX)
                     .map_err(|error| CallError::Malformed(format!("the body is not usable JSON: {error}")))?;
                 if !value.is_object() {
                     return Err(CallError::Malformed("the arguments must be a JSON object".to_owned()));
                 }
-                // The text was read as JSON, so it is UTF-8; it is passed on as it came.
-                (value, String::from_utf8(text.into()).ok())
+                // It is passed on as it came.
+                (value, Some(text))
             }
             Unread::Pairs(pairs) => {
                 (Value::Object(schema.convert_pairs(pairs).map_err(CallError::InvalidArguments)?), None)
@@ -50,7 +51,7 @@ impl Arguments {
             Unread::Object(object) => (Value::Object(object), None),
         };
         schema.check(&value).map_err(CallError::InvalidArguments)?;
-        let text = text.unwrap_or_else(|| value.to_string());
+        let text = text.unwrap_or_else(|| value.to_string().into());
         Ok(Self { value, text })
     }
 
@@ -66,6 +67,12 @@ impl Arguments {
 
     /// The arguments as JSON text.
     pub fn text(&self) -> &str {
+        // Only what was read as JSON, or written as such, is in here.
+        std::str::from_utf8(&self.text).unwrap_or_default()
+    }
+
+    /// The same, to be kept without copying it.
+    pub fn bytes(&self) -> &Bytes {
         &self.text
     }
 }

@@ -2,6 +2,7 @@
 //! socket of the data directory: it can do nothing the wire cannot, and is checked like everybody.
 
 mod account;
+mod audit;
 mod call;
 mod client;
 mod clients;
@@ -98,6 +99,9 @@ enum Action {
     /// Check and reload the configuration file
     #[command(subcommand)]
     Config(config::Action),
+    /// See who called what, and verify that nobody changed the record of it
+    #[command(subcommand)]
+    Audit(audit::Action),
     /// Print the completion script of a shell
     Completion {
         /// Which shell
@@ -196,6 +200,7 @@ fn run(cli: Cli, format: Format) -> Result<(), CliError> {
         Action::Client(action) => clients::run(&client(&connection)?, action, format),
         Action::Permissions(action) => permissions::run(&client(&connection)?, action, format),
         Action::Config(action) => config::run(|| client(&connection), &connection.data, &action, format),
+        Action::Audit(action) => audit::run(|| client(&connection), action, format),
         Action::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "muster", &mut std::io::stdout());
             Ok(())

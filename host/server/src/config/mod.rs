@@ -1,6 +1,7 @@
 //! `muster.yaml`, in two stages: as written (YAML with positions) and as meant ([`Config`]). Everything is checked
 //! before anything is opened; an unknown key or a value of the wrong kind is an error.
 
+mod audit;
 mod issuers;
 mod listen;
 mod oauth;
@@ -26,8 +27,8 @@ use yaml::Node;
 
 /// The address without configuration.
 const LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 5280));
-const KEYS: [&str; 8] =
-    ["listen", "hosts", "loglevel", "limits", "rate_limits", "plugins_available", "oauth", "issuers"];
+const KEYS: [&str; 9] =
+    ["listen", "hosts", "loglevel", "limits", "rate_limits", "audit", "plugins_available", "oauth", "issuers"];
 const LIMITS: [&str; 9] = [
     "body_bytes_max",
     "call_deadline_ms",
@@ -59,6 +60,8 @@ pub struct Config {
     pub drain_deadline: Duration,
     /// Bounds on plugins.
     pub limits: Limits,
+    /// How calls are recorded; nothing where they are not.
+    pub audit: Option<muster_audit::Options>,
     /// How often callers may call.
     pub rates: Vec<Rate>,
     /// Where components lie ready to be installed by name; `available` in the data directory without.
@@ -84,6 +87,7 @@ impl Default for Config {
             connections_max: 10_000,
             drain_deadline: Duration::from_secs(30),
             limits: Limits::default(),
+            audit: Some(muster_audit::Options::default()),
             rates: Vec::new(),
             plugins_available: None,
             oauth: OAuth::default(),
@@ -124,6 +128,7 @@ impl Config {
                 "hosts" => config.hosts = hosts(&node)?,
                 "loglevel" => config.log_level = log_level(&node)?,
                 "limits" => limits(&node, &mut config)?,
+                "audit" => config.audit = audit::audit(&node)?,
                 "rate_limits" => config.rates = rates::rates(&node)?,
                 "plugins_available" => config.plugins_available = Some(node.text("a directory")?.into()),
                 "oauth" => config.oauth = oauth::section(&node)?,
