@@ -8,6 +8,7 @@ mod defence;
 mod docs;
 mod examples;
 mod hostile;
+mod issuers;
 mod journey;
 mod listeners;
 mod load;

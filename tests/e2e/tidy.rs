@@ -36,13 +36,22 @@ fn arrows_between_crates_point_one_way() {
     let allowed: &[(&str, &[&str])] = &[
         ("muster-core", &[]),
         ("muster-audit", &["muster-core"]),
+        ("muster-issuer", &["muster-core"]),
         ("muster-storage", &["muster-core"]),
         ("muster-wasm", &["muster-core"]),
         ("muster-builtin", &["muster-core"]),
         ("muster-frontend", &["muster-core"]),
         (
             "muster",
-            &["muster-audit", "muster-builtin", "muster-core", "muster-frontend", "muster-storage", "muster-wasm"],
+            &[
+                "muster-audit",
+                "muster-builtin",
+                "muster-core",
+                "muster-frontend",
+                "muster-issuer",
+                "muster-storage",
+                "muster-wasm",
+            ],
         ),
         ("tests", &[]),
         ("xtask", &[]),

@@ -12,6 +12,7 @@ const HOST: &[&str] = &[
     "--package=muster",
     "--package=muster-core",
     "--package=muster-audit",
+    "--package=muster-issuer",
     "--package=muster-storage",
     "--package=muster-wasm",
     "--package=muster-builtin",

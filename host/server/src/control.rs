@@ -11,6 +11,7 @@ use muster_core::dispatch::Dispatcher;
 use muster_core::name::FrontendName;
 use muster_core::oauth::{AuthorizationServer, Settings};
 use muster_core::permission::Permissions;
+use muster_issuer::TrustedIssuers;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -26,6 +27,7 @@ pub(crate) struct Process {
     pub(crate) dispatcher: Weak<Dispatcher>,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) tokens: Arc<AuthorizationServer>,
+    pub(crate) issuers: Arc<TrustedIssuers>,
     /// Where the host listens: how it names itself to clients without configuration.
     pub(crate) address: String,
     pub(crate) stopping: watch::Sender<bool>,
@@ -59,6 +61,7 @@ impl Process {
             resources: config.oauth.resources,
             ..Settings::default()
         });
+        self.issuers.set(config.issuers);
         if let Some(dispatcher) = self.dispatcher.upgrade() {
             dispatcher.set_deadline(config.call_deadline);
             dispatcher.set_rates(config.rates);

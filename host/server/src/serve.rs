@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use muster_audit::FileAudit;
 use muster_builtin::Services;
 use muster_core::audit::Audit;
-use muster_core::authn::{Accounts, Authenticator, Bearers, Issuers, Keys, NoIssuers, Passwords};
+use muster_core::authn::{Accounts, Authenticator, Bearers, Keys, Passwords};
 use muster_core::clock::Clock;
 use muster_core::command::Origin;
 use muster_core::dispatch::Dispatcher;
@@ -22,6 +22,7 @@ use muster_core::storage::Storage;
 use muster_frontend::listen::{ConnectionLimits, Door, Tls, bind_local, serve_local, serve_tcp};
 use muster_frontend::oauth::OAuth;
 use muster_frontend::rest::Rest;
+use muster_issuer::TrustedIssuers;
 use muster_storage::RedbStorage;
 use muster_wasm::{Lifecycle, Loader};
 use serde_json::json;
@@ -206,12 +207,12 @@ async fn assemble(data: &Path, config: &Config, start: Start) -> Result<Host, St
         Arc::clone(&random),
     ));
     let keys = Arc::new(Keys::new(Arc::clone(&storage), Arc::clone(&accounts), Arc::clone(&clock), random));
-    let issuers: Arc<dyn Issuers> = Arc::new(NoIssuers);
+    let issuers = Arc::new(TrustedIssuers::new());
     let authenticator = Authenticator::new(Bearers {
         accounts: Arc::clone(&accounts),
         server: Arc::clone(&tokens),
         keys: Arc::clone(&keys),
-        issuers,
+        issuers: Arc::clone(&issuers) as _,
     });
     let audit = match config.audit.clone() {
         None => None,
@@ -233,6 +234,7 @@ async fn assemble(data: &Path, config: &Config, start: Start) -> Result<Host, St
         dispatcher: Arc::downgrade(&dispatcher),
         accounts: Arc::clone(&accounts),
         tokens: Arc::clone(&tokens),
+        issuers,
         address: start.address,
         stopping: start.stopping,
         started: Instant::now(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Accounts, Issuers, KEY_PREFIX, Keys};
 use crate::caller::{Authority, Identity};
 use crate::error::CallError;
-use crate::oauth::{ACCESS_PREFIX, AuthorizationServer, Holder, with_both_names};
+use crate::oauth::{ACCESS_PREFIX, AuthorizationServer, Holder};
 
 /// Longest text that is looked at, in bytes: JSON Web Tokens with many claims are the longest there are.
 const BEARER_BYTES_MAX: usize = 16 << 10;
@@ -43,7 +43,7 @@ impl Bearers {
                     Holder::Account(account) => Identity::Account(account),
                     Holder::Client(client) => Identity::Client(Arc::from(client)),
                 };
-                (identity, token_authority(scopes))
+                (identity, Authority::Token(Arc::from(scopes)))
             })
         } else if text.bytes().filter(|byte| *byte == b'.').count() == 2 {
             self.external(text).await?
@@ -61,10 +61,6 @@ impl Bearers {
         } else {
             self.accounts.standing(&external.account).await?.is_some()
         };
-        Ok(stands.then(|| (Identity::Account(external.account), token_authority(external.scopes))))
+        Ok(stands.then(|| (Identity::Account(external.account), Authority::Token(Arc::from(external.scopes)))))
     }
-}
-
-fn token_authority(scopes: Vec<String>) -> Authority {
-    Authority::Token(Arc::from(with_both_names(scopes)))
 }

@@ -4,6 +4,7 @@
 //! redirect addresses alone. Secrets made here have 256 random bits and are kept as a fast hash; secrets somebody chose
 //! are kept as slowly hashed as passwords, and remembered for a minute once verified.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -297,10 +298,16 @@ impl Clients {
     }
 
     /// The client, if it is who it says: with its secret when it is confidential, without one when it is public.
+    /// `address` is where it calls from: guesses at a secret somebody chose are slowed down like those at a password.
     ///
     /// # Errors
     /// When it could not be found out.
-    pub async fn authenticate(&self, id: &str, secret: Option<String>) -> Result<Option<Client>, CallError> {
+    pub async fn authenticate(
+        &self,
+        id: &str,
+        secret: Option<String>,
+        address: Option<IpAddr>,
+    ) -> Result<Option<Client>, CallError> {
         let Some(entry) = self.entry(id).await? else { return Ok(None) };
         let record = read(&entry)?;
         let right = match (&record.secret, secret) {
@@ -308,13 +315,19 @@ impl Clients {
             (None, Some(_)) | (Some(_), None) => false,
             (Some(SecretHash::Made(hash)), Some(secret)) => secret::is_hash_of(hash, &secret),
             (Some(SecretHash::Chosen(hash)), Some(secret)) => {
-                self.is_chosen(id, entry.revision, hash.clone(), secret).await?
+                self.is_chosen((id, entry.revision), hash.clone(), secret, address).await?
             }
         };
         Ok(if right { describe(id, record) } else { None })
     }
 
-    async fn is_chosen(&self, id: &str, revision: Revision, hash: String, secret: String) -> Result<bool, CallError> {
+    async fn is_chosen(
+        &self,
+        (id, revision): (&str, Revision),
+        hash: String,
+        secret: String,
+        address: Option<IpAddr>,
+    ) -> Result<bool, CallError> {
         if !CLIENT_SECRET_BYTES.contains(&secret.len()) {
             return Ok(false);
         }
@@ -322,11 +335,20 @@ impl Clients {
         if self.verified.is_verified(&fingerprint, revision) {
             return Ok(true);
         }
-        let right = self.passwords.verify(secret, Some(hash)).await?;
-        if right {
-            self.verified.remember(fingerprint, revision);
+        let attempt = self.accounts.throttle().begin(&format!("client:{id}"), address)?;
+        match self.passwords.verify(secret, Some(hash)).await {
+            Ok(true) => attempt.succeed(),
+            Ok(false) => {
+                attempt.fail();
+                return Ok(false);
+            }
+            Err(error) => {
+                attempt.withdraw();
+                return Err(error);
+            }
         }
-        Ok(right)
+        self.verified.remember(fingerprint, revision);
+        Ok(true)
     }
 
     /// For whom a client acts.

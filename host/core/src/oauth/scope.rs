@@ -2,7 +2,7 @@
 
 use super::OAuthError;
 use crate::command::Command;
-use crate::permission::{Selector, What};
+use crate::permission::{Selector, What, same_scope};
 use crate::registry::Snapshot;
 
 /// Most scopes of one token.
@@ -38,27 +38,9 @@ pub fn parse_scopes(text: &str) -> Result<Vec<String>, OAuthError> {
     }
 }
 
-/// The scopes, and beside each that has two names the other one: rules may use either.
-pub fn with_both_names(mut scopes: Vec<String>) -> Vec<String> {
-    for (ours, theirs) in TWO_NAMES {
-        let has = |name: &str| scopes.iter().any(|scope| scope == name);
-        let missing = match (has(ours), has(theirs)) {
-            (true, false) => theirs,
-            (false, true) => ours,
-            _ => continue,
-        };
-        scopes.push(missing.to_owned());
-    }
-    scopes
-}
-
 /// Whether `wanted` is among `granted`, under either name.
 pub(super) fn is_within(wanted: &str, granted: &[String]) -> bool {
-    let same = |one: &str, other: &str| {
-        one == other
-            || TWO_NAMES.iter().any(|(ours, theirs)| [ours, theirs].contains(&&one) && [ours, theirs].contains(&&other))
-    };
-    granted.iter().any(|scope| same(scope, wanted))
+    granted.iter().any(|scope| same_scope(scope, wanted))
 }
 
 /// Refuses scopes that mean nothing here: neither a well-known one, nor in `mentioned`, nor a command, tag or plugin

@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, PRAGMA, REFERRER_POLICY, SET_COOKIE,
-    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, PRAGMA, REFERRER_POLICY, RETRY_AFTER,
+    SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -62,6 +62,7 @@ fn error_body(code: &str, description: &str) -> String {
 pub(super) fn error(error: &OAuthError) -> Response {
     let status = match error {
         OAuthError::InvalidClient => StatusCode::UNAUTHORIZED,
+        OAuthError::Below(CallError::Throttled { .. } | CallError::RateLimited { .. }) => StatusCode::TOO_MANY_REQUESTS,
         OAuthError::Below(CallError::Unavailable(_) | CallError::TooManyCalls) => StatusCode::SERVICE_UNAVAILABLE,
         OAuthError::Below(_) => StatusCode::INTERNAL_SERVER_ERROR,
         OAuthError::InvalidRequest(_)
@@ -77,7 +78,17 @@ pub(super) fn error(error: &OAuthError) -> Response {
     if status == StatusCode::UNAUTHORIZED {
         set(&mut response, WWW_AUTHENTICATE, "Basic realm=\"muster\", charset=\"UTF-8\"");
     }
+    if let OAuthError::Below(below) = error {
+        retry_after(&mut response, below);
+    }
     response
+}
+
+/// Says when it makes sense to try again, where it does.
+fn retry_after(response: &mut Response, error: &CallError) {
+    if let Some(seconds) = error.retry_after_s() {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
 }
 
 /// A request that is no form.
@@ -96,6 +107,9 @@ pub(super) fn unreadable(refusal: &FormRefusal) -> Response {
 pub(super) fn call_error(error: &CallError) -> Response {
     let (status, code) = match error {
         CallError::Unauthenticated { .. } => (StatusCode::UNAUTHORIZED, "invalid_token"),
+        CallError::Throttled { .. } | CallError::RateLimited { .. } => {
+            (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable")
+        }
         CallError::Forbidden { .. } | CallError::UnknownCommand(_) => (StatusCode::FORBIDDEN, "insufficient_scope"),
         _ => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
     };
@@ -104,6 +118,7 @@ pub(super) fn call_error(error: &CallError) -> Response {
         set(&mut response, WWW_AUTHENTICATE, "Bearer realm=\"muster\", error=\"invalid_token\"");
         set(&mut response, WWW_AUTHENTICATE, "Basic realm=\"muster\", charset=\"UTF-8\"");
     }
+    retry_after(&mut response, error);
     response
 }
 

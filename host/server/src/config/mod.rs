@@ -2,6 +2,7 @@
 //! before anything is opened; an unknown key or a value of the wrong kind is an error.
 
 mod audit;
+mod issuers;
 mod listen;
 mod oauth;
 mod permissions;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use muster_builtin::LOG_LEVELS;
 use muster_core::permission::{self, Names, Permissions};
 use muster_core::rate::Rate;
+use muster_issuer::IssuerSettings;
 use muster_wasm::{Limits, MEMORY_BYTES_CEILING};
 
 pub use listen::Listener;
@@ -25,7 +27,8 @@ use yaml::Node;
 
 /// The address without configuration.
 const LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 5280));
-const KEYS: [&str; 8] = ["listen", "hosts", "loglevel", "limits", "rate_limits", "audit", "plugins_available", "oauth"];
+const KEYS: [&str; 9] =
+    ["listen", "hosts", "loglevel", "limits", "rate_limits", "audit", "plugins_available", "oauth", "issuers"];
 const LIMITS: [&str; 9] = [
     "body_bytes_max",
     "call_deadline_ms",
@@ -65,6 +68,8 @@ pub struct Config {
     pub plugins_available: Option<PathBuf>,
     /// What is decided about tokens.
     pub oauth: OAuth,
+    /// Whose tokens are taken beside those of this server.
+    pub issuers: Vec<IssuerSettings>,
     /// Who may call what.
     pub permissions: Permissions,
 }
@@ -86,6 +91,7 @@ impl Default for Config {
             rates: Vec::new(),
             plugins_available: None,
             oauth: OAuth::default(),
+            issuers: Vec::new(),
         }
     }
 }
@@ -114,6 +120,7 @@ impl Config {
 
     fn from_root(root: &Node<'_>) -> Result<Self, ConfigError> {
         let mut config = Self::default();
+        let mut issuers = None;
         for member in root.members("a map of settings")? {
             let node = root.below(member.key, member.value);
             match member.key {
@@ -125,6 +132,7 @@ impl Config {
                 "rate_limits" => config.rates = rates::rates(&node)?,
                 "plugins_available" => config.plugins_available = Some(node.text("a directory")?.into()),
                 "oauth" => config.oauth = oauth::section(&node)?,
+                "issuers" => issuers = Some(member),
                 key if permission::KEYS.contains(&key) => {}
                 other => {
                     let known = [&KEYS[..], &permission::KEYS].concat();
@@ -133,6 +141,9 @@ impl Config {
             }
         }
         // Behind the loop: what hosts there are is known only now.
+        if let Some(member) = issuers {
+            config.issuers = issuers::section(&root.below(member.key, member.value), &config.hosts)?;
+        }
         config.permissions = permissions::rules(root, &config.hosts)?;
         Ok(config)
     }
