@@ -4,8 +4,10 @@
 //! redirect addresses alone. Secrets made here have 256 random bits and are kept as a fast hash; secrets somebody chose
 //! are kept as slowly hashed as passwords, and remembered for a minute once verified.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use futures_util::lock::Mutex;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -17,6 +19,7 @@ use crate::name::AccountId;
 use crate::random::Random;
 use crate::storage::{Entry, Expect, Revision, Storage, StorageError, list_all};
 
+const TURNS: usize = 16;
 /// Longest client id, in bytes.
 pub const CLIENT_ID_BYTES_MAX: usize = 100;
 /// Longest name of a client, in characters.
@@ -212,6 +215,8 @@ pub struct Clients {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     verified: Verified,
+    /// Held while a chosen secret is verified, as in [`Accounts`].
+    turns: [Mutex<()>; TURNS],
 }
 
 impl Clients {
@@ -227,7 +232,7 @@ impl Clients {
         random: Arc<dyn Random>,
     ) -> Result<Self, CallError> {
         let verified = Verified::new(&*random)?;
-        Ok(Self { storage, accounts, passwords, clock, random, verified })
+        Ok(Self { storage, accounts, passwords, clock, random, verified, turns: Default::default() })
     }
 
     /// Registers a client and gives the secret that was made for it, which nobody can find out again.
@@ -296,11 +301,17 @@ impl Clients {
         Ok(self.storage.delete(BUCKET, id, Expect::Anything).await?)
     }
 
-    /// The client, if it is who it says: with its secret when it is confidential, without one when it is public.
+    /// The client, if it is who it says: with its secret when it is confidential, without one when it is public. Secrets
+    /// that were made are too long to be guessed; for guesses at chosen ones `address` has to wait.
     ///
     /// # Errors
-    /// When it could not be found out.
-    pub async fn authenticate(&self, id: &str, secret: Option<String>) -> Result<Option<Client>, CallError> {
+    /// [`CallError::Throttled`] when too many wrong secrets came from there; another when it could not be found out.
+    pub async fn authenticate(
+        &self,
+        id: &str,
+        secret: Option<String>,
+        address: Option<IpAddr>,
+    ) -> Result<Option<Client>, CallError> {
         let Some(entry) = self.entry(id).await? else { return Ok(None) };
         let record = read(&entry)?;
         let right = match (&record.secret, secret) {
@@ -308,13 +319,20 @@ impl Clients {
             (None, Some(_)) | (Some(_), None) => false,
             (Some(SecretHash::Made(hash)), Some(secret)) => secret::is_hash_of(hash, &secret),
             (Some(SecretHash::Chosen(hash)), Some(secret)) => {
-                self.is_chosen(id, entry.revision, hash.clone(), secret).await?
+                self.is_chosen(id, entry.revision, hash.clone(), secret, address).await?
             }
         };
         Ok(if right { describe(id, record) } else { None })
     }
 
-    async fn is_chosen(&self, id: &str, revision: Revision, hash: String, secret: String) -> Result<bool, CallError> {
+    async fn is_chosen(
+        &self,
+        id: &str,
+        revision: Revision,
+        hash: String,
+        secret: String,
+        address: Option<IpAddr>,
+    ) -> Result<bool, CallError> {
         if !CLIENT_SECRET_BYTES.contains(&secret.len()) {
             return Ok(false);
         }
@@ -322,11 +340,32 @@ impl Clients {
         if self.verified.is_verified(&fingerprint, revision) {
             return Ok(true);
         }
-        let right = self.passwords.verify(secret, Some(hash)).await?;
-        if right {
-            self.verified.remember(fingerprint, revision);
+        // No account has a name with a blank.
+        let key = format!("client {id}");
+        let throttle = self.accounts.throttle();
+        throttle.check(&key, address)?;
+        let turn = fingerprint.first().map_or(0, |byte| usize::from(*byte) % TURNS);
+        let _turn = match self.turns.get(turn) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
+        if self.verified.is_verified(&fingerprint, revision) {
+            return Ok(true);
         }
-        Ok(right)
+        let attempt = throttle.begin(&key, address)?;
+        match self.passwords.verify(secret, Some(hash)).await {
+            Ok(true) => attempt.succeed(),
+            Ok(false) => {
+                attempt.fail();
+                return Ok(false);
+            }
+            Err(error) => {
+                attempt.withdraw();
+                return Err(error);
+            }
+        }
+        self.verified.remember(fingerprint, revision);
+        Ok(true)
     }
 
     /// For whom a client acts.

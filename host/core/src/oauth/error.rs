@@ -44,7 +44,12 @@ impl OAuthError {
             Self::InvalidScope(_) => "invalid_scope",
             Self::InvalidTarget(_) => "invalid_target",
             Self::AccessDenied(_) => "access_denied",
-            Self::Below(CallError::Unavailable(_) | CallError::TooManyCalls) => "temporarily_unavailable",
+            Self::Below(
+                CallError::Unavailable(_)
+                | CallError::TooManyCalls
+                | CallError::Throttled { .. }
+                | CallError::RateLimited { .. },
+            ) => "temporarily_unavailable",
             Self::Below(_) => "server_error",
         }
     }

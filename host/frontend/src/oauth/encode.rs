@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, PRAGMA, REFERRER_POLICY, SET_COOKIE,
-    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, PRAGMA, REFERRER_POLICY, RETRY_AFTER,
+    SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -62,6 +62,7 @@ fn error_body(code: &str, description: &str) -> String {
 pub(super) fn error(error: &OAuthError) -> Response {
     let status = match error {
         OAuthError::InvalidClient => StatusCode::UNAUTHORIZED,
+        OAuthError::Below(CallError::Throttled { .. } | CallError::RateLimited { .. }) => StatusCode::TOO_MANY_REQUESTS,
         OAuthError::Below(CallError::Unavailable(_) | CallError::TooManyCalls) => StatusCode::SERVICE_UNAVAILABLE,
         OAuthError::Below(_) => StatusCode::INTERNAL_SERVER_ERROR,
         OAuthError::InvalidRequest(_)
@@ -76,6 +77,11 @@ pub(super) fn error(error: &OAuthError) -> Response {
     let mut response = json(status, error_body(error.code(), &error.description()));
     if status == StatusCode::UNAUTHORIZED {
         set(&mut response, WWW_AUTHENTICATE, "Basic realm=\"muster\", charset=\"UTF-8\"");
+    }
+    if let OAuthError::Below(below) = error
+        && let Some(seconds) = below.retry_after_s()
+    {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
     response
 }

@@ -102,9 +102,9 @@ impl OAuth {
         }
     }
 
-    async fn client(&self, presented: Presented) -> Result<Client, OAuthError> {
+    async fn client(&self, presented: Presented, address: Option<IpAddr>) -> Result<Client, OAuthError> {
         let Presented { id, secret } = presented;
-        self.server.clients().authenticate(&id, secret).await?.ok_or(OAuthError::InvalidClient)
+        self.server.clients().authenticate(&id, secret, address).await?.ok_or(OAuthError::InvalidClient)
     }
 }
 
@@ -225,7 +225,7 @@ async fn token(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
         Err(response) => return response,
     };
     let presented = decode::client(&form, authorization);
-    let issued = async { given(&oauth, &oauth.client(presented?).await?, &form, source).await };
+    let issued = async { given(&oauth, &oauth.client(presented?, source.address).await?, &form, source).await };
     match issued.await {
         Ok(issued) => encode::issued(&issued),
         Err(error) => {
@@ -287,7 +287,7 @@ async fn introspect(State(oauth): State<OAuth>, request: Request<Body>) -> Respo
         Some(credential) => introspect_for_caller(&oauth, credential, source, &token).await,
         None => {
             let known = async {
-                let client = oauth.client(decode::client(&form, authorization)?).await?;
+                let client = oauth.client(decode::client(&form, authorization)?, source.address).await?;
                 if !client.confidential {
                     return Err(OAuthError::InvalidClient);
                 }
@@ -317,13 +317,13 @@ async fn introspect_for_caller(oauth: &OAuth, credential: Credential, source: So
 }
 
 async fn revoke(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
-    let authorization = decode::authorization(&request);
+    let (authorization, address) = (decode::authorization(&request), decode::address(&request));
     let form = match posted(request).await {
         Ok(form) => form,
         Err(response) => return response,
     };
     let revoked = async {
-        let client = oauth.client(decode::client(&form, authorization)?).await?;
+        let client = oauth.client(decode::client(&form, authorization)?, address).await?;
         let token = form.one("token").map_err(OAuthError::InvalidRequest)?;
         let token = token.ok_or(OAuthError::InvalidRequest("token is missing"))?;
         Ok(oauth.server.revoke_of(&client, &token).await?)
