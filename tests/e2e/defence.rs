@@ -229,7 +229,7 @@ fn guessing_the_secret_of_a_client_is_slowed_down_as_well() {
         let request = host.request("POST", "/oauth/token").header("x-forwarded-for", from).basic("billing", secret);
         request.form(&[("grant_type", "client_credentials"), ("scope", "status")]).send()
     };
-    let statuses: Vec<u16> = (0..8).map(|number| ask("192.0.2.1", &format!("guess {number}")).status).collect();
+    let statuses: Vec<u16> = (0..8).map(|number| ask("192.0.2.1", &format!("long guess {number}")).status).collect();
     assert_eq!(statuses, [401, 401, 401, 401, 401, 429, 429, 429]);
     let refused = ask("192.0.2.1", "correct horse");
     assert_eq!((refused.status, refused.header("retry-after")), (429, "1"));
