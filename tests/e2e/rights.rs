@@ -66,8 +66,18 @@ api_permissions:
     let detail = |user| host.call(user, "stop", &json!({})).value()["detail"].as_str().unwrap().to_owned();
     let id =
         |detail: &str| detail.split("--request ").nth(1).and_then(|rest| rest.split('`').next().map(str::to_owned));
-    assert!(id(&detail("admin")).is_some());
     assert_eq!(id(&detail("ann")), None);
+    let reference = id(&detail("admin")).unwrap();
+    let explained = host.cli(&["permissions", "explain", "--request", &reference]);
+    assert!(
+        explained
+            .stdout
+            .starts_with("denied: `stop` for admin@localhost through rest from 127.0.0.1\nrecorded: forbidden at "),
+        "{explained:?}"
+    );
+    let missing = host.cli(&["permissions", "explain", "--request", "nothing"]);
+    assert_eq!(missing.code, 5, "{missing:?}");
+    assert_eq!(host.call("admin", "permissions_explain", &json!({})).value()["errors"][0]["pointer"], "/command");
 }
 
 #[test]
@@ -85,8 +95,8 @@ fn every_verdict_can_be_explained() {
     insta::assert_snapshot!("explain_denied", explain(&other));
     insta::assert_snapshot!("explain_token", explain(&["--as", "admin@localhost", "--scope", "status", "status"]));
     insta::assert_snapshot!("explain_open", explain(&["--as", "bob@example.org", "registered-users"]));
-    let unknown = host.cli(&["permissions", "explain", "statsu"]);
-    assert_eq!((unknown.code, unknown.stderr.contains("did you mean `status`?")), (5, true), "{unknown:?}");
+    let unknown = host.cli(&["permissions", "explain", "stpo"]);
+    assert_eq!((unknown.code, unknown.stderr.contains("did you mean `stop`?")), (5, true), "{unknown:?}");
     let json = host.cli(&["--json", "permissions", "explain", "--as", "console", "stop"]);
     let value: Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!((&value["answer"], &value["group"]), (&json!("yes"), &json!("console commands")));
@@ -174,4 +184,50 @@ fn a_reload_tells_first_and_locks_nobody_out_silently() {
     assert_eq!(host.call("", "status", &json!({})).status, 401);
     assert_eq!(host.cli(&["call", "get_loglevel"]).code, 4, "the console may only ask for the status now");
     assert_eq!(host.call("admin", "reload_config", &json!({})).status, 200);
+}
+
+#[test]
+fn recorded_calls_are_explained_with_their_credential_and_arguments() {
+    let host = host();
+    host.install("roster", &["keyvalue"]);
+    let send = |id: &str, token: Option<&str>, command: &str, arguments: Value| {
+        let request = host.request("POST", &format!("/api/{command}")).header("x-request-id", id).json(&arguments);
+        match token {
+            Some(token) => request.header("authorization", &format!("Bearer {token}")).send(),
+            None => request.as_user("ann").send(),
+        }
+    };
+    assert_eq!(send("where-1", None, "get_roster", json!({"user": "bob", "host": "localhost"})).status, 403);
+    let key = host.cli(&["key", "create", "ann@localhost", "laptop", "--scope", "get_roster"]).stdout;
+    assert_eq!(send("key-1", Some(key.trim()), "check_account", json!({"user": "a", "host": "localhost"})).status, 403);
+    let token = host.cli(&["token", "issue", "ann@localhost", "status"]).stdout;
+    assert_eq!(send("token-1", Some(token.trim()), "status", json!({})).status, 403);
+    for (id, expected) in [
+        ("where-1", "[no ] argument user is @caller.user; it is \"bob\""),
+        ("key-1", "credential: an API key for `get_roster`, not `check_account` among them"),
+        ("token-1", "credential: a token with the scope status"),
+    ] {
+        let explained = host.cli(&["permissions", "explain", "--request", id]);
+        assert!(explained.stdout.contains(expected), "{explained:?}");
+    }
+}
+
+#[test]
+fn forbidden_commands_hide_their_arguments() {
+    let host = host();
+    let right = host.call("ann", "set_loglevel", &json!({"loglevel": "info"}));
+    let wrong = host.call("ann", "set_loglevel", &json!({"nonsense": 1}));
+    assert_eq!((right.verdict(), wrong.verdict()), ("403 forbidden".to_owned(), "403 forbidden".to_owned()));
+    assert_eq!(right.value()["detail"], wrong.value()["detail"]);
+}
+
+#[test]
+fn anonymous_callers_cannot_probe() {
+    let host = host();
+    let answer = |command: &str| {
+        let mut answer = host.call("", command, &json!({})).value();
+        answer["instance"] = Value::Null;
+        answer
+    };
+    assert_eq!(answer("set_loglevel"), answer("no_such_command"));
 }

@@ -55,7 +55,10 @@ fn describe(call: CallRecord, with_arguments: bool, members: &mut Map<String, Va
                 put("authority", "token".into());
                 put("scopes", json!(scopes.to_vec()));
             }
-            Authority::Narrowed(_) => put("authority", "narrowed".into()),
+            Authority::Narrowed(what) => {
+                put("authority", "narrowed".into());
+                put("scopes", what.items().iter().map(|item| item.selector.to_string()).collect());
+            }
         }
         put("through_plugin", caller.through_plugin.then_some(true).into());
     }

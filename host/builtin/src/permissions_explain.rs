@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use muster_core::audit::Query;
 use muster_core::authn::canonical;
 use muster_core::caller::{Authority, Caller, Identity};
 use muster_core::command::Audience;
 use muster_core::error::CallError;
 use muster_core::name::{AccountId, FrontendName};
-use muster_core::permission::{self, Answer, CONSOLE, GroupReason};
+use muster_core::permission::{self, Answer, CONSOLE, GroupReason, Selector, What};
 use muster_core::registry::Registered;
 use muster_core::suggest;
 use schemars::JsonSchema;
@@ -23,7 +24,9 @@ use crate::world::World;
 #[serde(deny_unknown_fields)]
 struct Arguments {
     /// The command.
-    command: String,
+    command: Option<String>,
+    /// Instead of all else: the call of this request id, as it was recorded. It is judged by the rules in force now.
+    request_id: Option<String>,
     /// Its version; the latest without.
     version: Option<u32>,
     /// Arguments of the call; without, all calls of the command are meant.
@@ -47,8 +50,13 @@ struct Explanation {
     answer: String,
     /// The group that allows it.
     group: Option<String>,
+    /// The command.
+    command: String,
     /// The caller as rules see it.
     caller: Seen,
+    /// What came of a recorded call: its time, outcome, and the group that allowed it then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded: Option<Map<String, Value>>,
     /// Whether the credential itself was made for the command.
     credential: Reason,
     /// Every group.
@@ -100,7 +108,8 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("permissions_explain", "Tells why a call is allowed or not")
         .description(
             "Names every group, the part of it that fits or fails, and the smallest change that would allow the call. \
-             Nothing is called.",
+             Nothing is called. A refusal names its request id to callers who may call this: with that id, the recorded call \
+             is explained.",
         )
         .tags(&["permissions"])
         .audience(Audience::Admin)
@@ -109,7 +118,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
             "Why the console may stop the host",
             json!({"command": "stop", "as": "console"}),
             json!({
-                "answer": "yes", "group": "console commands",
+                "answer": "yes", "group": "console commands", "command": "stop",
                 "caller": {"who": "console", "scopes": null, "via": "console", "address": null, "tag": null},
                 "credential": {"answer": "yes", "text": "the credential carries all rights of its holder"},
                 "groups": [{
@@ -123,23 +132,101 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
         )
         .run(services, |Call { services, caller, arguments }: Call<Arguments>| async move {
             let world = World::look(&services, None).await?;
-            let name = arguments.command.replace('-', "_");
-            let Some(command) = world.command(&name, arguments.version) else {
-                let known = world.commands().into_iter().map(|command| command.name.as_str());
-                let text = suggest::missing("command", &name, known);
-                return Err(CallError::NotFound(text));
+            let Question { name, version, asked, arguments, recorded } = match &arguments.request_id {
+                Some(id) => recorded_call(&services, &caller, id).await?,
+                None => question(&services, &caller, arguments)?,
             };
-            let asked = asked(&services, &caller, &arguments)?;
-            let explanation = world.rules.explain(&asked, command, arguments.arguments.as_ref());
+            let Some(command) = world.command(&name, version) else {
+                let known = world.commands().into_iter().map(|command| command.name.as_str());
+                return Err(CallError::NotFound(suggest::missing("command", &name, known)));
+            };
+            let explanation = world.rules.explain(&asked, command, arguments.as_ref());
             Ok(Explanation {
                 answer: text(explanation.answer),
                 group: explanation.group.map(|group| (*group).to_owned()),
+                command: name,
                 caller: seen(&asked),
+                recorded,
                 credential: reason(explanation.credential),
                 groups: explanation.groups.into_iter().map(group).collect(),
                 changes: explanation.changes,
             })
         })
+}
+
+/// What is asked about.
+struct Question {
+    name: String,
+    version: Option<u32>,
+    asked: Caller,
+    arguments: Option<Map<String, Value>>,
+    recorded: Option<Map<String, Value>>,
+}
+
+fn question(services: &Services, asking: &Caller, arguments: Arguments) -> Result<Question, CallError> {
+    let Some(name) = &arguments.command else {
+        return Err(CallError::argument("/command", "is required where no request_id is given"));
+    };
+    let (name, asked) = (name.replace('-', "_"), asked(services, asking, &arguments)?);
+    Ok(Question { name, version: arguments.version, asked, arguments: arguments.arguments, recorded: None })
+}
+
+/// Makes the question out of the record of a call: of the first one under that id that rules refused, else of the first.
+async fn recorded_call(services: &Services, asking: &Caller, id: &str) -> Result<Question, CallError> {
+    let query = Query { after_seq: Some(0), limit: 100, request_id: Some(id.to_owned()), ..Query::default() };
+    let records = services.audit()?.search(query).await?.records;
+    let of_calls = || records.iter().filter(|record| record.get("command").is_some_and(Value::is_string));
+    let refused = of_calls().find(|record| record.get("verdict").and_then(Value::as_str) == Some("refused"));
+    let Some(record) = refused.or_else(|| of_calls().next()) else {
+        let shown: String = id.chars().take(80).collect();
+        return Err(CallError::NotFound(format!("there is no record of a call with the request id `{shown}`")));
+    };
+    let field = |key: &str| record.get(key).and_then(Value::as_str);
+    let unreadable = |what: &str| CallError::Failed(format!("the record's {what} means nothing here any more"));
+    let identity = match (field("identity"), field("caller")) {
+        (Some("account"), Some(account)) => {
+            Identity::Account(AccountId::parse(account).map_err(|_| unreadable("account"))?)
+        }
+        (Some("client"), Some(id)) => Identity::Client(Arc::from(id)),
+        (Some("console"), _) => Identity::Console,
+        _ => Identity::Anonymous,
+    };
+    let scopes: Vec<String> = record
+        .get("scopes")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect();
+    let authority = match field("authority") {
+        Some("token") => Authority::Token(Arc::from(scopes)),
+        Some("narrowed") => {
+            let selectors = scopes.iter().map(|scope| Selector::parse(scope)).collect::<Result<Vec<_>, _>>();
+            Authority::Narrowed(Arc::new(What::of(selectors.map_err(|_| unreadable("key"))?)))
+        }
+        _ => Authority::Full,
+    };
+    let via = field("via").unwrap_or_default();
+    let via = services.control.interfaces().iter().find(|name| name.0 == via);
+    let asked = Caller {
+        identity,
+        authority,
+        via: via.copied().ok_or_else(|| unreadable("interface"))?,
+        tag: field("tag").map(Arc::from),
+        through_plugin: record.get("through_plugin").and_then(Value::as_bool).unwrap_or_default(),
+        address: field("address").and_then(|address| address.parse().ok()),
+        request_id: asking.request_id.clone(),
+    };
+    let kept = ["seq", "time", "verdict", "outcome", "group", "plugin", "claimed"];
+    let recorded = kept.iter().filter_map(|key| Some(((*key).to_owned(), record.get(*key)?.clone()))).collect();
+    Ok(Question {
+        name: field("command").unwrap_or_default().to_owned(),
+        version: record.get("version").and_then(Value::as_u64).and_then(|version| u32::try_from(version).ok()),
+        asked,
+        arguments: record.get("arguments").and_then(Value::as_object).cloned(),
+        recorded: Some(recorded),
+    })
 }
 
 /// The caller that is asked about.

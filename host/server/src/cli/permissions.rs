@@ -49,8 +49,11 @@ pub(super) struct Explain {
     /// Version of the command
     #[arg(long, value_name = "N")]
     api_version: Option<u32>,
+    /// Explain the recorded call with this request id, instead of one that is described
+    #[arg(long, value_name = "ID", conflicts_with_all = ["who", "via", "address", "tag", "scopes", "api_version", "words"])]
+    request: Option<String>,
     /// The command, then arguments as in `muster call`; without arguments, all calls of the command are meant
-    #[arg(trailing_var_arg = true, required = true, value_name = "COMMAND [ARGUMENTS]")]
+    #[arg(trailing_var_arg = true, required_unless_present = "request", value_name = "COMMAND [ARGUMENTS]")]
     words: Vec<String>,
 }
 
@@ -66,6 +69,10 @@ fn explain(client: &Client, explain: Explain, format: Format) -> Result<(), CliE
     let mut words = explain.words.into_iter();
     let command = words.next().unwrap_or_default().replace('-', "_");
     let words: Vec<String> = words.collect();
+    if let Some(id) = explain.request {
+        let explanation = client.call("permissions_explain", None, &json!({ "request_id": id }))?;
+        return print(&explanation, format);
+    }
     let mut question = Map::new();
     let mut ask = |key: &str, value: Option<Value>| {
         question.extend(value.map(|value| (key.to_owned(), value)));
@@ -80,11 +87,14 @@ fn explain(client: &Client, explain: Explain, format: Format) -> Result<(), CliE
     ask("address", explain.address.map(Value::from));
     ask("tag", explain.tag.map(Value::from));
     ask("scopes", (!explain.scopes.is_empty()).then(|| json!(explain.scopes)));
-    let explanation = client.call("permissions_explain", None, &Value::Object(question))?;
+    print(&client.call("permissions_explain", None, &Value::Object(question))?, format)
+}
+
+fn print(explanation: &Value, format: Format) -> Result<(), CliError> {
     if format == Format::Json {
-        output::value(&explanation, format);
+        output::value(explanation, format);
     } else {
-        output::line(&in_words(&command, &explanation), &Value::Null, format);
+        output::line(&in_words(explanation), &Value::Null, format);
     }
     Ok(())
 }
@@ -98,7 +108,7 @@ fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 }
 
 /// The explanation for a person: the verdict, each group with its parts, and what to change.
-fn in_words(command: &str, explanation: &Value) -> String {
+fn in_words(explanation: &Value) -> String {
     let caller = explanation.get("caller").unwrap_or(&Value::Null);
     let mut lines = Vec::new();
     let verdict = match (text(explanation, "answer"), text(explanation, "group")) {
@@ -112,7 +122,10 @@ fn in_words(command: &str, explanation: &Value) -> String {
             who = format!("{who} {word} {}", text(caller, key));
         }
     }
-    lines.push(format!("{verdict}: `{command}` for {who}"));
+    lines.push(format!("{verdict}: `{}` for {who}", text(explanation, "command")));
+    if let Some(recorded) = explanation.get("recorded") {
+        lines.push(format!("recorded: {} at {}", text(recorded, "outcome"), text(recorded, "time")));
+    }
     if let Some(credential) = explanation.get("credential") {
         lines.push(format!("credential: {}", text(credential, "text")));
     }
