@@ -111,8 +111,8 @@ impl Dispatcher {
     }
 
     /// Puts other rules into force for every call that begins from now on.
-    pub fn set_permissions(&self, permissions: Permissions) {
-        self.permissions.store(Arc::new(permissions));
+    pub fn set_permissions(&self, permissions: Arc<Permissions>) {
+        self.permissions.store(permissions);
     }
 
     /// Puts other rate limits into force. Where they are the same, everybody stands where they stood.

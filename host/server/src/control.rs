@@ -34,6 +34,8 @@ pub(crate) struct Process {
     pub(crate) started: Instant,
     /// What was opened at the start.
     pub(crate) listen: Vec<Listener>,
+    /// What the file said then, which the command line may have overridden.
+    pub(crate) listen_configured: Vec<Listener>,
     pub(crate) certificates: Certificates,
     pub(crate) journal: Journal,
 }
@@ -53,19 +55,20 @@ impl Process {
     pub(crate) fn apply(&self, config: Config) {
         self.accounts.set_hosts(config.hosts);
         self.log_level.set(&config.log_level);
+        let rules = Arc::new(config.permissions);
         self.tokens.set_settings(Settings {
             issuer: config.oauth.issuer.unwrap_or_else(|| self.address.clone()),
             access_lifetime: config.oauth.access_lifetime,
             refresh_lifetime: config.oauth.refresh_lifetime,
             password_grant: config.oauth.password_grant,
             resources: config.oauth.resources,
-            ..Settings::default()
+            rules: Arc::clone(&rules),
         });
         self.issuers.set(config.issuers);
         if let Some(dispatcher) = self.dispatcher.upgrade() {
             dispatcher.set_deadline(config.call_deadline);
             dispatcher.set_rates(config.rates);
-            dispatcher.set_permissions(config.permissions);
+            dispatcher.set_permissions(rules);
         }
     }
 }
@@ -84,7 +87,7 @@ impl Control for Process {
             let certificates = self.certificates.clone();
             let reloaded = tokio::task::spawn_blocking(move || certificates.reload()).await;
             reloaded.map_err(|error| error.to_string())??;
-            if config.listen != self.listen {
+            if config.listen != self.listen_configured {
                 tracing::warn!("`listen` has changed, which needs a restart");
             }
             let groups: Vec<_> = config.permissions.groups().iter().map(|group| group.name.to_string()).collect();

@@ -78,6 +78,7 @@ async fn run_host(options: &Options) -> Result<(), String> {
     });
     // Everything is checked before anything is opened.
     let mut config = config_file.as_deref().map_or_else(|| Ok(Config::default()), Config::read)?;
+    let listen_configured = config.listen.clone();
     if let Some(address) = options.listen {
         config.listen = vec![Listener::plain(address)];
     }
@@ -96,6 +97,7 @@ async fn run_host(options: &Options) -> Result<(), String> {
         config_file,
         log_level,
         address: sockets.first_url()?,
+        listen_configured,
         stopping: stopping.clone(),
         certificates: sockets.certificates(),
     };
@@ -172,6 +174,7 @@ struct Start {
     config_file: Option<PathBuf>,
     log_level: LogLevel,
     address: String,
+    listen_configured: Vec<Listener>,
     stopping: watch::Sender<bool>,
     certificates: Certificates,
 }
@@ -239,6 +242,7 @@ async fn assemble(data: &Path, config: &Config, start: Start) -> Result<Host, St
         stopping: start.stopping,
         started: Instant::now(),
         listen: config.listen.clone(),
+        listen_configured: start.listen_configured,
         certificates: start.certificates,
         journal: journal.clone(),
     });

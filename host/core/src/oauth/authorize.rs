@@ -146,7 +146,7 @@ impl AuthorizationServer {
         }
         let settings = self.settings.load();
         let scopes = parse_scopes(request.scope.as_deref().unwrap_or_default())?;
-        scope::check_known(&scopes, &settings.scopes, snapshot)?;
+        scope::check_known(&scopes, &settings.rules.scopes(), snapshot)?;
         let audience = settings.resource(&request.resources)?;
         Ok(Wanted { scopes, challenge: challenge.to_owned(), audience })
     }

@@ -1,5 +1,7 @@
 //! Scopes: labels a token carries (RFC 6749 §3.3). What a label allows is said by the operator's rules alone.
 
+use std::collections::BTreeSet;
+
 use super::OAuthError;
 use crate::command::Command;
 use crate::permission::{Selector, What, same_scope};
@@ -10,8 +12,8 @@ pub const SCOPES_MAX: usize = 64;
 /// Longest scope, in bytes.
 pub const SCOPE_BYTES_MAX: usize = 128;
 
-/// Scopes with two names: ours, and the one configurations of ejabberd have.
-const TWO_NAMES: [(&str, &str); 2] = [("muster:user", "ejabberd:user"), ("muster:admin", "ejabberd:admin")];
+/// Scopes there always are; each has a second name, which configurations of ejabberd have.
+const WELL_KNOWN: [&str; 2] = ["muster:user", "muster:admin"];
 /// Most commands listed for a scope that covers many.
 const COMMANDS_SHOWN_MAX: usize = 50;
 
@@ -45,10 +47,14 @@ pub(super) fn is_within(wanted: &str, granted: &[String]) -> bool {
 
 /// Refuses scopes that mean nothing here: neither a well-known one, nor in `mentioned`, nor a command, tag or plugin
 /// there is now.
-pub(super) fn check_known(scopes: &[String], mentioned: &[String], snapshot: &Snapshot) -> Result<(), OAuthError> {
+pub(super) fn check_known(
+    scopes: &[String],
+    mentioned: &BTreeSet<&str>,
+    snapshot: &Snapshot,
+) -> Result<(), OAuthError> {
     let unknown = scopes.iter().find(|scope| {
-        let well_known = TWO_NAMES.iter().any(|(ours, theirs)| scope == ours || scope == theirs);
-        !well_known && !mentioned.contains(scope) && covered(scope, snapshot).next().is_none()
+        let well_known = WELL_KNOWN.iter().any(|known| same_scope(known, scope));
+        !well_known && !mentioned.contains(scope.as_str()) && covered(scope, snapshot).next().is_none()
     });
     match unknown {
         // What is repeated was checked to be harmless.

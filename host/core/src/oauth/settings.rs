@@ -1,31 +1,13 @@
 //! What the operator decides about tokens.
 
-use std::fmt::Debug;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::OAuthError;
-use crate::name::AccountId;
+use crate::permission::Permissions;
 
 /// Longest life of a token, in seconds: ten years.
 pub const LIFETIME_SECONDS_MAX: u64 = 315_360_000;
-
-/// Decides which accounts may have tokens at all (ejabberd's `oauth_access`).
-pub trait TokenAccess: Debug + Send + Sync {
-    /// Whether the account may have tokens, asked for from that address; commands ask from none.
-    fn may_have_tokens(&self, account: &AccountId, address: Option<IpAddr>) -> bool;
-}
-
-/// Every account may.
-#[derive(Clone, Copy, Debug)]
-pub struct EveryAccount;
-
-impl TokenAccess for EveryAccount {
-    fn may_have_tokens(&self, _: &AccountId, _: Option<IpAddr>) -> bool {
-        true
-    }
-}
 
 /// Settings of the authorization server.
 #[derive(Clone, Debug)]
@@ -40,10 +22,8 @@ pub struct Settings {
     pub password_grant: bool,
     /// Other resources tokens can be made for (RFC 8707). They are refused here, and introspected by those resources.
     pub resources: Vec<String>,
-    /// Scopes that can be asked for beside those that name commands.
-    pub scopes: Vec<String>,
-    /// Which accounts may have tokens.
-    pub access: Arc<dyn TokenAccess>,
+    /// Whose scopes can be asked for beside those that name commands, and who says which accounts may have tokens.
+    pub rules: Arc<Permissions>,
 }
 
 impl Default for Settings {
@@ -54,8 +34,7 @@ impl Default for Settings {
             refresh_lifetime: Duration::from_hours(30 * 24),
             password_grant: false,
             resources: Vec::new(),
-            scopes: Vec::new(),
-            access: Arc::new(EveryAccount),
+            rules: Arc::default(),
         }
     }
 }

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
 use crate::BoxFuture;
 use crate::authn::Passwords;
+use crate::permission;
 use crate::registry::Snapshot;
 use crate::storage::{Expect, Storage};
 
@@ -140,7 +142,9 @@ impl World {
         let clients =
             Clients::new(storage.clone(), accounts.clone(), Arc::new(PlainPasswords), clock.clone(), random.clone());
         let server = AuthorizationServer::new(storage, accounts.clone(), clients.unwrap(), clock.clone(), random);
-        server.set_settings(Settings { scopes: vec!["a".to_owned(), "b".to_owned()], ..Settings::default() });
+        let rules = json!({"api_permissions": {"g": {"who": {"oauth": {"scope": ["a", "b"]}}, "what": "*"}}});
+        let rules = permission::parse(rules.as_object().unwrap(), &[], &["localhost".to_owned()]).unwrap();
+        server.set_settings(Settings { rules: Arc::new(rules), ..Settings::default() });
         let new = NewClient {
             id: "shop".to_owned(),
             name: "Shop".to_owned(),

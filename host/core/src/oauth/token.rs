@@ -230,7 +230,7 @@ impl AuthorizationServer {
     }
 
     pub(super) fn check_access(&self, owned: &Owned) -> Result<(), OAuthError> {
-        if self.settings.load().access.may_have_tokens(&owned.account, owned.address) {
+        if self.settings.load().rules.may_have_tokens(&owned.account, owned.address) {
             Ok(())
         } else {
             Err(OAuthError::AccessDenied("this server's rules give this account no tokens"))
@@ -266,7 +266,7 @@ impl AuthorizationServer {
     ) -> Result<(Vec<String>, Option<String>), OAuthError> {
         let settings = self.settings.load();
         let scopes = parse_scopes(scope.unwrap_or_default())?;
-        scope::check_known(&scopes, &settings.scopes, snapshot)?;
+        scope::check_known(&scopes, &settings.rules.scopes(), snapshot)?;
         Ok((scopes, settings.resource(resources)?))
     }
 

@@ -26,13 +26,14 @@ pub mod survey;
 mod what;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::caller::{Authority, Caller};
+use crate::caller::{Authority, Caller, Identity, RequestId};
 use crate::command::Command;
-use crate::name::AccountId;
+use crate::name::{AccountId, FrontendName};
 use crate::registry::Registered;
 use crate::schema::Arguments;
 
@@ -352,10 +353,19 @@ impl Permissions {
         demands
     }
 
-    /// Whether the account may have tokens (`oauth_access`).
-    pub fn may_have_token(&self, caller: &Caller) -> bool {
+    /// Whether the account may have tokens (`oauth_access`), asked for from that address; commands ask from none.
+    pub fn may_have_tokens(&self, account: &AccountId, address: Option<IpAddr>) -> bool {
         let Some(who) = &self.token_access else { return true };
-        who.is_about(caller, &self.names, &self.local)
+        let caller = Caller {
+            identity: Identity::Account(account.clone()),
+            authority: Authority::Full,
+            via: FrontendName("oauth"),
+            tag: None,
+            through_plugin: false,
+            address,
+            request_id: RequestId::from_random(0),
+        };
+        who.is_about(&caller, &self.names, &self.local)
     }
 
     /// The scopes rules speak of.

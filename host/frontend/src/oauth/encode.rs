@@ -194,7 +194,7 @@ pub(super) fn redirect(uri: &str, parts: &[(&str, &str)], state: Option<&str>, i
 }
 
 fn scopes(settings: &Settings) -> Vec<&str> {
-    ["muster:user", "muster:admin"].into_iter().chain(settings.scopes.iter().map(String::as_str)).collect()
+    ["muster:user", "muster:admin"].into_iter().chain(settings.rules.scopes()).collect()
 }
 
 fn metadata(value: &Value) -> Response {

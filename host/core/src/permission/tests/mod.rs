@@ -12,10 +12,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::BoxFuture;
-use crate::caller::{Identity, RequestId};
 use crate::command::{Audience, Effects, Origin};
 use crate::invoke::{Invocation, Invoke, Output};
-use crate::name::{CommandName, FrontendName, PluginName, Tag};
+use crate::name::{CommandName, PluginName, Tag};
 use crate::registry::Registry;
 use crate::schema::Schema;
 
