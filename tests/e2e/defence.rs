@@ -219,3 +219,19 @@ fn statistics_have_ejabberds_names() {
         "400 invalid-arguments"
     );
 }
+
+#[test]
+fn guessing_the_secret_of_a_client_is_slowed_down_as_well() {
+    let host = start();
+    let client = json!({"client_id": "billing", "client_name": "Billing", "secret": "correct horse"});
+    assert_eq!(host.call("admin", "oauth_add_client_password", &client).status, 200);
+    let ask = |from: &str, secret: &str| {
+        let request = host.request("POST", "/oauth/token").header("x-forwarded-for", from).basic("billing", secret);
+        request.form(&[("grant_type", "client_credentials"), ("scope", "status")]).send()
+    };
+    let statuses: Vec<u16> = (0..8).map(|number| ask("192.0.2.1", &format!("long guess {number}")).status).collect();
+    assert_eq!(statuses, [401, 401, 401, 401, 401, 429, 429, 429]);
+    let refused = ask("192.0.2.1", "correct horse");
+    assert_eq!((refused.status, refused.header("retry-after")), (429, "1"));
+    assert_eq!(ask("192.0.2.2", "correct horse").status, 200);
+}

@@ -199,8 +199,8 @@ impl Writer {
         if self.batch.is_empty() {
             return Ok(());
         }
-        // A write that failed in the middle left a part behind.
-        if self.file.metadata()?.len() != self.file_bytes {
+        // A write that failed in the middle left a part behind. A file that is shorter was cut by somebody, which shows.
+        if self.file.metadata()?.len() > self.file_bytes {
             self.file.set_len(self.file_bytes)?;
         }
         self.file.write_all(&self.batch)?;

@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use futures_util::lock::Mutex;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -18,6 +19,7 @@ use crate::name::AccountId;
 use crate::random::Random;
 use crate::storage::{Entry, Expect, Revision, Storage, StorageError, list_all};
 
+const TURNS: usize = 16;
 /// Longest client id, in bytes.
 pub const CLIENT_ID_BYTES_MAX: usize = 100;
 /// Longest name of a client, in characters.
@@ -213,6 +215,8 @@ pub struct Clients {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     verified: Verified,
+    /// Held while a chosen secret is verified, as in [`Accounts`].
+    turns: [Mutex<()>; TURNS],
 }
 
 impl Clients {
@@ -228,7 +232,7 @@ impl Clients {
         random: Arc<dyn Random>,
     ) -> Result<Self, CallError> {
         let verified = Verified::new(&*random)?;
-        Ok(Self { storage, accounts, passwords, clock, random, verified })
+        Ok(Self { storage, accounts, passwords, clock, random, verified, turns: Default::default() })
     }
 
     /// Registers a client and gives the secret that was made for it, which nobody can find out again.
@@ -297,11 +301,11 @@ impl Clients {
         Ok(self.storage.delete(BUCKET, id, Expect::Anything).await?)
     }
 
-    /// The client, if it is who it says: with its secret when it is confidential, without one when it is public.
-    /// `address` is where it calls from: guesses at a secret somebody chose are slowed down like those at a password.
+    /// The client, if it is who it says: with its secret when it is confidential, without one when it is public. Secrets
+    /// that were made are too long to be guessed; for guesses at chosen ones `address` has to wait.
     ///
     /// # Errors
-    /// When it could not be found out.
+    /// [`CallError::Throttled`] when too many wrong secrets came from there; another when it could not be found out.
     pub async fn authenticate(
         &self,
         id: &str,
@@ -315,7 +319,7 @@ impl Clients {
             (None, Some(_)) | (Some(_), None) => false,
             (Some(SecretHash::Made(hash)), Some(secret)) => secret::is_hash_of(hash, &secret),
             (Some(SecretHash::Chosen(hash)), Some(secret)) => {
-                self.is_chosen((id, entry.revision), hash.clone(), secret, address).await?
+                self.is_chosen(id, entry.revision, hash.clone(), secret, address).await?
             }
         };
         Ok(if right { describe(id, record) } else { None })
@@ -323,7 +327,8 @@ impl Clients {
 
     async fn is_chosen(
         &self,
-        (id, revision): (&str, Revision),
+        id: &str,
+        revision: Revision,
         hash: String,
         secret: String,
         address: Option<IpAddr>,
@@ -335,7 +340,19 @@ impl Clients {
         if self.verified.is_verified(&fingerprint, revision) {
             return Ok(true);
         }
-        let attempt = self.accounts.throttle().begin(&format!("client:{id}"), address)?;
+        // No account has a name with a blank.
+        let key = format!("client {id}");
+        let throttle = self.accounts.throttle();
+        throttle.check(&key, address)?;
+        let turn = fingerprint.first().map_or(0, |byte| usize::from(*byte) % TURNS);
+        let _turn = match self.turns.get(turn) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
+        if self.verified.is_verified(&fingerprint, revision) {
+            return Ok(true);
+        }
+        let attempt = throttle.begin(&key, address)?;
         match self.passwords.verify(secret, Some(hash)).await {
             Ok(true) => attempt.succeed(),
             Ok(false) => {

@@ -1,6 +1,6 @@
 //! From requests to what the authorization server takes. Everything here is outside text: all of it is bounded.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -218,9 +218,10 @@ fn form_decoded(text: &str) -> String {
 /// Where the request came from; nothing for local ones.
 pub(super) fn address(request: &Request<Body>) -> Option<IpAddr> {
     match request.extensions().get::<Peer>() {
-        // A chain of proxies that leads nowhere is answered for by the proxy.
+        // A chain of proxies that leads nowhere is nobody's address: not the proxy's, which rules may favour.
         Some(Peer::Network { address, door, .. }) => {
-            Some(door.trusted_proxies.caller(address.ip(), request.headers()).unwrap_or(address.ip()))
+            let caller = door.trusted_proxies.caller(address.ip(), request.headers());
+            Some(caller.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)))
         }
         Some(Peer::Owner) | None => None,
     }

@@ -3,6 +3,7 @@
 mod demands;
 mod explanations;
 mod findings;
+mod mistakes;
 mod properties;
 mod surveys;
 mod verdicts;

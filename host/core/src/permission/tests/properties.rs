@@ -191,6 +191,7 @@ proptest! {
             if let Decision::Allowed(group) = decision {
                 prop_assert_eq!(Some(&group.name), explanation.group.as_ref());
             }
+            prop_assert_eq!(permissions.groups().len(), explanation.groups.len());
             for (group, reason) in permissions.groups().iter().zip(&explanation.groups) {
                 let answer = permissions.group_answer(group, &caller, command, arguments);
                 prop_assert_eq!(answer, reason.answer);

@@ -365,3 +365,57 @@ fn no_rules_permit_nothing() {
         assert!(permissions.may_call(&caller("console"), &registered.command));
     }
 }
+
+#[test]
+fn oauth_access_says_who_may_have_tokens() {
+    for (access, who, expected) in [
+        (json!(null), "john", true),
+        (json!(null), "anon", true),
+        (json!("all"), "john", true),
+        (json!("none"), "john", false),
+        (json!("notjohn"), "john", false),
+        (json!("notjohn"), "carol", true),
+        (json!("nosuchrule"), "carol", false),
+        (json!({"allow": "admin"}), "admin", true),
+        (json!({"allow": "admin"}), "john", false),
+        (json!([{"allow": {"ip": "10.0.0.0/8"}}]), "john/10.1.2.3", true),
+        (json!([{"allow": {"ip": "10.0.0.0/8"}}]), "john", false),
+    ] {
+        let mut configuration = setting();
+        if !access.is_null() {
+            configuration["oauth_access"] = access.clone();
+        }
+        assert_eq!(rules(&configuration).may_have_token(&caller(who)), expected, "{access} {who}");
+    }
+}
+
+#[test]
+fn what_rules_speak_of_is_known() {
+    let permissions = rules(&json!({
+        "acl": {"a": {"user": "acl@localhost"}},
+        "access_rules": {"r": [{"deny": {"user": "rule@localhost"}}]},
+        "host_config": {"example.org": {"acl": {"b": {"user": "host@example.org"}}}},
+        "api_permissions": {
+            "g": {"who": [
+                {"user": "direct@localhost"},
+                {"access": {"allow": {"user": "inline@localhost"}}},
+                {"oauth": [{"scope": ["x", "@command"]}, {"user": "token@localhost"}, {"access": [{"allow": {"user": "deep@localhost"}}]}]},
+            ], "what": "*"},
+            "h": {"who": {"oauth": [{"scope": "y"}, "all"]}, "what": "*"},
+        },
+    }));
+    let accounts: Vec<&str> = permissions.accounts().into_iter().map(AccountId::as_str).collect();
+    assert_eq!(
+        accounts,
+        [
+            "acl@localhost",
+            "deep@localhost",
+            "direct@localhost",
+            "host@example.org",
+            "inline@localhost",
+            "rule@localhost",
+            "token@localhost",
+        ]
+    );
+    assert_eq!(permissions.scopes().into_iter().collect::<Vec<_>>(), ["x", "y"]);
+}
