@@ -279,6 +279,30 @@ fn the_command_line_calls_with_a_token_or_key() {
 }
 
 #[test]
+fn a_key_carries_its_account_s_rights_for_its_commands_alone() {
+    let host = Host::start();
+    let verdict = |account: &str, scopes: &[&str], command: &str| {
+        let scopes: Vec<&str> = scopes.iter().flat_map(|scope| ["--scope", scope]).collect();
+        let words = [&["key", "create", account, "test"], &scopes[..]].concat();
+        let key = host.cli(&words).stdout;
+        let request = host.request("POST", &format!("/api/{command}")).bearer(key.trim());
+        request.json(&if command == "status" { json!({}) } else { json!({"host": "localhost"}) }).send().verdict()
+    };
+    for (account, scopes, command, expected) in [
+        ("admin@localhost", &["status"][..], "status", "200"),
+        ("admin@localhost", &["status"], "registered_users", "403 forbidden"),
+        ("admin@localhost", &["[tag:accounts]"], "registered_users", "200"),
+        ("admin@localhost", &["[tag:accounts]", "!registered_users"], "registered_users", "403 forbidden"),
+        ("admin@localhost", &["*"], "registered_users", "200"),
+        ("admin@localhost", &["[plugin:hello]"], "status", "403 forbidden"),
+        ("ann@localhost", &["*"], "status", "200"),
+        ("ann@localhost", &["*"], "registered_users", "403 forbidden"),
+    ] {
+        assert_eq!(verdict(account, scopes, command), expected, "{account} {scopes:?} {command}");
+    }
+}
+
+#[test]
 fn no_token_or_key_is_stored_listed_or_logged() {
     let host = Host::start_with(&format!("{}\nloglevel: debug", tests::RULES));
     host.add_account("admin");

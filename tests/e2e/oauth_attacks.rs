@@ -365,6 +365,23 @@ fn clients_prove_who_they_are_in_one_way() {
 }
 
 #[test]
+fn guesses_at_passwords_and_chosen_secrets_are_slowed_down() {
+    let shop = Shop::start();
+    let arguments = json!({"client_id": "old", "client_name": "x", "secret": "something long"});
+    assert_eq!(shop.host.call("admin", "oauth_add_client_password", &arguments).status, 200);
+    let grant = [("grant_type", "client_credentials"), ("scope", "status")];
+    let with = |secret: &str| shop.host.request("POST", "/oauth/token").basic("old", secret).form(&grant).send();
+    assert_eq!(with("something long").status, 200);
+    let guesses: Vec<Answer> = (0..20).map(|count| with(&format!("wrong guess {count}"))).collect();
+    let last = guesses.last().unwrap();
+    assert_eq!((guesses[0].status, last.status), (401, 429));
+    assert!(!last.header("retry-after").is_empty());
+    let pages: Vec<u16> =
+        (0..20).map(|_| shop.page(&[]).send(&shop.host, "ann@localhost", "wrong", "allow").status).collect();
+    assert_eq!(pages.last(), Some(&429), "{pages:?}");
+}
+
+#[test]
 fn what_is_too_large_is_not_read() {
     let shop = Shop::start();
     let large = "x".repeat(100_000);
