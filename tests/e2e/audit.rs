@@ -11,7 +11,7 @@ use tests::{Host, PASSWORD, RULES, binary, run};
 
 fn search(host: &Host, conditions: &Value) -> Vec<Value> {
     let found = host.cli(&["--json", "call", "audit_search", &conditions.to_string()]);
-    let found: Value = serde_json::from_str(&found.stdout).unwrap_or_else(|_| panic!("{found:?}"));
+    let found: Value = serde_json::from_str(&found.stdout).map_err(|_| format!("{found:?}")).unwrap();
     found["records"].as_array().unwrap().clone()
 }
 

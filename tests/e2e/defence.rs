@@ -21,7 +21,7 @@ fn login(host: &Host, from: &str, user: &str, password: &str) -> Answer {
 
 fn stat(host: &Host, name: &str) -> u64 {
     let ran = host.cli(&["call", "stats", &format!("name={name}")]);
-    ran.stdout.trim().parse().unwrap_or_else(|_| panic!("{ran:?}"))
+    ran.stdout.trim().parse().map_err(|_| format!("{ran:?}")).unwrap()
 }
 
 #[test]

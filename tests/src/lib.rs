@@ -238,9 +238,8 @@ fn spawn(data: &Path, as_configured: bool) -> (Child, Vec<String>) {
     let mut ready = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
     let urls: Vec<String> = ready.split(' ').filter(|word| word.starts_with("http")).map(str::to_owned).collect();
-    if urls.is_empty() {
-        panic!("the host did not start: {}", std::fs::read_to_string(data.join("log")).unwrap());
-    }
+    let log = std::fs::read_to_string(data.join("log")).unwrap();
+    assert!(!urls.is_empty(), "the host did not start: {log}");
     (child, urls)
 }
 

@@ -1,6 +1,7 @@
 //! Tampering of every kind, crashes at every place, rotation.
 
 use std::collections::HashMap;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -117,7 +118,6 @@ fn a_chain_verifies_across_files_and_restarts() {
     assert!(place.files().len() > 3);
     let offline = verify(place.folder.path(), None).unwrap();
     assert_eq!((offline.first_seq, offline.last_seq, offline.problem), (Some(1), Some(30), None));
-    use std::os::unix::fs::PermissionsExt;
     for file in place.files() {
         assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
     }
@@ -152,7 +152,7 @@ const TAMPERINGS: &[Tampering] = &[
             edit(files.last().unwrap(), |lines| {
                 let last = lines.last_mut().unwrap();
                 *last = last.replace("happened", "hAppened");
-            })
+            });
         },
         28,
         "remembered",
@@ -195,7 +195,9 @@ const TAMPERINGS: &[Tampering] = &[
         "a chain begun anew",
         |files| {
             let (mut head, mut bytes) = (Head::default(), Vec::new());
-            files.iter().for_each(|file| std::fs::remove_file(file).unwrap());
+            for file in files {
+                std::fs::remove_file(file).unwrap();
+            }
             (0..28).for_each(|_| head.append("{\"kind\":\"event\"}", &mut bytes));
             std::fs::write(&files[0], bytes).unwrap();
         },

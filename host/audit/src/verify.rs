@@ -77,17 +77,17 @@ impl Walk {
         };
         self.last_file.clone_from(&name);
         let mut reader = BufReader::with_capacity(1 << 16, file);
-        let (mut line, mut is_first) = (Vec::new(), true);
+        let (mut bytes, mut is_first) = (Vec::new(), true);
         while !self.is_over() {
-            line.clear();
-            let bytes = io::Read::take(&mut reader, LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
-            if bytes == 0 {
+            bytes.clear();
+            let length = io::Read::take(&mut reader, LINE_BYTES_MAX).read_until(b'\n', &mut bytes)?;
+            if length == 0 {
                 break;
             }
             let expected = self.last.map_or(first_seq, |last| last.seq + 1);
             let problem =
                 |reason: &str| Ok(Some(Problem { file: name.clone(), seq: expected, reason: reason.to_owned() }));
-            let Some(text) = line.strip_suffix(b"\n") else {
+            let Some(text) = bytes.strip_suffix(b"\n") else {
                 return problem("the line does not end: the file was cut, or the host was killed while it wrote");
             };
             let Some(link) = Link::read(text) else { return problem("this is no line of an audit record") };

@@ -277,9 +277,9 @@ fn answer(waits: oneshot::Sender<()>) {
 
 fn first_link(folder: &std::path::Path, first_seq: u64) -> io::Result<Link> {
     use std::io::BufRead;
-    let mut line = Vec::new();
-    io::BufReader::new(File::open(files::path(folder, first_seq))?).read_until(b'\n', &mut line)?;
-    let link = line.strip_suffix(b"\n").and_then(Link::read);
+    let mut bytes = Vec::new();
+    io::BufReader::new(File::open(files::path(folder, first_seq))?).read_until(b'\n', &mut bytes)?;
+    let link = bytes.strip_suffix(b"\n").and_then(Link::read);
     link.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the oldest file has no first record"))
 }
 

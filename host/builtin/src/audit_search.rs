@@ -80,7 +80,9 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
             let page = audit.search(query).await?;
             let object = |record: Value| match record {
                 Value::Object(members) => Ok(members),
-                _ => Err(CallError::internal_from("a record is no object")),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                    Err(CallError::internal_from("a record is no object"))
+                }
             };
             Ok(Found { records: page.records.into_iter().map(object).collect::<Result<_, _>>()?, next: page.next })
         })

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use muster_core::command::Audience;
+use muster_core::dispatch::Counts;
 use muster_core::error::CallError;
 use muster_core::registry::Registered;
 use schemars::JsonSchema;
@@ -50,8 +51,8 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
             Ok(match arguments.name {
                 Name::RegisteredUsers => registered_users(&services).await?,
                 Name::UptimeSeconds => services.control.uptime_seconds(),
-                Name::Calls => counts.map_or(0, |counts| counts.calls()),
-                Name::CallsRefused => counts.map_or(0, |counts| counts.refused()),
+                Name::Calls => counts.map_or(0, Counts::calls),
+                Name::CallsRefused => counts.map_or(0, Counts::refused),
                 Name::LoginFailures => services.accounts.throttle().failures(),
                 Name::LoginsThrottled => services.accounts.throttle().throttled(),
             })

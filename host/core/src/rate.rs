@@ -140,7 +140,7 @@ impl Rule {
     }
 
     fn draw(&self, key: u64, now: Instant) -> Result<Standing, Standing> {
-        let interval = Duration::from_secs(60) / self.rate.per_minute.get();
+        let interval = Duration::from_mins(1) / self.rate.per_minute.get();
         let whole = interval * self.rate.burst.get();
         let bucket = self.buckets.get_with(key, || Arc::new(Mutex::new(now)));
         let mut full_at = bucket.lock().unwrap_or_else(PoisonError::into_inner);

@@ -218,7 +218,7 @@ impl Counts {
             .max_capacity(COUNTS_MAX)
             // Newcomers are let in whatever happens: a key that is not counted could be tried without end.
             .eviction_policy(EvictionPolicy::lru())
-            .time_to_idle(Duration::from_secs(60 * 60))
+            .time_to_idle(Duration::from_hours(1))
             .build();
         Self { entries, forgiven: Duration::from_secs(forgiven_s) }
     }
@@ -275,6 +275,7 @@ impl Count {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "what is tested takes an option")]
     fn address(text: &str) -> Option<IpAddr> {
         Some(text.parse().unwrap())
     }

@@ -44,7 +44,11 @@ impl Trail {
         let claimed = match credential {
             Credential::Basic { account, .. } => Some(account.clone()),
             Credential::Certificate(account) => Some(account.as_ref().to_owned()),
-            _ => None,
+            Credential::Absent
+            | Credential::Bearer(_)
+            | Credential::Unusable
+            | Credential::Console
+            | Credential::Authenticated(_) => None,
         };
         let call = Box::new(CallRecord {
             source: source.clone(),

@@ -210,6 +210,7 @@ struct Names {
 }
 
 impl Names {
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the methods themselves are of one lifetime only")]
     fn read(certificate: &[u8]) -> yasna::ASN1Result<Self> {
         let (common_name, alternative_names) =
             (ObjectIdentifier::from_slice(&[2, 5, 4, 3]), ObjectIdentifier::from_slice(&[2, 5, 29, 17]));

@@ -3,6 +3,7 @@
 use super::*;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn mistakes_are_reported_with_their_place() {
     let mut misfits = Vec::new();
     for (text, expected) in [
@@ -60,7 +61,7 @@ fn mistakes_are_reported_with_their_place() {
         ("acl: {admin: {user: '@x'}}", "acl: admin: user: `` is not a valid user name"),
         (
             "api_permissions: {a: {what: [status, {comand: x}]}}",
-            "muster.yaml:1:41: api_permissions: a: what: unknown key `comand`; did you mean `command`?",
+            "muster.yaml:1:39: api_permissions: a: what: unknown key `comand`; did you mean `command`?",
         ),
         (
             "api_permissions: {a: {what: [{command: x, where: {host: '@caller.hots'}}]}}",
