@@ -124,18 +124,43 @@ fn differences_are_documented() {
     for difference in named {
         assert!(page.contains(&format!("| `{difference}` |")), "{difference}");
     }
-    let tests: Vec<String> = ["tests/e2e", "host/core/src", "host/server/src", "host/frontend/src"]
-        .iter()
-        .flat_map(|folder| files(&root().join(folder)))
-        .map(|file| std::fs::read_to_string(file).unwrap())
-        .collect();
+    let tests = tests();
     let rows = page.split("## What differs on purpose").nth(1).unwrap().lines().filter(|line| line.starts_with("| "));
     for row in rows.skip(1) {
         let cell = row.trim_end_matches('|').rsplit('|').next().unwrap();
         let name = cell.split('`').nth(1);
-        let known = name.is_none_or(|name| tests.iter().any(|text| text.contains(&format!("fn {name}("))));
+        let known = name.is_none_or(|name| is_test(&tests, name));
         assert!(known && (name.is_some() || cell.contains("row")), "no test for: {row}");
     }
+}
+
+/// Every attack in the table has a test of the name it says.
+#[test]
+fn attacks_are_tested() {
+    let page = std::fs::read_to_string(root().join("tests/README.md")).unwrap();
+    let tests = tests();
+    let rows = page.split("## Attacks").nth(1).unwrap().lines().filter(|line| line.starts_with("| ")).skip(1);
+    let mut attacks = 0;
+    for row in rows {
+        attacks += 1;
+        let cell = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        let names: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty() && names.iter().all(|name| is_test(&tests, name)), "no test for: {row}");
+    }
+    assert!(attacks > 20);
+}
+
+/// The text of every file with tests.
+fn tests() -> Vec<String> {
+    ["tests/e2e", "host/core/src", "host/server/src", "host/frontend/src"]
+        .iter()
+        .flat_map(|folder| files(&root().join(folder)))
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect()
+}
+
+fn is_test(tests: &[String], name: &str) -> bool {
+    tests.iter().any(|text| text.contains(&format!("fn {name}(")))
 }
 
 fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
