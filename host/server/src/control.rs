@@ -7,10 +7,12 @@ use std::time::Instant;
 use muster_builtin::Control;
 use muster_core::BoxFuture;
 use muster_core::authn::Accounts;
+use muster_core::command::Command;
 use muster_core::dispatch::Dispatcher;
 use muster_core::name::FrontendName;
 use muster_core::oauth::{AuthorizationServer, Settings};
-use muster_core::permission::Permissions;
+use muster_core::permission::survey::representatives;
+use muster_core::permission::{Permissions, Severity, Surroundings};
 use muster_issuer::TrustedIssuers;
 use serde_json::json;
 use tokio::sync::watch;
@@ -49,6 +51,22 @@ impl Process {
         let path = self.config_file.clone().ok_or("the server was started without a configuration file")?;
         let read = tokio::task::spawn_blocking(move || Config::read(&path)).await;
         read.map_err(|error| error.to_string())?
+    }
+
+    /// Logs what is most likely not meant about the rules in force.
+    pub(crate) fn warn_about_rules(&self) {
+        let Some(dispatcher) = self.dispatcher.upgrade() else { return };
+        let (rules, snapshot) = (dispatcher.permissions(), dispatcher.registry().snapshot());
+        let mut commands: Vec<&Command> = snapshot.iter().map(|registered| &registered.command).collect();
+        commands.dedup_by(|later, first| later.name == first.name);
+        let callers = representatives(&[&rules], &[], &INTERFACES);
+        let tags = self.listener_tags();
+        let surroundings = Surroundings { commands: &commands, callers: &callers, tags: Some(&tags) };
+        for finding in rules.lint(surroundings) {
+            if finding.severity == Severity::Warning {
+                tracing::warn!(place = finding.place, "{}; see `muster permissions check`", finding.text);
+            }
+        }
     }
 
     /// Puts into force what can change while the host runs.
@@ -92,6 +110,7 @@ impl Control for Process {
             }
             let groups: Vec<_> = config.permissions.groups().iter().map(|group| group.name.to_string()).collect();
             self.apply(config);
+            self.warn_about_rules();
             self.journal.event("config-reloaded", json!({ "groups": groups }));
             tracing::info!("configuration read again");
             Ok(())

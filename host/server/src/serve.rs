@@ -265,6 +265,7 @@ async fn assemble(data: &Path, config: &Config, start: Start) -> Result<Host, St
     let commands = muster_builtin::commands(&services)?;
     dispatcher.registry().replace(&Origin::Builtin, commands).map_err(|error| error.to_string())?;
     plugins.restore().await.map_err(|error| error.to_string())?;
+    process.warn_about_rules();
     journal.event("started", json!({ "version": env!("CARGO_PKG_VERSION") }));
     Ok(Host { dispatcher, tokens, keys, audit, journal, _parts: (services, process) })
 }
