@@ -5,11 +5,9 @@ use tests::{Host, PASSWORD};
 
 /// Whether a token or key is valid: the listing is for everybody with a credential that is right.
 fn is_valid(host: &Host, text: &str) -> bool {
-    match host.request("GET", "/api").bearer(text).send().status {
-        200 => true,
-        401 => false,
-        other => panic!("{other}"),
-    }
+    let status = host.request("GET", "/api").bearer(text).send().status;
+    assert!([200, 401].contains(&status), "{status}");
+    status == 200
 }
 
 fn token(host: &Host, account: &str) -> String {
@@ -25,8 +23,8 @@ fn key(host: &Host, account: &str) -> String {
     ran.stdout.trim().to_owned()
 }
 
-fn as_admin(host: &Host, command: &str, arguments: Value) -> Value {
-    let answer = host.call("admin", command, &arguments);
+fn as_admin(host: &Host, command: &str, arguments: &Value) -> Value {
+    let answer = host.call("admin", command, arguments);
     assert_eq!(answer.status, 200, "{command} {}", answer.text());
     answer.value()
 }
@@ -43,29 +41,29 @@ fn a_ban_ends_every_credential_at_once() {
     let password = |host: &Host| host.request("GET", "/api").as_user("bob").send().status;
     assert!(is_valid(&host, &token) && is_valid(&host, &key) && password(&host) == 200);
     let ban = json!({"user": "bob", "host": "localhost", "reason": "Spamming"});
-    assert_eq!(as_admin(&host, "ban_account", ban.clone()), 0);
+    assert_eq!(as_admin(&host, "ban_account", &ban), 0);
     let all_refused = |host: &Host| {
         assert!(!is_valid(host, &token));
         assert!(!is_valid(host, &key));
         assert_eq!(password(host), 401);
     };
     all_refused(&host);
-    assert_eq!(as_admin(&host, "ban_account", ban), 1, "it is banned already");
+    assert_eq!(as_admin(&host, "ban_account", &ban), 1, "it is banned already");
     let check = json!({"user": "bob", "host": "localhost", "password": PASSWORD});
-    assert_eq!(as_admin(&host, "check_password", check), 1);
-    let details = as_admin(&host, "get_ban_details", bob("localhost"));
+    assert_eq!(as_admin(&host, "check_password", &check), 1);
+    let details = as_admin(&host, "get_ban_details", &bob("localhost"));
     assert_eq!(details["reason"], "Spamming");
     assert!(details["bandate"].as_str().unwrap().ends_with('Z'));
-    assert_eq!(as_admin(&host, "list_banned", json!({"host": "localhost"})), json!(["bob@localhost"]));
-    assert_eq!(as_admin(&host, "count_banned", json!({"host": "all"})), 1);
+    assert_eq!(as_admin(&host, "list_banned", &json!({"host": "localhost"})), json!(["bob@localhost"]));
+    assert_eq!(as_admin(&host, "count_banned", &json!({"host": "all"})), 1);
     host.crash_and_restart();
     all_refused(&host);
-    assert_eq!(as_admin(&host, "unban_account", bob("localhost")), 0);
-    assert_eq!(as_admin(&host, "unban_account", bob("localhost")), 1, "it is not banned any more");
+    assert_eq!(as_admin(&host, "unban_account", &bob("localhost")), 0);
+    assert_eq!(as_admin(&host, "unban_account", &bob("localhost")), 1, "it is not banned any more");
     assert_eq!(password(&host), 200);
     assert!(!is_valid(&host, &token) && !is_valid(&host, &key), "a ban is the end of tokens and keys");
-    assert_eq!(as_admin(&host, "get_ban_details", bob("localhost")), json!({}));
-    assert_eq!(as_admin(&host, "count_banned", json!({"host": "all"})), 0);
+    assert_eq!(as_admin(&host, "get_ban_details", &bob("localhost")), json!({}));
+    assert_eq!(as_admin(&host, "count_banned", &json!({"host": "all"})), 0);
 }
 
 #[test]
@@ -73,7 +71,7 @@ fn a_new_password_ends_tokens_and_leaves_keys() {
     let host = Host::start();
     host.add_account("bob");
     let (token, key) = (token(&host, "bob"), key(&host, "bob"));
-    as_admin(&host, "change_password", json!({"user": "bob", "host": "localhost", "newpass": "another one"}));
+    as_admin(&host, "change_password", &json!({"user": "bob", "host": "localhost", "newpass": "another one"}));
     assert!(!is_valid(&host, &token));
     assert!(is_valid(&host, &key));
 }
@@ -83,7 +81,7 @@ fn an_account_made_again_is_another_account() {
     let host = Host::start();
     host.add_account("bob");
     let (token, key) = (token(&host, "bob"), key(&host, "bob"));
-    as_admin(&host, "unregister", bob("localhost"));
+    as_admin(&host, "unregister", &bob("localhost"));
     assert!(!is_valid(&host, &token) && !is_valid(&host, &key));
     host.add_account("bob");
     assert!(!is_valid(&host, &token) && !is_valid(&host, &key));
@@ -93,8 +91,8 @@ fn an_account_made_again_is_another_account() {
 fn a_ban_is_not_lifted_by_a_new_password() {
     let host = Host::start();
     host.add_account("bob");
-    as_admin(&host, "ban_account", json!({"user": "bob", "host": "localhost", "reason": ""}));
-    as_admin(&host, "change_password", json!({"user": "bob", "host": "localhost", "newpass": PASSWORD}));
+    as_admin(&host, "ban_account", &json!({"user": "bob", "host": "localhost", "reason": ""}));
+    as_admin(&host, "change_password", &json!({"user": "bob", "host": "localhost", "newpass": PASSWORD}));
     assert_eq!(host.request("GET", "/api").as_user("bob").send().status, 401);
 }
 
@@ -102,24 +100,24 @@ fn a_ban_is_not_lifted_by_a_new_password() {
 fn tokens_and_keys_can_be_revoked_and_stay_so() {
     let mut host = Host::start();
     let (first, second, key) = (token(&host, "ann"), token(&host, "ann"), key(&host, "ann"));
-    let listed = as_admin(&host, "oauth_list_tokens", json!({}));
+    let listed = as_admin(&host, "oauth_list_tokens", &json!({}));
     assert_eq!(listed.as_array().unwrap().len(), 2);
     for entry in listed.as_array().unwrap() {
         let id = entry["token"].as_str().unwrap();
         assert_eq!((entry["user"].as_str(), entry["scope"].as_str()), (Some("ann@localhost"), Some("status")));
         assert!(!is_valid(&host, id), "an id is no token");
         if first.contains(id) {
-            as_admin(&host, "oauth_revoke_token", json!({"token": id}));
+            as_admin(&host, "oauth_revoke_token", &json!({"token": id}));
         }
     }
     assert!(!is_valid(&host, &first) && is_valid(&host, &second));
-    as_admin(&host, "oauth_revoke_token", json!({"token": second}));
+    as_admin(&host, "oauth_revoke_token", &json!({"token": second}));
     let ann = json!({"user": "ann", "host": "localhost"});
-    let keys = as_admin(&host, "key_list", ann.clone());
+    let keys = as_admin(&host, "key_list", &ann);
     let id = keys[0]["id"].as_str().unwrap();
     assert!(key.contains(id) && keys[0]["last_used"].is_null());
     assert!(is_valid(&host, &key));
-    assert!(!as_admin(&host, "key_list", ann)[0]["last_used"].is_null());
+    assert!(!as_admin(&host, "key_list", &ann)[0]["last_used"].is_null());
     let someone_elses = host.call("admin", "key_revoke", &json!({"user": "admin", "host": "localhost", "id": id}));
     assert_eq!(someone_elses.verdict(), "404 not-found");
     assert_eq!(host.cli(&["key", "revoke", "ann@localhost", id]).code, 0);
@@ -136,7 +134,7 @@ fn tokens_and_keys_outlive_a_crash_and_end_in_time() {
     let mut host = Host::start();
     let (lasting, key) = (token(&host, "ann"), key(&host, "ann"));
     let brief = json!({"jid": "ann@localhost", "ttl": 1, "scopes": ["status"]});
-    let brief = as_admin(&host, "oauth_issue_token", brief)["token"].as_str().unwrap().to_owned();
+    let brief = as_admin(&host, "oauth_issue_token", &brief)["token"].as_str().unwrap().to_owned();
     let brief_key = host.cli(&["key", "create", "ann@localhost", "brief", "--scope", "*", "--ttl", "1"]).stdout;
     host.crash_and_restart();
     assert!(is_valid(&host, &lasting) && is_valid(&host, &key));
@@ -309,16 +307,16 @@ fn no_token_or_key_is_stored_listed_or_logged() {
     host.add_account("ann");
     let secret = "a secret somebody chose";
     let chosen = json!({"client_id": "chosen", "client_name": "x", "secret": secret});
-    as_admin(&host, "oauth_add_client_password", chosen);
+    as_admin(&host, "oauth_add_client_password", &chosen);
     let made = host.cli(&["client", "add", "made"]).stdout.trim().to_owned();
     let (token, key) = (token(&host, "ann"), key(&host, "ann"));
     assert!(is_valid(&host, &token) && is_valid(&host, &key));
     let mut seen = host.log();
     for command in ["oauth_list_tokens", "oauth_list_clients"] {
-        seen.push_str(&as_admin(&host, command, json!({})).to_string());
+        seen.push_str(&as_admin(&host, command, &json!({})).to_string());
     }
-    seen.push_str(&as_admin(&host, "key_list", json!({"user": "ann", "host": "localhost"})).to_string());
-    seen.push_str(&as_admin(&host, "oauth_introspect", json!({"token": token})).to_string());
+    seen.push_str(&as_admin(&host, "key_list", &json!({"user": "ann", "host": "localhost"})).to_string());
+    seen.push_str(&as_admin(&host, "oauth_introspect", &json!({"token": token})).to_string());
     seen.push_str(&String::from_utf8_lossy(&std::fs::read(host.data().join("muster.redb")).unwrap()));
     for text in [secret, &made, &token, &key] {
         let tail = &text[text.len() - 20..];

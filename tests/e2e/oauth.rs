@@ -36,7 +36,7 @@ impl Shop {
     }
 
     /// The address of the login page, with some of its fields replaced; an empty value leaves a field out.
-    pub(super) fn page_address(&self, replaced: &[(&str, &str)]) -> String {
+    pub(super) fn page_address(replaced: &[(&str, &str)]) -> String {
         let mut fields = vec![
             ("response_type", "code"),
             ("client_id", "shop"),
@@ -59,13 +59,15 @@ impl Shop {
     }
 
     pub(super) fn page(&self, replaced: &[(&str, &str)]) -> Page {
-        Page::of(self.host.request("GET", &self.page_address(replaced)).send())
+        Page::of(self.host.request("GET", &Self::page_address(replaced)).send())
     }
 
     /// Logs ann in, consents, and gives what the client is sent.
     pub(super) fn code_for(&self, replaced: &[(&str, &str)]) -> String {
         let answer = self.page(replaced).send(&self.host, "ann@localhost", PASSWORD, "allow");
-        parameter(answer.header("location"), "code").unwrap_or_else(|| panic!("{} {}", answer.status, answer.text()))
+        let code = parameter(answer.header("location"), "code");
+        assert!(code.is_some(), "{} {}", answer.status, answer.text());
+        code.unwrap()
     }
 
     pub(super) fn code(&self) -> String {
@@ -158,7 +160,8 @@ pub(super) fn parameter(address: &str, name: &str) -> Option<String> {
 }
 
 pub(super) fn text(value: &Value, name: &str) -> String {
-    value[name].as_str().unwrap_or_else(|| panic!("{name} in {value}")).to_owned()
+    assert!(value[name].is_string(), "{name} in {value}");
+    value[name].as_str().unwrap().to_owned()
 }
 
 #[test]

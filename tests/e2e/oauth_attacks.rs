@@ -182,7 +182,7 @@ fn nobody_is_sent_to_an_address_that_is_not_registered() {
     let unknown = shop.page(&[("client_id", "nobody")]).answer;
     assert_eq!((unknown.status, unknown.header("location")), (400, ""));
     for twice in ["client_id=other", "redirect_uri=https%3A%2F%2Fevil.example", "scope=stop", "state=x"] {
-        let answer = shop.host.request("GET", &format!("{}&{twice}", shop.page_address(&[]))).send();
+        let answer = shop.host.request("GET", &format!("{}&{twice}", Shop::page_address(&[]))).send();
         assert_eq!((answer.status, answer.header("location")), (400, ""), "{twice}");
     }
 }
@@ -248,7 +248,7 @@ fn a_form_is_taken_from_the_page_it_was_made_for_alone() {
         refused(name, form(&[]).header("cookie", &page.cookie).header(name, value));
     }
     assert_eq!(form(&[]).header("cookie", &page.cookie).send().status, 303, "as it should be");
-    assert_eq!(host.request("GET", &format!("{}&decision=allow", shop.page_address(&[]))).send().status, 200);
+    assert_eq!(host.request("GET", &format!("{}&decision=allow", Shop::page_address(&[]))).send().status, 200);
 }
 
 #[test]

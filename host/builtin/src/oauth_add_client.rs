@@ -25,7 +25,7 @@ struct Arguments {
     /// How it may come to tokens.
     #[schemars(length(min = 1))]
     grants: Vec<GrantName>,
-    /// Where people may be sent back to, for `authorization_code`: https, http to 127.0.0.1 or [::1] (any port, where
+    /// Where people may be sent back to, for `authorization_code`: https, http to `127.0.0.1` or `[::1]` (any port, where
     /// none is given), or a scheme of an application.
     #[serde(default)]
     redirect_uris: Vec<String>,

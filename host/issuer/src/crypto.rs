@@ -33,10 +33,12 @@ fn unsupported<T>() -> Result<T> {
     Err(ErrorKind::UnsupportedAlgorithm.into())
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the library's form")]
 fn no_signer(_: &Algorithm, _: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
     unsupported()
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the library's form")]
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
     let way = way(*algorithm).ok_or(ErrorKind::UnsupportedAlgorithm)?;
     if key.family() != family(way) {

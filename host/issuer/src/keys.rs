@@ -1,5 +1,5 @@
 //! The keys an issuer publishes: fetched in the background, kept, and looked for again when they are old or a token
-//! names one that is not there, since issuers change their keys (RFC 7517, OpenID Connect Core §10.1.1).
+//! names one that is not there, since issuers change their keys (RFC 7517, OpenID-Connect §10.1.1).
 //!
 //! Whoever sends tokens with made-up keys causes at most one look per [`KeySet::refetch_after`]. A look that fails leaves
 //! the keys as they were.

@@ -46,13 +46,13 @@ impl TrustedIssuers {
     /// fetched in the background.
     pub fn set(&self, settings: Vec<IssuerSettings>) {
         let old = self.issuers.load();
-        let issuer = |settings: IssuerSettings| match old.iter().find(|issuer| issuer.settings == settings) {
-            Some(issuer) => Arc::clone(issuer),
-            None => {
-                let keys = Arc::new(KeySet::new(settings.keys.clone(), settings.refetch_after));
-                keys.refetch();
-                Arc::new(Issuer { settings, keys })
+        let issuer = |settings: IssuerSettings| {
+            if let Some(issuer) = old.iter().find(|issuer| issuer.settings == settings) {
+                return Arc::clone(issuer);
             }
+            let keys = Arc::new(KeySet::new(settings.keys.clone(), settings.refetch_after));
+            keys.refetch();
+            Arc::new(Issuer { settings, keys })
         };
         self.issuers.store(Arc::new(settings.into_iter().map(issuer).collect()));
     }

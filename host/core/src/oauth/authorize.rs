@@ -1,7 +1,7 @@
 //! The authorization endpoint's decisions (RFC 6749 §4.1.1): what a browser may ask for, and what a consent gives.
 
 use super::client::{Client, Grant};
-use super::family::{Family, Owner};
+use super::family::Family;
 use super::token::Owned;
 use super::{AuthorizationServer, OAuthError, parse_scopes, pkce, redirect, scope};
 use crate::authn::secret;
@@ -161,7 +161,7 @@ impl AuthorizationServer {
         let mut family = Family {
             grant: Some(Grant::AuthorizationCode),
             client: Some(consent.client.id.clone()),
-            owner: Owner::Account { account: owned.account.as_str().to_owned(), revision: owned.revision },
+            owner: owned.owner(),
             scopes: consent.scopes.clone(),
             audience: consent.audience.clone(),
             created: self.now(),

@@ -21,9 +21,12 @@ const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const CALLBACK: &str = "https://shop.example.org/cb";
 
+/// Bucket and key to entry, and the last revision.
+type Entries = (BTreeMap<(String, String), Entry>, Revision);
+
 #[derive(Debug, Default)]
 struct Memory {
-    entries: Mutex<(BTreeMap<(String, String), Entry>, Revision)>,
+    entries: Mutex<Entries>,
 }
 
 impl Storage for Memory {

@@ -43,6 +43,12 @@ pub struct Owned {
     pub(super) address: Option<IpAddr>,
 }
 
+impl Owned {
+    pub(super) fn owner(&self) -> Owner {
+        Owner::Account { account: self.account.as_str().to_owned(), revision: self.revision }
+    }
+}
+
 const NOT_VALID: OAuthError = OAuthError::InvalidGrant("it is not valid, or no longer, or not for this client");
 
 impl AuthorizationServer {
@@ -171,7 +177,7 @@ impl AuthorizationServer {
             Principal::Account { account, revision } => {
                 let owned = Owned { account, revision, address: None };
                 self.check_access(&owned)?;
-                Owner::Account { account: owned.account.as_str().to_owned(), revision }
+                owned.owner()
             }
             Principal::Gone => {
                 return Err(OAuthError::UnauthorizedClient("the account this client acts for is gone or banned"));
@@ -195,8 +201,7 @@ impl AuthorizationServer {
         self.check_password_grant(client)?;
         self.check_access(owned)?;
         let (scopes, audience) = self.asked(scope, resources, snapshot)?;
-        let owner = Owner::Account { account: owned.account.as_str().to_owned(), revision: owned.revision };
-        self.start(Some((client, Grant::Password)), owner, scopes, audience, None).await
+        self.start(Some((client, Grant::Password)), owned.owner(), scopes, audience, None).await
     }
 
     /// Whether this client may send passwords; to be asked before one is checked.
@@ -225,8 +230,7 @@ impl AuthorizationServer {
         let owned = owned.ok_or(OAuthError::InvalidGrant("there is no such account, or it is banned"))?;
         self.check_access(&owned)?;
         let (scopes, audience) = self.asked(Some(scope), &[], snapshot)?;
-        let owner = Owner::Account { account: owned.account.as_str().to_owned(), revision: owned.revision };
-        self.start(None, owner, scopes, audience, Some(lifetime)).await
+        self.start(None, owned.owner(), scopes, audience, Some(lifetime)).await
     }
 
     pub(super) fn check_access(&self, owned: &Owned) -> Result<(), OAuthError> {
@@ -252,9 +256,10 @@ impl AuthorizationServer {
             Some(audience) => resource == audience,
             None => settings.is_own(Some(resource)),
         };
-        match resources.iter().all(same) {
-            true => Ok(()),
-            false => Err(OAuthError::InvalidTarget("the authorization is for another resource")),
+        if resources.iter().all(same) {
+            Ok(())
+        } else {
+            Err(OAuthError::InvalidTarget("the authorization is for another resource"))
         }
     }
 

@@ -151,11 +151,11 @@ fn show(
     authorization: &Authorization,
     consent: &Consent,
     snapshot: &Snapshot,
-    mishap: Option<page::Mishap<'_>>,
+    mishap: Option<&page::Mishap<'_>>,
 ) -> Result<Response, AuthorizationRefusal> {
     let secure = oauth.server.settings().issuer.starts_with("https:");
     let (cookie, key) = oauth.form_key.make(&authorization.fields())?;
-    let status = mishap.as_ref().map_or(StatusCode::OK, |mishap| mishap.status);
+    let status = mishap.map_or(StatusCode::OK, |mishap| mishap.status);
     let html = page::consent(consent, authorization, snapshot, &key, mishap);
     let mut response = encode::page(status, html, &muster_core::oauth::redirect_source(&consent.redirect_uri));
     encode::set_cookie(&mut response, &cookie, secure);
@@ -196,13 +196,13 @@ async fn answered(oauth: &OAuth, request: Request<Body>) -> Result<Response, Aut
         Err(error) => {
             let text = error.detail();
             let mishap = page::Mishap { account: &account, text: &text, status: StatusCode::TOO_MANY_REQUESTS };
-            return show(oauth, &authorization, &consent, &snapshot, Some(mishap));
+            return show(oauth, &authorization, &consent, &snapshot, Some(&mishap));
         }
     };
     let Some(owned) = owned else {
         let text = "The account or the password is wrong.";
         let mishap = page::Mishap { account: &account, text, status: StatusCode::FORBIDDEN };
-        return show(oauth, &authorization, &consent, &snapshot, Some(mishap));
+        return show(oauth, &authorization, &consent, &snapshot, Some(&mishap));
     };
     let code = oauth.server.approve(&consent, &owned).await.map_err(refused)?;
     let issuer = &oauth.server.settings().issuer;
@@ -283,23 +283,21 @@ async fn introspect(State(oauth): State<OAuth>, request: Request<Body>) -> Respo
         Ok(None) => return encode::error(&OAuthError::InvalidRequest("token is missing")),
         Err(text) => return encode::error(&OAuthError::InvalidRequest(text)),
     };
-    match authorization.caller() {
-        Some(credential) => introspect_for_caller(&oauth, credential, source, &token).await,
-        None => {
-            let known = async {
-                let client = oauth.client(decode::client(&form, authorization)?, source.address).await?;
-                if !client.confidential {
-                    return Err(OAuthError::InvalidClient);
-                }
-                // Others' tokens are no business of a client's: for it, they are not valid.
-                let known = oauth.server.introspect(&token).await?;
-                Ok(known.filter(|known| known.client_id.as_deref() == Some(client.id.as_str())))
-            };
-            match known.await {
-                Ok(known) => encode::introspection(known.as_ref(), &oauth.server.settings().issuer),
-                Err(error) => encode::error(&error),
-            }
+    if let Some(credential) = authorization.caller() {
+        return introspect_for_caller(&oauth, credential, source, &token).await;
+    }
+    let known = async {
+        let client = oauth.client(decode::client(&form, authorization)?, source.address).await?;
+        if !client.confidential {
+            return Err(OAuthError::InvalidClient);
         }
+        // Others' tokens are no business of a client's: for it, they are not valid.
+        let known = oauth.server.introspect(&token).await?;
+        Ok(known.filter(|known| known.client_id.as_deref() == Some(client.id.as_str())))
+    };
+    match known.await {
+        Ok(known) => encode::introspection(known.as_ref(), &oauth.server.settings().issuer),
+        Err(error) => encode::error(&error),
     }
 }
 

@@ -62,18 +62,17 @@ pub(super) fn consent(
     authorization: &Authorization,
     snapshot: &Snapshot,
     key: &str,
-    mishap: Option<Mishap<'_>>,
+    mishap: Option<&Mishap<'_>>,
 ) -> String {
     let name = escape(&consent.client.name);
     let host = escape(&redirect_host(&consent.redirect_uri));
     let scopes: String = consent.scopes.iter().map(|scope| item(&scope_in_words(scope, snapshot))).collect();
-    let hidden: String = authorization
-        .fields()
-        .into_iter()
-        .chain([("key", key)])
-        .map(|(name, value)| format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">\n", escape(value)))
-        .collect();
-    let (alert, account, described) = match &mishap {
+    let mut hidden = String::new();
+    for (name, value) in authorization.fields().into_iter().chain([("key", key)]) {
+        // Writing to a string does not fail.
+        let _ = writeln!(hidden, "<input type=\"hidden\" name=\"{name}\" value=\"{}\">", escape(value));
+    }
+    let (alert, account, described) = match mishap {
         Some(Mishap { account, text, .. }) => (
             format!("<p id=\"mishap\" class=\"mishap\" role=\"alert\">{}</p>\n", escape(text)),
             escape(account),
