@@ -58,6 +58,9 @@ fn measure(quick: bool, as_json: bool) {
     loads(&host, &report);
     let open = Host::start_with(OPEN);
     open.install("hello", &[]);
+    let unrecorded = Host::start_with(&format!("{CONFIG}audit: {{enabled: false}}\n"));
+    unrecorded.add_account("admin");
+    unrecorded.install("hello", &[]);
 
     let (mut bare, bare_address) = start_bare();
     let hello = json!({"name": "Ada"}).to_string();
@@ -76,6 +79,11 @@ fn measure(quick: bool, as_json: bool) {
             name: "open_call",
             address: open.address().to_owned(),
             request: client::post(open.address(), "/api/hello", None, &hello),
+        },
+        Candidate {
+            name: "unrecorded_call",
+            address: unrecorded.address().to_owned(),
+            request: client::post(unrecorded.address(), "/api/hello", Some(("admin@localhost", PASSWORD)), &hello),
         },
         Candidate {
             name: "builtin_call",

@@ -1,28 +1,53 @@
 //! From a record to the JSON of its line. Runs on the writer's thread, since masking takes its time.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use muster_core::audit::{CallRecord, Record, Subject};
 use muster_core::caller::{Authority, Identity};
 use muster_core::command::Origin;
-use muster_core::schema::{DEPTH_MAX, mask, parse_json};
-use serde_json::{Map, Value, json};
+use muster_core::name::AccountId;
+use muster_core::schema::{DEPTH_MAX, Schema, mask, parse_json};
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// The record as the text of an object.
-pub(crate) fn text(record: Record, with_arguments: bool) -> String {
-    let mut members = Map::new();
-    members.insert("time".to_owned(), time_text(record.time).into());
-    match record.subject {
-        Subject::Event { name, detail } => {
-            members.insert("kind".to_owned(), "event".into());
-            members.insert("event".to_owned(), name.into());
-            members.insert("detail".to_owned(), detail);
+/// Longest arguments that are shown without looking for long texts in them, in bytes.
+const WHOLE_BYTES_MAX: usize = 256;
+
+/// Makes lines. Written by hand, member by member: a line is made for every call, and a tree of values for each would be
+/// most of what a record costs.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    /// The second that was last written, and its text.
+    second: (u64, String),
+}
+
+impl Lines {
+    /// The record as the text of an object.
+    pub(crate) fn text(&mut self, record: &Record, with_arguments: bool) -> String {
+        let mut line = Line(String::with_capacity(640));
+        line.text("time", &self.time(record.time));
+        match &record.subject {
+            Subject::Event { name, detail } => {
+                line.text("kind", "event");
+                line.text("event", name);
+                line.value("detail", detail);
+            }
+            Subject::Call(call) => describe(call, with_arguments, &mut line),
         }
-        Subject::Call(call) => describe(*call, with_arguments, &mut members),
+        line.end()
     }
-    Value::Object(members).to_string()
+
+    /// A moment since 1970 as RFC 3339 writes it, to the microsecond.
+    fn time(&mut self, since_epoch: Duration) -> String {
+        let second = since_epoch.as_secs();
+        if self.second.0 != second || self.second.1.is_empty() {
+            let text = time_text(Duration::from_secs(second));
+            self.second = (second, text.trim_end_matches('Z').to_owned());
+        }
+        format!("{}.{:06}Z", self.second.1, since_epoch.subsec_micros())
+    }
 }
 
 /// A moment since 1970 as RFC 3339 writes it.
@@ -32,56 +57,111 @@ pub(crate) fn time_text(since_epoch: Duration) -> String {
     time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
 }
 
-fn describe(call: CallRecord, with_arguments: bool, members: &mut Map<String, Value>) {
-    let mut put = |key: &str, value: Value| {
-        if !value.is_null() {
-            members.insert(key.to_owned(), value);
+/// An object being written.
+struct Line(String);
+
+impl Line {
+    fn key(&mut self, key: &str) {
+        self.0.push_str(if self.0.is_empty() { "{\"" } else { ",\"" });
+        self.0.push_str(key);
+        self.0.push_str("\":");
+    }
+
+    fn text(&mut self, key: &str, text: &str) {
+        self.key(key);
+        // Most texts are names, in which nothing is to be escaped.
+        if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+            self.0.push('"');
+            self.0.push_str(text);
+            self.0.push('"');
+        } else {
+            self.0.push_str(&Value::from(text).to_string());
         }
-    };
-    put("kind", "call".into());
-    put("request_id", call.source.request_id.as_str().into());
+    }
+
+    fn maybe(&mut self, key: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.text(key, text);
+        }
+    }
+
+    fn number(&mut self, key: &str, number: u64) {
+        self.key(key);
+        let _ = write!(self.0, "{number}");
+    }
+
+    fn value(&mut self, key: &str, value: &Value) {
+        self.key(key);
+        let _ = write!(self.0, "{value}");
+    }
+
+    fn end(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+}
+
+fn describe(call: &CallRecord, with_arguments: bool, line: &mut Line) {
+    line.text("kind", "call");
+    line.text("request_id", call.source.request_id.as_str());
     if let Some(caller) = &call.caller {
-        put("caller", caller.label().into());
-        let kind = match &caller.identity {
-            Identity::Anonymous => "anonymous",
-            Identity::Console => "console",
-            Identity::Account(_) => "account",
-            Identity::Client(_) => "client",
-        };
-        put("identity", kind.into());
+        line.text("caller", caller.label());
+        line.text(
+            "identity",
+            match &caller.identity {
+                Identity::Anonymous => "anonymous",
+                Identity::Console => "console",
+                Identity::Account(_) => "account",
+                Identity::Client(_) => "client",
+            },
+        );
         match &caller.authority {
-            Authority::Full => put("authority", "full".into()),
+            Authority::Full => line.text("authority", "full"),
             Authority::Token(scopes) => {
-                put("authority", "token".into());
-                put("scopes", json!(scopes.to_vec()));
+                line.text("authority", "token");
+                line.value("scopes", &json!(scopes.to_vec()));
             }
             Authority::Narrowed(what) => {
-                put("authority", "narrowed".into());
-                put("scopes", what.items().iter().map(|item| item.selector.to_string()).collect());
+                line.text("authority", "narrowed");
+                line.value("scopes", &what.items().iter().map(|item| item.selector.to_string()).collect());
             }
         }
-        put("through_plugin", caller.through_plugin.then_some(true).into());
-    }
-    put("claimed", call.claimed.map(|account| account.as_str().to_owned()).into());
-    put("via", call.source.via.0.into());
-    put("tag", call.source.tag.as_deref().into());
-    put("address", call.source.address.map(|address| muster_core::authn::canonical(address).to_string()).into());
-    if let Some(registered) = &call.registered {
-        put("command", registered.command.name.as_str().into());
-        put("version", registered.command.version.into());
-        if let Origin::Plugin { name, version } = &registered.command.origin {
-            put("plugin", format!("{name}@{version}").into());
+        if caller.through_plugin {
+            line.value("through_plugin", &Value::Bool(true));
         }
     }
-    if call.registered.is_none() && !call.name.is_empty() {
-        put("command", call.name.into());
+    line.maybe("claimed", call.claimed.as_ref().map(AccountId::as_str));
+    line.text("via", call.source.via.0);
+    line.maybe("tag", call.source.tag.as_deref());
+    if let Some(address) = call.source.address {
+        line.text("address", &muster_core::authn::canonical(address).to_string());
     }
-    put("verdict", if call.allowed { "allowed" } else { "refused" }.into());
-    put("group", call.group.as_deref().into());
+    if let Some(registered) = &call.registered {
+        line.text("command", registered.command.name.as_str());
+        line.number("version", registered.command.version.into());
+        if let Origin::Plugin { name, version } = &registered.command.origin {
+            line.text("plugin", &format!("{name}@{version}"));
+        }
+    } else if !call.name.is_empty() {
+        line.text("command", &call.name);
+    }
+    line.text("verdict", if call.allowed { "allowed" } else { "refused" });
+    line.maybe("group", call.group.as_deref());
     if let (true, Some(text), Some(registered)) = (with_arguments, &call.arguments, &call.registered) {
-        let arguments = parse_json(text, DEPTH_MAX).ok();
-        put("arguments", arguments.map_or(Value::Null, |value| mask(registered.command.input.json(), &value)));
+        arguments(text, &registered.command.input, line);
     }
-    put("outcome", call.outcome.into());
-    put("duration_us", call.duration_us.into());
+    line.text("outcome", call.outcome);
+    line.number("duration_us", call.duration_us);
+}
+
+/// Arguments as they may be shown. Short ones of a command that takes no secrets are shown as they came.
+fn arguments(text: &[u8], schema: &Schema, line: &mut Line) {
+    if let (true, true, Ok(text)) = (schema.has_no_secrets(), text.len() <= WHOLE_BYTES_MAX, std::str::from_utf8(text))
+    {
+        line.key("arguments");
+        // In JSON a line break can only stand between values.
+        line.0.extend(text.chars().map(|character| if matches!(character, '\n' | '\r') { ' ' } else { character }));
+    } else if let Ok(value) = parse_json(text, DEPTH_MAX) {
+        line.value("arguments", &mask(schema.json(), &value));
+    }
 }

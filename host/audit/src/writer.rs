@@ -15,7 +15,8 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::chain::{Anchor, Head, Link, hex};
-use crate::{Message, Options, Shared, files, line, verify};
+use crate::line::Lines;
+use crate::{Message, Options, Shared, files, verify};
 
 /// How often the head is anchored while it moves.
 const ANCHOR_EVERY: Duration = Duration::from_secs(1);
@@ -48,6 +49,7 @@ pub(crate) struct Writer {
     anchored_at: Instant,
     /// Lines that are not in the file yet.
     batch: Vec<u8>,
+    lines: Lines,
     /// Whether lines were written that are not synced.
     unsynced: bool,
 }
@@ -103,6 +105,7 @@ impl Writer {
             anchor,
             anchored_at: Instant::now(),
             batch: Vec::new(),
+            lines: Lines::default(),
             unsynced: false,
         };
         for (name, detail) in found.events {
@@ -159,7 +162,7 @@ impl Writer {
     }
 
     fn append(&mut self, record: Record) {
-        let text = line::text(record, self.options.arguments);
+        let text = self.lines.text(&record, self.options.arguments);
         self.head.append(&text, &mut self.batch);
     }
 

@@ -1,8 +1,10 @@
 //! [`Storage`] in one file on the local disk, by redb (ACID, no server).
 //!
-//! Reads are answered from a read transaction at once: pages are cached, and a reader never waits for a writer. Writes
+//! Reads are answered at once, from what was read lately or a read transaction; a reader never waits for a writer. Writes
 //! go to one thread that takes all changes waiting at the moment, makes them in one transaction and syncs once: under
 //! load many callers share the price of one sync, and nobody is answered before it is on disk.
+
+mod recent;
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};
@@ -11,6 +13,8 @@ use muster_core::BoxFuture;
 use muster_core::storage::{Entry, Expect, Revision, Storage, StorageError};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use tokio::sync::oneshot;
+
+use recent::Recent;
 
 /// Bucket and key to revision and value.
 const ENTRIES: TableDefinition<'_, (&str, &str), (u64, &[u8])> = TableDefinition::new("entries");
@@ -27,6 +31,7 @@ const CHANGES_PER_COMMIT_MAX: usize = 256;
 #[derive(Debug)]
 pub struct RedbStorage {
     database: Arc<Database>,
+    recent: Arc<Recent>,
     changes: mpsc::SyncSender<Change>,
 }
 
@@ -58,12 +63,13 @@ impl RedbStorage {
         transaction.open_table(COUNTERS).map_err(failed)?;
         transaction.commit().map_err(failed)?;
         let (changes, waiting) = mpsc::sync_channel(CHANGES_WAITING_MAX);
-        let writer = Arc::clone(&database);
+        let recent = Arc::new(Recent::default());
+        let (writer, forgetting) = (Arc::clone(&database), Arc::clone(&recent));
         std::thread::Builder::new()
             .name("storage-writer".to_owned())
-            .spawn(move || write_until_closed(&writer, &waiting))
+            .spawn(move || write_until_closed(&writer, &forgetting, &waiting))
             .map_err(failed)?;
-        Ok(Self { database, changes })
+        Ok(Self { database, recent, changes })
     }
 
     async fn change(
@@ -92,12 +98,18 @@ impl RedbStorage {
 impl Storage for RedbStorage {
     fn get<'a>(&'a self, bucket: &'a str, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StorageError>> {
         let read = || -> Result<_, StorageError> {
+            let moment = match self.recent.get(bucket, key) {
+                Ok(found) => return Ok(found),
+                Err(moment) => moment,
+            };
             let table = self.database.begin_read().map_err(failed)?.open_table(ENTRIES).map_err(failed)?;
             let found = table.get((bucket, key)).map_err(failed)?;
-            Ok(found.map(|guard| {
+            let found = found.map(|guard| {
                 let (revision, value) = guard.value();
                 Entry { revision, value: value.to_vec() }
-            }))
+            });
+            self.recent.put(bucket, key, found.as_ref(), moment);
+            Ok(found)
         };
         let result = read();
         Box::pin(async move { result })
@@ -148,7 +160,7 @@ impl Storage for RedbStorage {
     }
 }
 
-fn write_until_closed(database: &Database, waiting: &mpsc::Receiver<Change>) {
+fn write_until_closed(database: &Database, recent: &Recent, waiting: &mpsc::Receiver<Change>) {
     while let Ok(first) = waiting.recv() {
         let mut batch = vec![first];
         while batch.len() < CHANGES_PER_COMMIT_MAX
@@ -157,6 +169,9 @@ fn write_until_closed(database: &Database, waiting: &mpsc::Receiver<Change>) {
             batch.push(next);
         }
         let outcome = commit(database, &batch);
+        for change in &batch {
+            recent.forget(&change.bucket, &change.key);
+        }
         for (index, change) in batch.into_iter().enumerate() {
             let result = match &outcome {
                 Ok(results) => results.get(index).cloned().unwrap_or_else(|| Err(closed())),

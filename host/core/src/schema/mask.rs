@@ -33,6 +33,20 @@ pub fn mask(schema: &Value, value: &Value) -> Value {
     root.masked(&[schema], value)
 }
 
+/// Whether nothing in the schema says that something is secret. References lead nowhere but into the schema itself, and a
+/// value that satisfies it has no member the schema does not speak of.
+pub(super) fn has_no_secrets(schema: &Value) -> bool {
+    match schema {
+        Value::Object(members) => {
+            !members.contains_key("writeOnly")
+                && members.get("format").is_none_or(|format| format != "password")
+                && members.values().all(has_no_secrets)
+        }
+        Value::Array(items) => items.iter().all(has_no_secrets),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
+}
+
 struct Root<'a> {
     schema: &'a Value,
     /// Whether a part has an address of its own, relative to which references in it would have to be read.

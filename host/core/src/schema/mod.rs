@@ -31,6 +31,7 @@ pub const ERRORS_MAX: usize = 32;
 pub struct Schema {
     json: Value,
     validator: Validator,
+    has_no_secrets: bool,
 }
 
 impl Schema {
@@ -44,7 +45,8 @@ impl Schema {
             .offline()
             .build(&json)
             .map_err(|error| format!("is not a valid JSON Schema 2020-12: {error} at {}", pointer_or_root(&error)))?;
-        Ok(Self { json, validator })
+        let has_no_secrets = mask::has_no_secrets(&json);
+        Ok(Self { json, validator, has_no_secrets })
     }
 
     /// Compiles the schema of arguments. It must describe an object; members it does not name are refused even where
@@ -80,6 +82,11 @@ impl Schema {
     /// The named properties of an object schema, in declared order where the author's text had one.
     pub fn properties(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.json.get("properties").and_then(Value::as_object).into_iter().flatten()
+    }
+
+    /// Whether no part of the schema says that something is secret: values that satisfy it can be shown.
+    pub fn has_no_secrets(&self) -> bool {
+        self.has_no_secrets
     }
 
     /// Whether an object schema names this property.
