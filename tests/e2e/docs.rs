@@ -61,22 +61,25 @@ fn fits(expected: &str, line: &str) -> bool {
 /// Runs commands in one shell, so that variables last, and gives what each printed.
 fn shell(host: &Host, commands: &[&str]) -> Vec<String> {
     // The harness keeps the developer's own settings away from what it runs.
-    let mut script = format!("export MUSTER_DATA='{}'\n", host.data().display());
+    let folder = binary().parent().unwrap().to_owned();
+    let mut script = format!("export MUSTER_DATA='{}' PATH=\"{}:$PATH\"\n", host.data().display(), folder.display());
     for command in commands {
         let command = command.replace("127.0.0.1:5280", host.address());
         writeln!(script, "echo '@@@'\n{command} 2>&1").unwrap();
     }
-    let folder = binary().parent().unwrap().to_owned();
-    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
     let mut bash = Command::new("bash");
-    let ran = run(bash.current_dir(root()).env("PATH", path), &script);
+    let ran = run(bash.current_dir(root()), &script);
     ran.stdout.split("@@@\n").skip(1).map(str::to_owned).collect()
 }
 
 fn check(page: &str) {
     let text = std::fs::read_to_string(root().join(page)).unwrap();
     let steps = steps(&text);
-    let Some(Step::File(_, config)) = steps.first() else { panic!("{page} does not begin with a configuration") };
+    let config = match steps.first() {
+        Some(Step::File(_, config)) => config.as_str(),
+        Some(Step::Run(..)) | None => "",
+    };
+    assert!(!config.is_empty(), "{page} does not begin with a configuration");
     let host = Host::start_with(config);
     // A file is written by the shell too, so that it happens in its turn.
     let script: Vec<String> = steps

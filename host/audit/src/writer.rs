@@ -21,7 +21,7 @@ use crate::{Message, Options, Shared, files, verify};
 /// How often the head is anchored while it moves.
 const ANCHOR_EVERY: Duration = Duration::from_secs(1);
 /// How long the writer lets records gather before it looks again: whoever hands one over meanwhile need not wake it.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_millis(5);
 /// Most bytes gathered before they are written.
 const BATCH_BYTES_MAX: usize = 1 << 20;
 /// How long to wait before a failed write is tried again.
@@ -110,7 +110,7 @@ impl Writer {
         };
         for (name, detail) in found.events {
             tracing::warn!(event = name, %detail, "the audit record was not as it was left");
-            writer.append(Record { time: clock.since_epoch(), subject: Subject::Event { name, detail } });
+            writer.append(&Record { time: clock.since_epoch(), subject: Subject::Event { name, detail } });
         }
         writer.write_batch()?;
         Ok(writer)
@@ -131,9 +131,9 @@ impl Writer {
             let mut next = first;
             while let Some(message) = next {
                 match message {
-                    Message::Record(record) => self.append(record),
+                    Message::Record(record) => self.append(&record),
                     Message::Durably(record, answer) => {
-                        self.append(record);
+                        self.append(&record);
                         answers.push(answer);
                     }
                     Message::Settle(answer) => settling.push(answer),
@@ -161,8 +161,8 @@ impl Writer {
         }
     }
 
-    fn append(&mut self, record: Record) {
-        let text = self.lines.text(&record, self.options.arguments);
+    fn append(&mut self, record: &Record) {
+        let text = self.lines.text(record, self.options.arguments);
         self.head.append(&text, &mut self.batch);
     }
 

@@ -30,7 +30,8 @@ struct Arguments {
     /// Its version; the latest without.
     version: Option<u32>,
     /// Arguments of the call; without, all calls of the command are meant.
-    arguments: Option<Map<String, Value>>,
+    #[serde(rename = "arguments")]
+    of_call: Option<Map<String, Value>>,
     /// Who calls: `user@host`, `anonymous`, `console`, or `client:ID`. Anonymous without.
     #[serde(rename = "as")]
     who: Option<String>,
@@ -60,7 +61,7 @@ struct Explanation {
     /// Whether the credential itself was made for the command.
     credential: Reason,
     /// Every group.
-    groups: Vec<Group>,
+    groups: Vec<GroupVerdict>,
     /// What could be changed so that it is allowed, the smallest change first.
     changes: Vec<String>,
 }
@@ -80,7 +81,7 @@ struct Seen {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct Group {
+struct GroupVerdict {
     /// Its name.
     group: String,
     /// Whether it allows the call.
@@ -168,7 +169,7 @@ fn question(services: &Services, asking: &Caller, arguments: Arguments) -> Resul
         return Err(CallError::argument("/command", "is required where no request_id is given"));
     };
     let (name, asked) = (name.replace('-', "_"), asked(services, asking, &arguments)?);
-    Ok(Question { name, version: arguments.version, asked, arguments: arguments.arguments, recorded: None })
+    Ok(Question { name, version: arguments.version, asked, arguments: arguments.of_call, recorded: None })
 }
 
 /// Makes the question out of the record of a call: of the first one under that id that rules refused, else of the first.
@@ -280,8 +281,8 @@ fn seen(caller: &Caller) -> Seen {
     }
 }
 
-fn group(group: GroupReason) -> Group {
-    Group {
+fn group(group: GroupReason) -> GroupVerdict {
+    GroupVerdict {
         group: (*group.group).to_owned(),
         answer: text(group.answer),
         from: reason(group.from),

@@ -54,7 +54,7 @@ pub struct CallRecord {
     pub caller: Option<Arc<Caller>>,
     /// The account a credential that was not accepted named.
     pub claimed: Option<AccountId>,
-    /// The command's name, as sent, at most 80 bytes; empty for the list of commands.
+    /// The command's name, as sent, at most 80 bytes, where there is none of that name; empty for the list of commands.
     pub name: String,
     /// The command, where there is one of that name.
     pub registered: Option<Arc<Registered>>,

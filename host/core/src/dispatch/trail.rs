@@ -85,9 +85,12 @@ impl Trail {
         self.note(|open| open.call.registered = Some(Arc::clone(registered)));
     }
 
-    /// What was asked for, by the name that was sent.
+    /// What was asked for, by the name that was sent. A command that is known needs no other name.
     pub(super) fn name(&mut self, mut name: String) {
         self.note(|open| {
+            if open.call.registered.is_some() {
+                return;
+            }
             name.truncate(name.floor_char_boundary(NAME_BYTES_MAX));
             open.call.name = name;
         });

@@ -94,7 +94,9 @@ impl fmt::Display for Expected {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.to_value() {
             Value::String(text) => formatter.write_str(&text),
-            other => write!(formatter, "{other}"),
+            other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                write!(formatter, "{other}")
+            }
         }
     }
 }

@@ -235,16 +235,16 @@ impl Question<'_> {
         let answer = who.is_about(self.caller, names, &self.permissions.local);
         match who {
             Who::Subject(subject) => self.subject(subject, names),
-            Who::Access(rule) => self.rule(rule, names, "access rule".to_owned(), answer),
+            Who::Access(rule) => self.rule(rule, names, "access rule", answer),
             Who::AccessNamed(name) => match names.access_rules.get(name) {
-                Some(rule) => self.rule(rule, names, format!("access rule {name}"), answer),
+                Some(rule) => self.rule(rule, names, &format!("access rule {name}"), answer),
                 None => Reason::new(answer, format!("access rule {name}, which is not defined")),
             },
             Who::OAuth(_) => Reason::new(answer, "a token inside a token"),
         }
     }
 
-    fn rule(&self, rule: &AccessRule, names: &Names, text: String, answer: bool) -> Reason {
+    fn rule(&self, rule: &AccessRule, names: &Names, text: &str, answer: bool) -> Reason {
         let local = &self.permissions.local;
         let decides = rule.deciding_line(self.caller, names, local);
         let parts = rule.lines.iter().map(|line| {
@@ -278,7 +278,15 @@ impl Question<'_> {
                 let address = self.caller.address.map_or_else(|| "local".to_owned(), |address| address.to_string());
                 Reason::new(matches, format!("{subject}; the caller is {address}"))
             }
-            other => Reason::new(matches, other.to_string()),
+            Subject::All
+            | Subject::Nobody
+            | Subject::User(_)
+            | Subject::UserAnyHost(_)
+            | Subject::UserPattern { .. }
+            | Subject::Server(_)
+            | Subject::ServerPattern(_)
+            | Subject::Node { .. }
+            | Subject::Client(_) => Reason::new(matches, subject.to_string()),
         }
     }
 
@@ -307,7 +315,7 @@ impl Question<'_> {
             } else if failing == 1 && reason.what.answer == Answer::No {
                 changes.push(self.what_to_change(group));
             } else if failing == 1 {
-                changes.push((rank, self.from_to_change(group)));
+                changes.push((rank, self.interface_to_change(group)));
             }
         }
         changes.sort_by_key(|(rank, _)| *rank);
@@ -326,7 +334,7 @@ impl Question<'_> {
         }
     }
 
-    fn from_to_change(&self, group: &Group) -> String {
+    fn interface_to_change(&self, group: &Group) -> String {
         let name = &group.name;
         if group.from.fits_interface(self.caller) {
             let tags = group.from.tags.join(" or ");

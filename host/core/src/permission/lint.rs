@@ -164,16 +164,20 @@ impl Lint<'_> {
         for item in what.items() {
             let (selector, negative) = match &item.selector {
                 Selector::Not(inner) => (&**inner, true),
-                other => (other, false),
+                Selector::All
+                | Selector::Command(_)
+                | Selector::Tag(_)
+                | Selector::Plugin(_)
+                | Selector::Audience(_) => (&item.selector, false),
             };
             let covered: Vec<&&Command> = commands.iter().filter(|command| selector.covers(command)).collect();
             if covered.is_empty() {
                 // Taking away what is not there is harmless; rules are often pasted with commands of elsewhere.
                 let text = unknown_selector(selector, commands);
                 if negative {
-                    self.note(place, text)
+                    self.note(place, text);
                 } else {
-                    self.warn(place, text)
+                    self.warn(place, text);
                 }
                 continue;
             }
@@ -213,12 +217,12 @@ impl Lint<'_> {
     fn never(&self, who: &Who) -> Option<String> {
         match who {
             Who::Subject(Subject::Nobody) => Some("`none` is nobody".to_owned()),
-            Who::Subject(Subject::Acl(name)) => self.undefined("acl", name, self.acl_names()),
+            Who::Subject(Subject::Acl(name)) => undefined("acl", name, self.acl_names()),
             Who::Subject(_) => None,
             Who::AccessNamed(name) => {
                 let names = self.rules.names.access_rules.keys();
                 let known = names.chain(self.rules.hosts.values().flat_map(|own| own.access_rules.keys()));
-                self.undefined("access rule", name, known.map(String::as_str).collect())
+                undefined("access rule", name, known.map(String::as_str).collect())
             }
             Who::Access(rule) => {
                 let possible = rule.lines.iter().any(|line| line.allow && self.impossible(&line.conditions).is_none());
@@ -268,26 +272,16 @@ impl Lint<'_> {
         self.rules.names.acls.keys().chain(own).map(String::as_str).collect()
     }
 
-    fn undefined(&self, kind: &str, name: &str, known: BTreeSet<&str>) -> Option<String> {
-        if known.contains(name) {
-            return None;
-        }
-        let close = suggest::closest(name, known);
-        let hint = close.map_or_else(String::new, |close| format!(" (did you mean `{close}`?)"));
-        Some(format!("the {kind} `{name}` is not defined{hint}"))
-    }
-
     /// Why no caller meets all of these conditions; nothing when one could.
     fn impossible(&self, conditions: &[Subject]) -> Option<String> {
         for (index, one) in conditions.iter().enumerate() {
-            match one {
-                Subject::Nobody => return Some("`none` is nobody".to_owned()),
-                Subject::Acl(name) => {
-                    if let Some(text) = self.undefined("acl", name, self.acl_names()) {
-                        return Some(text);
-                    }
-                }
-                _ => {}
+            if *one == Subject::Nobody {
+                return Some("`none` is nobody".to_owned());
+            }
+            if let Subject::Acl(name) = one
+                && let Some(text) = undefined("acl", name, self.acl_names())
+            {
+                return Some(text);
             }
             if let Some(other) = conditions.iter().skip(index + 1).find(|other| self.exclude(one, other)) {
                 return Some(format!(
@@ -315,8 +309,8 @@ impl Lint<'_> {
                 with_account(account, other) || matches!(other, Subject::Client(_))
             }
             (Subject::UserAnyHost(one), Subject::UserAnyHost(other))
-            | (Subject::Server(one), Subject::Server(other)) => one != other,
-            (Subject::Client(one), Subject::Client(other)) => one != other,
+            | (Subject::Server(one), Subject::Server(other))
+            | (Subject::Client(one), Subject::Client(other)) => one != other,
             (Subject::Client(_), other) | (other, Subject::Client(_)) => other.is_about_accounts(),
             (Subject::Ip(one), Subject::Ip(other)) => !one.contains(other) && !other.contains(one),
             _ => false,
@@ -327,15 +321,15 @@ impl Lint<'_> {
         let (mut matches, mut alone) = (false, false);
         for one in self.surroundings.callers {
             for command in self.surroundings.commands {
-                if self.rules.group_answer(group, &one.caller, command, None) == Answer::No {
+                if self.rules.group_answer(group, &one.calling(command), command, None) == Answer::No {
                     continue;
                 }
                 matches = true;
                 let others = self.rules.groups.iter().filter(|other| other.name != group.name);
                 alone = alone
                     || !others.into_iter().any(|other| {
-                        self.rules.group_answer(other, &one.caller, command, None)
-                            >= self.rules.group_answer(group, &one.caller, command, None)
+                        self.rules.group_answer(other, &one.calling(command), command, None)
+                            >= self.rules.group_answer(group, &one.calling(command), command, None)
                     });
             }
         }
@@ -373,7 +367,7 @@ impl Lint<'_> {
     fn commands(&mut self) {
         let (mut nobody, mut open, mut risky) = (Vec::new(), Vec::new(), Vec::new());
         for command in self.surroundings.commands {
-            let may = |one: &&Representative| self.rules.may_call(&one.caller, command);
+            let may = |one: &&Representative| self.rules.may_call(&one.calling(command), command);
             let callers = self.surroundings.callers.iter();
             let name = command.name.as_str();
             if !callers.clone().filter(|one| one.caller.identity != Identity::Console).any(|one| may(&one)) {
@@ -402,6 +396,16 @@ impl Lint<'_> {
             self.note("", format!("nobody but the console may call {}", nobody.join(", ")));
         }
     }
+}
+
+/// Says that a name stands for nothing; nothing where it is known.
+fn undefined(kind: &str, name: &str, known: BTreeSet<&str>) -> Option<String> {
+    if known.contains(name) {
+        return None;
+    }
+    let close = suggest::closest(name, known);
+    let hint = close.map_or_else(String::new, |close| format!(" (did you mean `{close}`?)"));
+    Some(format!("the {kind} `{name}` is not defined{hint}"))
 }
 
 fn unknown_selector(selector: &Selector, commands: &[&Command]) -> String {

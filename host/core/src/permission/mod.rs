@@ -368,18 +368,22 @@ impl Permissions {
         who.is_about(&caller, &self.names, &self.local)
     }
 
-    /// The scopes rules speak of.
+    /// The scopes rules speak of by name.
     pub fn scopes(&self) -> BTreeSet<&str> {
-        let holders = self.groups.iter().flat_map(|group| &group.who);
-        holders
-            .filter_map(|who| match who {
-                Who::OAuth(holder) => Some(&holder.scopes),
-                Who::Subject(_) | Who::Access(_) | Who::AccessNamed(_) => None,
-            })
-            .flatten()
-            .map(String::as_str)
-            .filter(|scope| *scope != COMMAND_SCOPE)
-            .collect()
+        self.written_scopes().filter(|scope| *scope != COMMAND_SCOPE).collect()
+    }
+
+    /// Whether rules speak of scopes that name the command itself.
+    fn speaks_of_command_scope(&self) -> bool {
+        self.written_scopes().any(|scope| scope == COMMAND_SCOPE)
+    }
+
+    fn written_scopes(&self) -> impl Iterator<Item = &str> {
+        let holders = self.groups.iter().flat_map(|group| &group.who).filter_map(|who| match who {
+            Who::OAuth(holder) => Some(&holder.scopes),
+            Who::Subject(_) | Who::Access(_) | Who::AccessNamed(_) => None,
+        });
+        holders.flatten().map(String::as_str)
     }
 
     /// The accounts rules name.

@@ -496,7 +496,7 @@ impl<'a> Node<'a> {
                 .enumerate()
                 .map(|(index, value)| Node { value, parent: Parent::Index(self, index) })
                 .collect(),
-            _ => vec![*self],
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => vec![*self],
         }
     }
 }

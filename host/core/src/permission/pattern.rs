@@ -1,6 +1,6 @@
 //! Patterns for names: regular expressions and shell globs, both matched in linear time.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use regex::{Regex, RegexBuilder};
 
@@ -56,7 +56,7 @@ impl Pattern {
                     };
                     let escaped =
                         class.replace('\\', r"\\").replace('[', r"\[").replace(']', r"\]").replace('&', r"\&");
-                    expression.push_str(&format!("[{negated}{}]", escaped.replace('~', r"\~")));
+                    let _ = write!(expression, "[{negated}{}]", escaped.replace('~', r"\~"));
                     characters = rest.get(end + 1..).unwrap_or_default().chars();
                 }
                 other => expression.push_str(&regex::escape(other.encode_utf8(&mut [0; 4]))),

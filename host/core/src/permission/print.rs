@@ -16,11 +16,9 @@ impl Permissions {
             written.insert("host_config".to_owned(), Value::Object(hosts.collect()));
         }
         if let Some(access) = &self.token_access {
-            // As rules write it under the key `access`.
-            let value = who(access).get("access").cloned().unwrap_or_else(|| match access {
-                Who::Subject(Subject::Nobody) => json!("none"),
-                _ => json!("all"),
-            });
+            // As rules write it under the key `access`; everybody and nobody are words of their own.
+            let entry = who(access);
+            let value = entry.get("access").cloned().unwrap_or(entry);
             written.insert("oauth_access".to_owned(), value);
         }
         let groups = self.groups.iter().map(|one| (one.name.to_string(), group(one)));

@@ -183,7 +183,7 @@ pub enum Who {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct TokenHolder {
     /// Scopes, of which any suffices. `@command` stands for any scope that names the command itself: its name, `[tag:x]`
-    /// of one of its tags, `[plugin:x]` of its plugin, or `*`.
+    /// of one of its tags, or `[plugin:x]` of its plugin. Not `*`: other issuers can put into a token what they like.
     pub scopes: Vec<String>,
     /// Alternatives, none of them about tokens; without one, nobody is meant.
     pub who: Vec<Who>,
@@ -197,10 +197,17 @@ impl TokenHolder {
     pub(super) fn has_scope(&self, scopes: &[String], command: &Command) -> bool {
         self.scopes.iter().any(|wanted| {
             scopes.iter().any(|scope| match wanted.as_str() {
-                COMMAND_SCOPE => Selector::parse(scope).is_ok_and(|selector| selector.covers(command)),
+                COMMAND_SCOPE => names_command(scope, command),
                 wanted => same_scope(wanted, scope),
             })
         })
+    }
+}
+
+fn names_command(scope: &str, command: &Command) -> bool {
+    match Selector::parse(scope) {
+        Ok(selector @ (Selector::Command(_) | Selector::Tag(_) | Selector::Plugin(_))) => selector.covers(command),
+        Ok(Selector::All | Selector::Audience(_) | Selector::Not(_)) | Err(_) => false,
     }
 }
 

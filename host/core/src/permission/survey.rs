@@ -2,6 +2,7 @@
 //!
 //! The table shows an operator what rules mean, compares two sets of rules, and finds who would be locked out.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::answer::Answer;
-use super::subject::{COMMAND_SCOPE, Subject, Who};
+use super::subject::Subject;
 use super::{CONSOLE, Permissions};
 use crate::caller::{Authority, Caller, Identity, RequestId};
 use crate::command::Command;
@@ -34,6 +35,19 @@ pub struct Representative {
     pub caller: Caller,
     /// The row it differs from in one thing, by label.
     pub base: Option<String>,
+    /// Whether they have a token whose scope is the name of whatever command they call.
+    pub names_command: bool,
+}
+
+impl Representative {
+    /// The caller of this command.
+    pub(super) fn calling(&self, command: &Command) -> Cow<'_, Caller> {
+        if self.names_command {
+            let authority = Authority::Token(Arc::from([command.name.as_str().to_owned()]));
+            return Cow::Owned(Caller { authority, ..self.caller.clone() });
+        }
+        Cow::Borrowed(&self.caller)
+    }
 }
 
 /// What one caller may call: names of commands that are allowed, with all arguments or with some.
@@ -79,7 +93,8 @@ pub fn representatives(
     let places = Places {
         elsewhere: elsewhere.unwrap_or(IpAddr::V4(ELSEWHERE[0])),
         networks,
-        scopes: rules.iter().flat_map(|rules| scopes(rules)).collect(),
+        scopes: rules.iter().flat_map(|rules| rules.scopes()).map(str::to_owned).collect(),
+        any_command: rules.iter().any(|rules| rules.speaks_of_command_scope()),
         tags: rules.iter().flat_map(|rules| &rules.groups).flat_map(|group| group.from.tags.clone()).collect(),
         interfaces: interfaces
             .iter()
@@ -97,6 +112,7 @@ pub fn representatives(
         label: CONSOLE.to_owned(),
         caller: Caller { via: FrontendName(CONSOLE), address: None, ..places.caller(Identity::Console) },
         base: None,
+        names_command: false,
     }];
     all.extend(places.variants("anonymous", &Identity::Anonymous));
     for account in named.iter().take(ACCOUNTS_MAX) {
@@ -114,24 +130,12 @@ pub fn representatives(
     all
 }
 
-/// The scopes rules speak of; `*` stands for those that name each command.
-fn scopes(rules: &Permissions) -> BTreeSet<String> {
-    let mut scopes: BTreeSet<String> = rules.scopes().into_iter().map(str::to_owned).collect();
-    let any_command = rules
-        .groups
-        .iter()
-        .flat_map(|group| &group.who)
-        .any(|who| matches!(who, Who::OAuth(holder) if holder.scopes.iter().any(|scope| scope == COMMAND_SCOPE)));
-    if any_command {
-        scopes.insert("*".to_owned());
-    }
-    scopes
-}
-
 struct Places {
     elsewhere: IpAddr,
     networks: BTreeSet<IpNet>,
     scopes: BTreeSet<String>,
+    /// Whether rules speak of scopes that name the command itself.
+    any_command: bool,
     tags: BTreeSet<String>,
     interfaces: Vec<FrontendName>,
 }
@@ -154,10 +158,13 @@ impl Places {
         let caller = self.caller(identity.clone());
         let mut all = Vec::new();
         if !matches!(identity, Identity::Client(_)) {
-            all.push(Representative { label: label.to_owned(), caller: caller.clone(), base: None });
+            let (label, caller) = (label.to_owned(), caller.clone());
+            all.push(Representative { label, caller, base: None, names_command: false });
         }
+        let base = label;
         let mut vary = |suffix: String, caller: Caller| {
-            all.push(Representative { label: format!("{label} {suffix}"), caller, base: Some(label.to_owned()) });
+            let (label, base) = (format!("{base} {suffix}"), Some(base.to_owned()));
+            all.push(Representative { label, caller, base, names_command: false });
         };
         for network in self.networks.iter().take(VARIANTS_MAX) {
             let address = network.hosts().next().unwrap_or_else(|| network.addr());
@@ -174,6 +181,13 @@ impl Places {
                 let authority = Authority::Token(Arc::from([scope.clone()]));
                 vary(format!("with a token for {scope}"), Caller { authority, ..caller.clone() });
             }
+            if self.any_command {
+                let authority = Authority::Token(Arc::from([]));
+                vary("with a token for the command".to_owned(), Caller { authority, ..caller });
+                if let Some(last) = all.last_mut() {
+                    last.names_command = true;
+                }
+            }
         }
         all
     }
@@ -182,10 +196,10 @@ impl Places {
 /// What each may call. Rows that only repeat the row they vary are left out, and tokens that open nothing.
 pub fn matrix(rules: &Permissions, representatives: &[Representative], commands: &[&Command]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
-    for Representative { label, caller, base } in representatives {
+    for one @ Representative { label, caller, base, .. } in representatives {
         let mut rights: BTreeMap<String, Answer> = BTreeMap::new();
         for command in commands {
-            let answer = rules.decide(caller, command, None).answer();
+            let answer = rules.decide(&one.calling(command), command, None).answer();
             if answer != Answer::No {
                 let known = rights.entry(command.name.as_str().to_owned()).or_insert(answer);
                 *known = (*known).max(answer);
@@ -211,12 +225,13 @@ pub fn changes(
     commands: &[&Command],
 ) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::new();
-    for Representative { label, caller, base } in representatives {
+    for one @ Representative { label, base, .. } in representatives {
         let mut change = Change { label: label.clone(), gained: Vec::new(), lost: Vec::new(), changed: Vec::new() };
         for command in commands {
             let name = || command.name.as_str().to_owned();
+            let caller = one.calling(command);
             let of =
-                |rules: &Permissions| (rules.decide(caller, command, None).answer(), rules.demands(caller, command));
+                |rules: &Permissions| (rules.decide(&caller, command, None).answer(), rules.demands(&caller, command));
             match (of(before), of(after)) {
                 (one, other) if one == other => {}
                 ((Answer::No, _), _) => change.gained.push(name()),

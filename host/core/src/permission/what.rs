@@ -200,6 +200,10 @@ mod tests {
                 "invalid group: [tag:logs (known are [tag:NAME], [plugin:NAME] and [audience:open|user|admin|restricted])",
             ),
             (
+                "[plugin:A b]",
+                "invalid group: [plugin:A b] (known are [tag:NAME], [plugin:NAME] and [audience:open|user|admin|restricted])",
+            ),
+            (
                 "[tga:logs]",
                 "invalid group: [tga:logs] (known are [tag:NAME], [plugin:NAME] and [audience:open|user|admin|restricted])",
             ),

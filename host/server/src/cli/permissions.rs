@@ -71,7 +71,8 @@ fn explain(client: &Client, explain: Explain, format: Format) -> Result<(), CliE
     let words: Vec<String> = words.collect();
     if let Some(id) = explain.request {
         let explanation = client.call("permissions_explain", None, &json!({ "request_id": id }))?;
-        return print(&explanation, format);
+        print(&explanation, format);
+        return Ok(());
     }
     let mut question = Map::new();
     let mut ask = |key: &str, value: Option<Value>| {
@@ -87,16 +88,16 @@ fn explain(client: &Client, explain: Explain, format: Format) -> Result<(), CliE
     ask("address", explain.address.map(Value::from));
     ask("tag", explain.tag.map(Value::from));
     ask("scopes", (!explain.scopes.is_empty()).then(|| json!(explain.scopes)));
-    print(&client.call("permissions_explain", None, &Value::Object(question))?, format)
+    print(&client.call("permissions_explain", None, &Value::Object(question))?, format);
+    Ok(())
 }
 
-fn print(explanation: &Value, format: Format) -> Result<(), CliError> {
+fn print(explanation: &Value, format: Format) {
     if format == Format::Json {
         output::value(explanation, format);
     } else {
         output::line(&in_words(explanation), &Value::Null, format);
     }
-    Ok(())
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {

@@ -110,7 +110,7 @@ impl<'a> Node<'a> {
     }
 
     /// What stands here, without its positions.
-    pub(super) fn to_value(&self) -> Result<Value, ConfigError> {
+    pub(super) fn to_value(self) -> Result<Value, ConfigError> {
         Ok(match &self.yaml.data {
             YamlData::Value(Scalar::Null) => Value::Null,
             YamlData::Value(Scalar::Boolean(truth)) => Value::Bool(*truth),
@@ -118,7 +118,7 @@ impl<'a> Node<'a> {
             YamlData::Value(Scalar::FloatingPoint(number)) => Value::from(number.into_inner()),
             YamlData::Value(Scalar::String(text)) => Value::from(text.as_ref()),
             YamlData::Sequence(_) => {
-                Value::Array(self.one_or_many().iter().map(Self::to_value).collect::<Result<_, _>>()?)
+                Value::Array(self.one_or_many().into_iter().map(Self::to_value).collect::<Result<_, _>>()?)
             }
             YamlData::Mapping(_) => Value::Object(
                 self.members("a map")?

@@ -3,6 +3,7 @@
 use super::*;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn a_mistake_has_its_place_and_says_what_was_expected() {
     let group = |group: Value| json!({"api_permissions": {"a/b": group}});
     let who = |who: Value| group(json!({"who": who}));

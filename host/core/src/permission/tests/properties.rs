@@ -237,7 +237,7 @@ proptest! {
             let one = callers.iter().find(|one| one.label == row.label).unwrap();
             for command in &commands {
                 let listed = row.rights.contains_key(command.name.as_str());
-                prop_assert!(listed || !permissions.may_call(&one.caller, command));
+                prop_assert!(listed || !permissions.may_call(&one.calling(command), command));
             }
         }
         let nothing = changes(&permissions, &permissions, &callers, &commands);

@@ -246,7 +246,7 @@ fn rows() -> Vec<(u32, Value, &'static str)> {
         (
             113,
             json!({"a": {"who": {"oauth": [{"scope": "@command"}, "all"]}, "what": "*"}}),
-            "john+status S A, john+status GL D, john+[tag:logs] GL A, john+[tag:logs] S D, john+* GL A, \
+            "john+status S A, john+status GL D, john+[tag:logs] GL A, john+[tag:logs] S D, john+* GL D, john+[audience:admin] GL D, \
              john+[plugin:hello] hello A, john+[plugin:hello] S D, john+@command S D, john+ S D, john S D",
         ),
         (
