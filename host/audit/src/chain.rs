@@ -1,7 +1,5 @@
 //! Lines and the hashes that chain them.
 
-use std::fmt::Write as _;
-
 use muster_core::storage::{Expect, Storage};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -31,9 +29,11 @@ impl Head {
     /// Appends a line whose members, behind `seq` and `prev`, are those of the object `body` is the text of.
     pub(crate) fn append(&mut self, body: &str, into: &mut Vec<u8>) {
         let begin = into.len();
-        let mut start = String::with_capacity(128);
-        let _ = write!(start, "{{\"seq\":{},\"prev\":\"{}\",", self.seq + 1, hex(&self.hash));
-        into.extend_from_slice(start.as_bytes());
+        into.extend_from_slice(b"{\"seq\":");
+        into.extend_from_slice((self.seq + 1).to_string().as_bytes());
+        into.extend_from_slice(b",\"prev\":\"");
+        into.extend(hex_digits(&self.hash));
+        into.extend_from_slice(b"\",");
         into.extend_from_slice(body.strip_prefix('{').unwrap_or(body).as_bytes());
         self.seq += 1;
         self.hash = Sha256::digest(into.get(begin..).unwrap_or_default()).into();
@@ -104,14 +104,12 @@ impl Anchor {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).map_or('0', |digit| char::from(*digit));
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 15));
-    }
-    text
+    hex_digits(bytes).map(char::from).collect()
+}
+
+fn hex_digits(bytes: &[u8]) -> impl Iterator<Item = u8> {
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    bytes.iter().flat_map(move |byte| [digit(byte >> 4), digit(byte & 15)])
 }
 
 fn parse_hex(text: &str) -> Option<Hash> {

@@ -21,32 +21,36 @@ const WHOLE_BYTES_MAX: usize = 256;
 pub(crate) struct Lines {
     /// The second that was last written, and its text.
     second: (u64, String),
+    line: Line,
 }
 
 impl Lines {
     /// The record as the text of an object.
-    pub(crate) fn text(&mut self, record: &Record, with_arguments: bool) -> String {
-        let mut line = Line(String::with_capacity(640));
-        line.text("time", &self.time(record.time));
+    pub(crate) fn text(&mut self, record: &Record, with_arguments: bool) -> &str {
+        self.line.0.clear();
+        self.time(record.time);
+        let line = &mut self.line;
         match &record.subject {
             Subject::Event { name, detail } => {
                 line.text("kind", "event");
                 line.text("event", name);
                 line.value("detail", detail);
             }
-            Subject::Call(call) => describe(call, with_arguments, &mut line),
+            Subject::Call(call) => describe(call, with_arguments, line),
         }
-        line.end()
+        line.0.push('}');
+        &line.0
     }
 
     /// A moment since 1970 as RFC 3339 writes it, to the microsecond.
-    fn time(&mut self, since_epoch: Duration) -> String {
+    fn time(&mut self, since_epoch: Duration) {
         let second = since_epoch.as_secs();
         if self.second.0 != second || self.second.1.is_empty() {
             let text = time_text(Duration::from_secs(second));
             self.second = (second, text.trim_end_matches('Z').to_owned());
         }
-        format!("{}.{:06}Z", self.second.1, since_epoch.subsec_micros())
+        self.line.key("time");
+        let _ = write!(self.line.0, "\"{}.{:06}Z\"", self.second.1, since_epoch.subsec_micros());
     }
 }
 
@@ -58,6 +62,7 @@ pub(crate) fn time_text(since_epoch: Duration) -> String {
 }
 
 /// An object being written.
+#[derive(Debug, Default)]
 struct Line(String);
 
 impl Line {
@@ -94,11 +99,6 @@ impl Line {
         self.key(key);
         let _ = write!(self.0, "{value}");
     }
-
-    fn end(mut self) -> String {
-        self.0.push('}');
-        self.0
-    }
 }
 
 fn describe(call: &CallRecord, with_arguments: bool, line: &mut Line) {
@@ -134,7 +134,8 @@ fn describe(call: &CallRecord, with_arguments: bool, line: &mut Line) {
     line.text("via", call.source.via.0);
     line.maybe("tag", call.source.tag.as_deref());
     if let Some(address) = call.source.address {
-        line.text("address", &muster_core::authn::canonical(address).to_string());
+        line.key("address");
+        let _ = write!(line.0, "\"{}\"", muster_core::authn::canonical(address));
     }
     if let Some(registered) = &call.registered {
         line.text("command", registered.command.name.as_str());
@@ -160,7 +161,11 @@ fn arguments(text: &[u8], schema: &Schema, line: &mut Line) {
     {
         line.key("arguments");
         // In JSON a line break can only stand between values.
-        line.0.extend(text.chars().map(|character| if matches!(character, '\n' | '\r') { ' ' } else { character }));
+        if text.contains(['\n', '\r']) {
+            line.0.push_str(&text.replace(['\n', '\r'], " "));
+        } else {
+            line.0.push_str(text);
+        }
     } else if let Ok(value) = parse_json(text, DEPTH_MAX) {
         line.value("arguments", &mask(schema.json(), &value));
     }

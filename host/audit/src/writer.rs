@@ -163,7 +163,7 @@ impl Writer {
 
     fn append(&mut self, record: &Record) {
         let text = self.lines.text(record, self.options.arguments);
-        self.head.append(&text, &mut self.batch);
+        self.head.append(text, &mut self.batch);
     }
 
     fn file_is_full(&self) -> bool {

@@ -136,7 +136,15 @@ impl AccountId {
                 return Err(NameError::new(kind, part, EXPECTED));
             }
         }
-        let text = format!("{}@{}", user.to_lowercase(), host.to_lowercase());
+        let mut text = String::with_capacity(user.len() + 1 + host.len());
+        text.push_str(user);
+        text.push('@');
+        text.push_str(host);
+        if text.is_ascii() {
+            text.make_ascii_lowercase();
+        } else {
+            text = text.to_lowercase();
+        }
         let at = text.find('@').unwrap_or_default();
         Ok(Self { text: Arc::from(text), at })
     }
@@ -164,8 +172,12 @@ impl fmt::Display for AccountId {
 }
 
 fn is_account_part(part: &str) -> bool {
-    (1..=ACCOUNT_PART_BYTES_MAX).contains(&part.len())
-        && part.chars().all(|c| !c.is_whitespace() && !c.is_control() && !"\"&'/:<>@".contains(c))
+    let fits = |c: char| match c {
+        '"' | '&' | '\'' | '/' | ':' | '<' | '>' | '@' => false,
+        c if c.is_ascii() => c.is_ascii_graphic(),
+        c => !c.is_whitespace() && !c.is_control(),
+    };
+    (1..=ACCOUNT_PART_BYTES_MAX).contains(&part.len()) && part.chars().all(fits)
 }
 
 #[cfg(test)]

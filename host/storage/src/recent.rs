@@ -5,7 +5,6 @@
 //! read only if the count is the same as before.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use muster_core::storage::Entry;
@@ -20,7 +19,6 @@ const VALUE_BYTES_MAX: usize = 4096;
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
     shards: [Mutex<Shard>; SHARDS],
-    hasher: RandomState,
 }
 
 #[derive(Debug, Default)]
@@ -35,9 +33,10 @@ struct Shard {
 pub(crate) struct Moment(u64);
 
 impl Recent {
+    /// Keys need only be spread a little, so adding up their bytes will do.
     fn shard(&self, key: &str) -> Option<MutexGuard<'_, Shard>> {
-        let hash = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or_default();
-        self.shards.get(hash).map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
+        let sum = key.bytes().fold(0_usize, |sum, byte| sum.wrapping_add(usize::from(byte)));
+        self.shards.get(sum % SHARDS).map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What is remembered of the key; otherwise what to bring along when it was read.
