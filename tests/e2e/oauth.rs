@@ -445,3 +445,28 @@ fn an_application_on_the_same_machine_takes_the_port_it_gets() {
         assert_eq!(page.answer.status, status, "{uri}");
     }
 }
+
+#[test]
+fn who_got_a_token_is_recorded() {
+    let shop = Shop::start();
+    shop.page(&[]).send(&shop.host, "ann@localhost", "wrong", "allow");
+    shop.page(&[]).send(&shop.host, "", "", "deny");
+    let answer = shop.page(&[]).send(&shop.host, "ann@localhost", PASSWORD, "allow");
+    let issued = shop.redeem(&parameter(answer.header("location"), "code").unwrap()).value();
+    let secret = [("grant_type", "client_credentials"), ("client_id", "billing"), ("client_secret", "guessed")];
+    assert_eq!(shop.token(&secret).status, 401);
+    let found = shop.host.cli(&["--json", "call", "audit_search", "limit=1000"]).stdout;
+    let found: Value = serde_json::from_str(&found).unwrap();
+    let events: Vec<&Value> =
+        found["records"].as_array().unwrap().iter().rev().filter(|record| record["kind"] == "event").collect();
+    let names: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        ["started", "login-failed", "authorization-denied", "authorization-approved", "token-issued", "token-refused"]
+    );
+    assert_eq!(events[3]["detail"]["account"], "ann@localhost");
+    assert_eq!(events[4]["detail"]["client"], "shop");
+    assert_eq!(events[5]["detail"]["client"], Value::Null, "it may be a secret in the wrong place");
+    let text = found.to_string();
+    assert!(!text.contains(issued["access_token"].as_str().unwrap()) && !text.contains("guessed"));
+}

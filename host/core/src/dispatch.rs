@@ -17,7 +17,7 @@ use futures_util::future::{Either, select};
 use serde_json::Value;
 use tracing::{Instrument, Span, debug, debug_span, error, field, warn};
 
-use crate::audit::Audit;
+use crate::audit::{Audit, Record, Subject};
 use crate::authn::{Authenticator, Credential, Source};
 use crate::caller::{Caller, RequestId};
 use crate::clock::Clock;
@@ -119,6 +119,13 @@ impl Dispatcher {
     pub fn set_rates(&self, rates: Vec<Rate>) {
         if !self.rates.load().are(&rates) {
             self.rates.store(Arc::new(RateLimits::new(rates)));
+        }
+    }
+
+    /// Records something that happened beside calls; `detail` is an object without secrets.
+    pub fn record_event(&self, name: &'static str, detail: Value) {
+        if let Some(audit) = &self.audit {
+            audit.record(Record { time: self.clock.since_epoch(), subject: Subject::Event { name, detail } });
         }
     }
 

@@ -44,6 +44,13 @@ pub struct Owned {
 }
 
 impl Owned {
+    /// The account.
+    pub fn account(&self) -> &AccountId {
+        &self.account
+    }
+}
+
+impl Owned {
     pub(super) fn owner(&self) -> Owner {
         Owner::Account { account: self.account.as_str().to_owned(), revision: self.revision }
     }

@@ -27,7 +27,7 @@ use muster_core::oauth::{AuthorizationRefusal, AuthorizationServer, Client, Cons
 use muster_core::random::Random;
 use muster_core::registry::Snapshot;
 use muster_core::schema::Unread;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::request_id::RequestIds;
 use decode::{Authorization, Form, Presented};
@@ -84,6 +84,16 @@ impl OAuth {
 
     fn source(&self, request: &Request<Body>, via: FrontendName) -> Source {
         Source { via, tag: None, address: decode::address(request), request_id: self.request_ids.of(request) }
+    }
+
+    /// Records what came of a request, with where it came from.
+    fn note(&self, event: &'static str, source: &Source, detail: Value) {
+        let mut members = Map::from_iter([("request_id".to_owned(), source.request_id.as_str().into())]);
+        members.extend(source.address.map(|address| ("address".to_owned(), address.to_string().into())));
+        if let Value::Object(detail) = detail {
+            members.extend(detail);
+        }
+        self.dispatcher.record_event(event, Value::Object(members));
     }
 
     /// Whose account this is, by its password. The password is checked where every password is.
@@ -185,12 +195,14 @@ async fn answered(oauth: &OAuth, request: Request<Body>) -> Result<Response, Aut
         state: consent.state.clone(),
         error,
     };
+    let client = consent.client.id.as_str();
     if field("decision")?.as_deref() != Some("allow") {
+        oauth.note("authorization-denied", &source, json!({ "client": client }));
         return Err(refused(OAuthError::AccessDenied("the owner of the account said no")));
     }
     let account = field("account")?.unwrap_or_default();
     let password = field("password")?.unwrap_or_default();
-    let owned = match oauth.log_in(account.trim(), password, source).await {
+    let owned = match oauth.log_in(account.trim(), password, source.clone()).await {
         Ok(owned) => owned,
         Err(error @ CallError::Internal { .. }) => return Err(AuthorizationRefusal::Below(error)),
         Err(error) => {
@@ -200,11 +212,14 @@ async fn answered(oauth: &OAuth, request: Request<Body>) -> Result<Response, Aut
         }
     };
     let Some(owned) = owned else {
+        oauth.note("login-failed", &source, json!({ "client": client }));
         let text = "The account or the password is wrong.";
         let mishap = page::Mishap { account: &account, text, status: StatusCode::FORBIDDEN };
         return show(oauth, &authorization, &consent, &snapshot, Some(&mishap));
     };
     let code = oauth.server.approve(&consent, &owned).await.map_err(refused)?;
+    let detail = json!({ "client": client, "account": owned.account().as_str(), "scopes": consent.scopes });
+    oauth.note("authorization-approved", &source, detail);
     let issuer = &oauth.server.settings().issuer;
     Ok(encode::redirect(&consent.redirect_uri, &[("code", &code)], consent.state.as_deref(), issuer))
 }
@@ -225,13 +240,22 @@ async fn token(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
         Err(response) => return response,
     };
     let presented = decode::client(&form, authorization);
-    let issued = async { given(&oauth, &oauth.client(presented?, source.address).await?, &form, source).await };
+    let id = presented.as_ref().ok().map(|presented| presented.id.clone());
+    let grant = form.one("grant_type").ok().flatten().and_then(|grant| Grant::parse(&grant)).map(Grant::as_str);
+    let issued = async { given(&oauth, &oauth.client(presented?, source.address).await?, &form, source.clone()).await };
     match issued.await {
-        Ok(issued) => encode::issued(&issued),
+        Ok(issued) => {
+            let detail = json!({ "client": id, "grant": grant, "token": issued.id, "scopes": issued.scopes });
+            oauth.note("token-issued", &source, detail);
+            encode::issued(&issued)
+        }
         Err(error) => {
             if let OAuthError::Below(below @ CallError::Internal { internal }) = &error {
                 tracing::error!(code = below.code(), internal, "no token could be given");
             }
+            // Who is no client may have sent a secret in the place of an id.
+            let id = id.filter(|_| !matches!(error, OAuthError::InvalidClient));
+            oauth.note("token-refused", &source, json!({ "client": id, "grant": grant, "error": error.code() }));
             encode::error(&error)
         }
     }
@@ -315,16 +339,18 @@ async fn introspect_for_caller(oauth: &OAuth, credential: Credential, source: So
 }
 
 async fn revoke(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
-    let (authorization, address) = (decode::authorization(&request), decode::address(&request));
+    let (authorization, source) = (decode::authorization(&request), oauth.source(&request, OAUTH));
     let form = match posted(request).await {
         Ok(form) => form,
         Err(response) => return response,
     };
     let revoked = async {
-        let client = oauth.client(decode::client(&form, authorization)?, address).await?;
+        let client = oauth.client(decode::client(&form, authorization)?, source.address).await?;
         let token = form.one("token").map_err(OAuthError::InvalidRequest)?;
         let token = token.ok_or(OAuthError::InvalidRequest("token is missing"))?;
-        Ok(oauth.server.revoke_of(&client, &token).await?)
+        let was_valid = oauth.server.revoke_of(&client, &token).await?;
+        oauth.note("token-revoked", &source, json!({ "client": client.id }));
+        Ok(was_valid)
     };
     match revoked.await {
         // A token that is not valid is revoked already (RFC 7009 §2.2).
