@@ -137,6 +137,27 @@ fn differences_are_documented() {
     }
 }
 
+#[test]
+fn configurations_on_the_pages_are_without_mistakes() {
+    let mut pages = vec![root().join("README.md")];
+    pages.extend(std::fs::read_dir(root().join("host/docs")).unwrap().map(|entry| entry.unwrap().path()));
+    let folder = tempfile::tempdir().unwrap();
+    let mut checked = 0;
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for block in text.split("\n```yaml\n").skip(1) {
+            let block = block.split("\n```").next().unwrap();
+            let hosts = if block.contains("hosts:") { "" } else { "hosts: [localhost, example.org]\n" };
+            let file = folder.path().join("muster.yaml");
+            std::fs::write(&file, format!("{hosts}{block}\n")).unwrap();
+            let ran = run(Command::new(binary()).args(["config", "check"]).arg(&file), "");
+            assert_eq!(ran.code, 0, "{}: {block}\n{}", page.display(), ran.stderr);
+            checked += 1;
+        }
+    }
+    assert!(checked > 8, "{checked}");
+}
+
 /// Every attack in the table has a test of the name it says.
 #[test]
 fn attacks_are_tested() {
