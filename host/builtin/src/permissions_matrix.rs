@@ -34,7 +34,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("permissions_matrix", "Tells who may call what")
         .description(
             "Asks the rules about callers that stand for all they can tell apart: the console, an anonymous caller, every \
-             account (the first 200), another one at each host, and each of them from networks, with tokens and through \
+             account (at most 50, those rules name first), another one at each host, and each of them from networks, with tokens and through \
              interfaces rules speak of, where that makes a difference.",
         )
         .tags(&["permissions"])

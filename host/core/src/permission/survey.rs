@@ -16,8 +16,8 @@ use crate::caller::{Authority, Caller, Identity, RequestId};
 use crate::command::Command;
 use crate::name::{AccountId, FrontendName};
 
-/// Most accounts in a table.
-pub const ACCOUNTS_MAX: usize = 200;
+/// Most accounts in a table; those rules name come first. A table is made while a call waits, so it stays small.
+pub const ACCOUNTS_MAX: usize = 50;
 /// Most networks, scopes and tags each that give an account a row of its own.
 const VARIANTS_MAX: usize = 16;
 /// A user name of nobody in particular.
@@ -80,8 +80,9 @@ pub fn representatives(
     accounts: &[AccountId],
     interfaces: &[FrontendName],
 ) -> Vec<Representative> {
-    let mut named: BTreeSet<AccountId> = accounts.iter().cloned().collect();
-    named.extend(rules.iter().flat_map(|rules| rules.accounts()).cloned());
+    let named: BTreeSet<&AccountId> = rules.iter().flat_map(|rules| rules.accounts()).collect();
+    let others = accounts.iter().filter(|account| !named.contains(account));
+    let shown: BTreeSet<&AccountId> = named.iter().copied().chain(others).take(ACCOUNTS_MAX).collect();
     let hosts: BTreeSet<&String> = rules.iter().flat_map(|rules| &rules.local).collect();
     let subjects: Vec<&Subject> = rules.iter().flat_map(|rules| rules.subjects()).collect();
     let networks: BTreeSet<IpNet> = subjects
@@ -115,7 +116,7 @@ pub fn representatives(
         names_command: false,
     }];
     all.extend(places.variants("anonymous", &Identity::Anonymous));
-    for account in named.iter().take(ACCOUNTS_MAX) {
+    for account in shown {
         all.extend(places.variants(account.as_str(), &Identity::Account(account.clone())));
     }
     for host in hosts {

@@ -121,3 +121,14 @@ fn nobody_is_locked_out_silently() {
     let callers = representatives(&[&before], &[], &WIRES);
     assert!(locked_out(&before, &after, &callers, &reload.command).is_empty());
 }
+
+#[test]
+fn accounts_that_rules_name_come_first() {
+    let permissions = rules(&json!({"api_permissions": {"a": {"who": {"user": "zoe@localhost"}, "what": "*"}}}));
+    let many: Vec<AccountId> =
+        (0..500).map(|number| AccountId::new(&format!("a{number:03}"), "localhost").unwrap()).collect();
+    let callers = representatives(&[&permissions], &many, &WIRES);
+    let accounts = callers.iter().filter(|one| one.caller.account().is_some() && one.base.is_none()).count();
+    assert_eq!(accounts, survey::ACCOUNTS_MAX + 2, "and another one at each host");
+    assert!(callers.iter().any(|one| one.label == "zoe@localhost"));
+}
