@@ -353,6 +353,16 @@ fn a_host_has_its_own_names() {
     let own = Arc::new(rules(&configuration));
     check(&own, &registry, "anon", "registered_users:host=localhost", true, "global");
     check(&own, &registry, "anon", "registered_users:host=example.org", false, "own");
+    // What replaces takes the other rules away, what is appended leaves them.
+    for (key, expected) in [("host_config", false), ("append_host_config", true)] {
+        let mut configuration = setting();
+        configuration["host_config"] = json!({});
+        configuration[key] = json!({"example.org": {"access_rules": {"other": "deny"}}});
+        configuration["api_permissions"] = json!({"a": {"who": {"access": "notjohn"}, "what": "registered_users"}});
+        let permissions = Arc::new(rules(&configuration));
+        check(&permissions, &registry, "anon", "registered_users:host=example.org", expected, key);
+        check(&permissions, &registry, "anon", "registered_users:host=localhost", true, key);
+    }
 }
 
 #[test]
