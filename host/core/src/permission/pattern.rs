@@ -148,6 +148,7 @@ mod tests {
         }
         assert!(Pattern::regexp("(?=a)").unwrap_err().contains("look-around"));
         assert!(Pattern::regexp("(").unwrap_err().contains("unclosed group"));
+        assert!(Pattern::regexp(&"a".repeat(1024)).is_ok());
         assert!(Pattern::regexp(&"a".repeat(1025)).unwrap_err().contains("at most 1024 bytes"));
         assert!(Pattern::regexp("(a{1000}){1000}").unwrap_err().contains("size limit"));
         assert_ne!(Pattern::glob("a").unwrap(), Pattern::regexp("a").unwrap());
