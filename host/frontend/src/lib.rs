@@ -2,6 +2,7 @@
 //!
 //! A frontend translates: bytes to what the dispatcher takes, and its answer to bytes. It decides nothing about calls.
 
+mod authorization;
 pub mod listen;
 mod request_id;
 

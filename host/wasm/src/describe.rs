@@ -117,12 +117,7 @@ pub(crate) fn thaw(frozen: &Value, origin: &Origin) -> Result<Command, LoadError
         description: text(frozen, "description"),
         tags: tags.map_err(|error| refuse(error.to_string()))?,
         rule_tags: Vec::new(),
-        audience: match text(frozen, "audience").as_str() {
-            "admin" => Audience::Admin,
-            "user" => Audience::User,
-            "open" => Audience::Open,
-            _ => Audience::Restricted,
-        },
+        audience: Audience::parse(&text(frozen, "audience")).unwrap_or_default(),
         effects: Effects {
             read_only: has("read_only"),
             idempotent: has("idempotent"),

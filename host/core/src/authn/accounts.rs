@@ -4,12 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use futures_util::lock::Mutex;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::chosen::{ChosenSecrets, Claim, Kept};
 use super::secret;
-use super::verified::Verified;
 use super::{Passwords, Throttle};
 use crate::clock::Clock;
 use crate::error::CallError;
@@ -21,7 +20,6 @@ use crate::storage::{Entry, Expect, Revision, Storage, StorageError, list_all};
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 
 const BUCKET: &str = "accounts";
-const TURNS: usize = 16;
 
 /// Why an operation on an account was not done.
 #[derive(Debug, Error)]
@@ -83,14 +81,9 @@ struct Record {
 #[derive(Debug)]
 pub struct Accounts {
     storage: Arc<dyn Storage>,
-    passwords: Arc<dyn Passwords>,
+    secrets: ChosenSecrets,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    verified: Verified,
-    throttle: Arc<Throttle>,
-    /// Held while a credential is verified; which one depends on its fingerprint, so nobody can choose to hold up
-    /// somebody else's.
-    turns: [Mutex<()>; TURNS],
     hosts: ArcSwap<Vec<String>>,
 }
 
@@ -106,13 +99,10 @@ impl Accounts {
         random: Arc<dyn Random>,
     ) -> Result<Self, CallError> {
         Ok(Self {
-            verified: Verified::new(&*random)?,
+            secrets: ChosenSecrets::new(passwords, Arc::default(), &*random)?,
             storage,
-            passwords,
             clock,
-            throttle: Arc::default(),
             random,
-            turns: Default::default(),
             hosts: ArcSwap::default(),
         })
     }
@@ -306,57 +296,31 @@ impl Accounts {
     ) -> Result<bool, CallError> {
         if password.len() > PASSWORD_BYTES_MAX {
             // It can be none, so nothing is learnt by trying: only the sender's turn is used up.
-            self.throttle.begin("", address)?.fail();
+            self.throttle().begin("", address)?.fail();
             return Ok(false);
         }
         let entry = match account {
             Some(account) => self.entry(account).await?,
             None => None,
         };
-        let name = account.map_or("", AccountId::as_str);
-        let fingerprint = self.verified.fingerprint(name, &password);
-        let is_verified =
-            || entry.as_ref().is_some_and(|entry| self.verified.is_verified(&fingerprint, entry.revision));
-        if is_verified() {
-            return Ok(true);
-        }
-        self.throttle.check(name, address)?;
-        // Many calls that begin with the same credential at the same time pay for one hash, not one each.
-        let turn = fingerprint.first().map_or(0, |byte| usize::from(*byte) % TURNS);
-        let _turn = match self.turns.get(turn) {
-            Some(turn) => Some(turn.lock().await),
-            None => None,
+        let claim = Claim {
+            holder: account.map_or("", AccountId::as_str),
+            revision: entry.as_ref().map(|entry| entry.revision),
+            address,
         };
-        if is_verified() {
-            return Ok(true);
-        }
-        let attempt = self.throttle.begin(name, address)?;
-        let checked = async {
+        let kept = || {
             let record = entry.as_ref().map(read).transpose()?;
-            let banned = record.as_ref().is_some_and(|record| record.ban.is_some());
-            let right = self.passwords.verify(password, record.map(|record| record.password)).await?;
-            Ok::<_, CallError>(right && !banned)
+            Ok(record.map_or_else(Kept::default, |record| Kept {
+                banned: record.ban.is_some(),
+                hash: Some(record.password),
+            }))
         };
-        match checked.await {
-            Ok(true) => attempt.succeed(),
-            Ok(false) => {
-                attempt.fail();
-                return Ok(false);
-            }
-            Err(error) => {
-                attempt.withdraw();
-                return Err(error);
-            }
-        }
-        if let Some(entry) = entry {
-            self.verified.remember(fingerprint, entry.revision);
-        }
-        Ok(true)
+        self.secrets.prove(claim, password, kept).await
     }
 
     /// Counts wrong credentials, of accounts and of whatever else proves who it is.
     pub fn throttle(&self) -> &Arc<Throttle> {
-        &self.throttle
+        self.secrets.throttle()
     }
 
     async fn entry(&self, account: &AccountId) -> Result<Option<Entry>, StorageError> {
@@ -378,7 +342,7 @@ impl Accounts {
         if password.is_empty() || password.len() > PASSWORD_BYTES_MAX {
             return Err(AccountError::UnusablePassword);
         }
-        Ok(self.passwords.hash(password).await?)
+        Ok(self.secrets.hash(password).await?)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bearer;
+mod chosen;
 mod issuers;
 mod keys;
 pub(crate) mod secret;
@@ -18,10 +19,10 @@ use crate::name::{AccountId, FrontendName};
 
 pub use accounts::{AccountError, Accounts, Ban, PASSWORD_BYTES_MAX, Standing};
 pub use bearer::Bearers;
+pub(crate) use chosen::{ChosenSecrets, Claim, Kept};
 pub use issuers::{External, Issuers, NoIssuers};
 pub use keys::{ApiKey, KEY_NAME_CHARS_MAX, KEY_PREFIX, KEY_SCOPES_MAX, KeyError, Keys};
 pub use throttle::{Attempt, Throttle, network};
-pub(crate) use verified::Verified;
 
 /// What a wire found in a request.
 #[derive(Clone)]

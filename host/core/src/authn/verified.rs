@@ -20,9 +20,9 @@ const VERIFIED_SECONDS_MAX: u64 = 60;
 const VERIFIED_ENTRIES_MAX: u64 = 10_000;
 
 /// Names a holder and a password without revealing either.
-pub(crate) type Fingerprint = [u8; 32];
+pub(super) type Fingerprint = [u8; 32];
 
-pub(crate) struct Verified {
+pub(super) struct Verified {
     keyed: Hmac<Sha256>,
     entries: Cache<Fingerprint, Revision>,
 }
@@ -36,7 +36,7 @@ impl std::fmt::Debug for Verified {
 
 impl Verified {
     /// Remembers under a key of its own, made of `random`.
-    pub(crate) fn new(random: &dyn Random) -> Result<Self, CallError> {
+    pub(super) fn new(random: &dyn Random) -> Result<Self, CallError> {
         let mut key = [0_u8; 64];
         random.fill(&mut key)?;
         let entries = Cache::builder()
@@ -48,7 +48,7 @@ impl Verified {
         Ok(Self { keyed, entries })
     }
 
-    pub(crate) fn fingerprint(&self, holder: &str, password: &str) -> Fingerprint {
+    pub(super) fn fingerprint(&self, holder: &str, password: &str) -> Fingerprint {
         let mut mac = self.keyed.clone();
         // The length keeps `ab` + `c` apart from `a` + `bc`.
         mac.update(&(holder.len() as u64).to_le_bytes());
@@ -57,11 +57,11 @@ impl Verified {
         mac.finalize().into_bytes().into()
     }
 
-    pub(crate) fn is_verified(&self, fingerprint: &Fingerprint, revision: Revision) -> bool {
+    pub(super) fn is_verified(&self, fingerprint: &Fingerprint, revision: Revision) -> bool {
         self.entries.get(fingerprint) == Some(revision)
     }
 
-    pub(crate) fn remember(&self, fingerprint: Fingerprint, revision: Revision) {
+    pub(super) fn remember(&self, fingerprint: Fingerprint, revision: Revision) {
         self.entries.insert(fingerprint, revision);
     }
 }

@@ -7,19 +7,17 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use futures_util::lock::Mutex;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::redirect;
-use crate::authn::{Accounts, Passwords, Standing, Verified, secret};
+use crate::authn::{Accounts, ChosenSecrets, Claim, Kept, Passwords, Standing, secret};
 use crate::clock::Clock;
 use crate::error::CallError;
 use crate::name::AccountId;
 use crate::random::Random;
 use crate::storage::{Entry, Expect, Revision, Storage, StorageError, list_all};
 
-const TURNS: usize = 16;
 /// Longest client id, in bytes.
 pub const CLIENT_ID_BYTES_MAX: usize = 100;
 /// Longest name of a client, in characters.
@@ -211,12 +209,9 @@ struct Bound {
 pub struct Clients {
     storage: Arc<dyn Storage>,
     accounts: Arc<Accounts>,
-    passwords: Arc<dyn Passwords>,
+    secrets: ChosenSecrets,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    verified: Verified,
-    /// Held while a chosen secret is verified, as in [`Accounts`].
-    turns: [Mutex<()>; TURNS],
 }
 
 impl Clients {
@@ -231,8 +226,8 @@ impl Clients {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, CallError> {
-        let verified = Verified::new(&*random)?;
-        Ok(Self { storage, accounts, passwords, clock, random, verified, turns: Default::default() })
+        let secrets = ChosenSecrets::new(passwords, Arc::clone(accounts.throttle()), &*random)?;
+        Ok(Self { storage, accounts, secrets, clock, random })
     }
 
     /// Registers a client and gives the secret that was made for it, which nobody can find out again.
@@ -255,7 +250,7 @@ impl Clients {
                 let text = format!("{SECRET_PREFIX}{}", secret::new_secret(&*self.random)?);
                 (Some(SecretHash::Made(secret::hash(&text))), Some(text))
             }
-            NewSecret::Chosen(text) => (Some(SecretHash::Chosen(self.passwords.hash(text).await?)), None),
+            NewSecret::Chosen(text) => (Some(SecretHash::Chosen(self.secrets.hash(text).await?)), None),
         };
         let record = Record {
             name: new.name,
@@ -318,54 +313,15 @@ impl Clients {
             (None, None) => true,
             (None, Some(_)) | (Some(_), None) => false,
             (Some(SecretHash::Made(hash)), Some(secret)) => secret::is_hash_of(hash, &secret),
+            (Some(SecretHash::Chosen(_)), Some(secret)) if !CLIENT_SECRET_BYTES.contains(&secret.len()) => false,
             (Some(SecretHash::Chosen(hash)), Some(secret)) => {
-                self.is_chosen(id, entry.revision, hash.clone(), secret, address).await?
+                // No account has a name with a blank.
+                let holder = format!("client {id}");
+                let claim = Claim { holder: &holder, revision: Some(entry.revision), address };
+                self.secrets.prove(claim, secret, || Ok(Kept { hash: Some(hash.clone()), banned: false })).await?
             }
         };
         Ok(if right { describe(id, record) } else { None })
-    }
-
-    async fn is_chosen(
-        &self,
-        id: &str,
-        revision: Revision,
-        hash: String,
-        secret: String,
-        address: Option<IpAddr>,
-    ) -> Result<bool, CallError> {
-        if !CLIENT_SECRET_BYTES.contains(&secret.len()) {
-            return Ok(false);
-        }
-        let fingerprint = self.verified.fingerprint(id, &secret);
-        if self.verified.is_verified(&fingerprint, revision) {
-            return Ok(true);
-        }
-        // No account has a name with a blank.
-        let key = format!("client {id}");
-        let throttle = self.accounts.throttle();
-        throttle.check(&key, address)?;
-        let turn = fingerprint.first().map_or(0, |byte| usize::from(*byte) % TURNS);
-        let _turn = match self.turns.get(turn) {
-            Some(turn) => Some(turn.lock().await),
-            None => None,
-        };
-        if self.verified.is_verified(&fingerprint, revision) {
-            return Ok(true);
-        }
-        let attempt = throttle.begin(&key, address)?;
-        match self.passwords.verify(secret, Some(hash)).await {
-            Ok(true) => attempt.succeed(),
-            Ok(false) => {
-                attempt.fail();
-                return Ok(false);
-            }
-            Err(error) => {
-                attempt.withdraw();
-                return Err(error);
-            }
-        }
-        self.verified.remember(fingerprint, revision);
-        Ok(true)
     }
 
     /// For whom a client acts.

@@ -48,9 +48,7 @@ impl Owned {
     pub fn account(&self) -> &AccountId {
         &self.account
     }
-}
 
-impl Owned {
     pub(super) fn owner(&self) -> Owner {
         Owner::Account { account: self.account.as_str().to_owned(), revision: self.revision }
     }

@@ -4,10 +4,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, ORIGIN};
+use axum::http::header::{CONTENT_TYPE, COOKIE, HOST, ORIGIN};
 use axum::http::{HeaderMap, Request};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use muster_core::authn::Credential;
 use muster_core::oauth::{AuthorizationRequest, OAuthError};
@@ -135,50 +133,19 @@ impl Authorization {
     }
 }
 
-/// What the `Authorization` header has.
-#[derive(Debug)]
-pub(super) enum Header {
-    Absent,
-    Basic { name: String, secret: String },
-    Bearer(String),
-    Unusable,
-}
-
-impl Header {
-    /// The credential of somebody who is no client: a token, a key, or the password of an account. A client's id has no
-    /// `@`, an account's name has one.
-    pub(super) fn caller(&self) -> Option<Credential> {
-        match self {
-            Self::Bearer(text) => Some(Credential::Bearer(text.clone())),
-            Self::Basic { name, secret } if name.contains('@') => {
-                Some(Credential::Basic { account: name.clone(), password: secret.clone() })
-            }
-            Self::Absent | Self::Basic { .. } | Self::Unusable => None,
-        }
+/// The credential of somebody who is no client: a token, a key, or the password of an account. A client's id has no `@`,
+/// an account's name has one.
+pub(super) fn caller(presented: &Credential) -> Option<Credential> {
+    match presented {
+        Credential::Bearer(_) => Some(presented.clone()),
+        Credential::Basic { account, .. } if account.contains('@') => Some(presented.clone()),
+        Credential::Basic { .. }
+        | Credential::Absent
+        | Credential::Unusable
+        | Credential::Certificate(_)
+        | Credential::Console
+        | Credential::Authenticated(_) => None,
     }
-}
-
-/// Reads the `Authorization` header.
-pub(super) fn authorization(request: &Request<Body>) -> Header {
-    let mut values = request.headers().get_all(AUTHORIZATION).iter();
-    let value = match (values.next(), values.next()) {
-        (None, _) => return Header::Absent,
-        (Some(value), None) => value,
-        (Some(_), Some(_)) => return Header::Unusable,
-    };
-    let usable = || {
-        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-        if scheme.eq_ignore_ascii_case("bearer") {
-            return Some(Header::Bearer(token.trim().to_owned()));
-        }
-        if !scheme.eq_ignore_ascii_case("basic") {
-            return None;
-        }
-        let text = String::from_utf8(STANDARD.decode(token.trim()).ok()?).ok()?;
-        let (name, secret) = text.split_once(':')?;
-        Some(Header::Basic { name: name.to_owned(), secret: secret.to_owned() })
-    };
-    usable().unwrap_or(Header::Unusable)
 }
 
 /// A client and what it proves itself with, neither checked.
@@ -188,22 +155,26 @@ pub(super) struct Presented {
 }
 
 /// Who the client says it is (RFC 6749 §2.3.1): in the header or in the form, not in both.
-pub(super) fn client(form: &Form, header: Header) -> Result<Presented, OAuthError> {
+pub(super) fn client(form: &Form, presented: Credential) -> Result<Presented, OAuthError> {
     let field = |name| form.one(name).map_err(OAuthError::InvalidRequest);
     let (id, secret) = (field("client_id")?, field("client_secret")?);
-    match header {
-        Header::Absent => {
+    match presented {
+        Credential::Absent => {
             let id = id.ok_or(OAuthError::InvalidRequest("the client does not say who it is"))?;
             Ok(Presented { id, secret })
         }
-        Header::Basic { name, secret: presented } => {
-            let name = form_decoded(&name);
+        Credential::Basic { account, password } => {
+            let name = form_decoded(&account);
             if secret.is_some() || id.is_some_and(|id| id != name) {
                 return Err(OAuthError::InvalidRequest("the client says who it is twice, in different ways"));
             }
-            Ok(Presented { id: name, secret: Some(form_decoded(&presented)) })
+            Ok(Presented { id: name, secret: Some(form_decoded(&password)) })
         }
-        Header::Bearer(_) | Header::Unusable => Err(OAuthError::InvalidClient),
+        Credential::Bearer(_)
+        | Credential::Unusable
+        | Credential::Certificate(_)
+        | Credential::Console
+        | Credential::Authenticated(_) => Err(OAuthError::InvalidClient),
     }
 }
 

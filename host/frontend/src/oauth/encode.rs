@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::decode::FormRefusal;
 use super::form_key::PAGE_TIME_MAX;
+use crate::authorization::BASIC_CHALLENGE;
 
 fn response(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
@@ -76,7 +77,7 @@ pub(super) fn error(error: &OAuthError) -> Response {
     };
     let mut response = json(status, error_body(error.code(), &error.description()));
     if status == StatusCode::UNAUTHORIZED {
-        set(&mut response, WWW_AUTHENTICATE, "Basic realm=\"muster\", charset=\"UTF-8\"");
+        set(&mut response, WWW_AUTHENTICATE, BASIC_CHALLENGE);
     }
     if let OAuthError::Below(below) = error {
         retry_after(&mut response, below);
@@ -116,7 +117,7 @@ pub(super) fn call_error(error: &CallError) -> Response {
     let mut response = json(status, error_body(code, &error.detail()));
     if status == StatusCode::UNAUTHORIZED {
         set(&mut response, WWW_AUTHENTICATE, "Bearer realm=\"muster\", error=\"invalid_token\"");
-        set(&mut response, WWW_AUTHENTICATE, "Basic realm=\"muster\", charset=\"UTF-8\"");
+        set(&mut response, WWW_AUTHENTICATE, BASIC_CHALLENGE);
     }
     retry_after(&mut response, error);
     response

@@ -29,6 +29,7 @@ use muster_core::registry::Snapshot;
 use muster_core::schema::Unread;
 use serde_json::{Map, Value, json};
 
+use crate::authorization;
 use crate::request_id::RequestIds;
 use decode::{Authorization, Form, Presented};
 use form_key::FormKey;
@@ -233,13 +234,13 @@ async fn posted(request: Request<Body>) -> Result<Form, Response> {
 }
 
 async fn token(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
-    let authorization = decode::authorization(&request);
+    let presented = authorization::credential(request.headers());
     let source = oauth.source(&request, OAUTH);
     let form = match posted(request).await {
         Ok(form) => form,
         Err(response) => return response,
     };
-    let presented = decode::client(&form, authorization);
+    let presented = decode::client(&form, presented);
     let id = presented.as_ref().ok().map(|presented| presented.id.clone());
     let grant = form.one("grant_type").ok().flatten().and_then(|grant| Grant::parse(&grant)).map(Grant::as_str);
     let issued = async { given(&oauth, &oauth.client(presented?, source.address).await?, &form, source.clone()).await };
@@ -296,7 +297,7 @@ async fn given(
 }
 
 async fn introspect(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
-    let authorization = decode::authorization(&request);
+    let presented = authorization::credential(request.headers());
     let source = oauth.source(&request, REST);
     let form = match posted(request).await {
         Ok(form) => form,
@@ -307,11 +308,11 @@ async fn introspect(State(oauth): State<OAuth>, request: Request<Body>) -> Respo
         Ok(None) => return encode::error(&OAuthError::InvalidRequest("token is missing")),
         Err(text) => return encode::error(&OAuthError::InvalidRequest(text)),
     };
-    if let Some(credential) = authorization.caller() {
+    if let Some(credential) = decode::caller(&presented) {
         return introspect_for_caller(&oauth, credential, source, &token).await;
     }
     let known = async {
-        let client = oauth.client(decode::client(&form, authorization)?, source.address).await?;
+        let client = oauth.client(decode::client(&form, presented)?, source.address).await?;
         if !client.confidential {
             return Err(OAuthError::InvalidClient);
         }
@@ -339,13 +340,13 @@ async fn introspect_for_caller(oauth: &OAuth, credential: Credential, source: So
 }
 
 async fn revoke(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
-    let (authorization, source) = (decode::authorization(&request), oauth.source(&request, OAUTH));
+    let (presented, source) = (authorization::credential(request.headers()), oauth.source(&request, OAUTH));
     let form = match posted(request).await {
         Ok(form) => form,
         Err(response) => return response,
     };
     let revoked = async {
-        let client = oauth.client(decode::client(&form, authorization)?, source.address).await?;
+        let client = oauth.client(decode::client(&form, presented)?, source.address).await?;
         let token = form.one("token").map_err(OAuthError::InvalidRequest)?;
         let token = token.ok_or(OAuthError::InvalidRequest("token is missing"))?;
         let was_valid = oauth.server.revoke_of(&client, &token).await?;

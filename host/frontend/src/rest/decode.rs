@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
-use axum::http::{HeaderMap, HeaderValue, Method, Request};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use axum::http::{HeaderValue, Method, Request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use muster_core::authn::{Credential, Source};
 use muster_core::caller::RequestId;
@@ -20,6 +18,7 @@ use muster_core::schema::Unread;
 
 use super::REST;
 use super::encode::Refusal;
+use crate::authorization;
 use crate::listen::{BrokenChain, Peer};
 
 /// The interface's name for a local caller who presents a credential, and so wants to be an account.
@@ -69,7 +68,7 @@ impl Target {
 /// Who says to be calling, and from where. What the `Authorization` header says goes before a certificate: who sends
 /// both wants to be the former, as a proxy with a certificate of its own does for its users.
 pub(super) fn caller(request: &Request<Body>, request_id: RequestId) -> Result<(Credential, Source), Refusal> {
-    let credential = credential(request.headers());
+    let credential = authorization::credential(request.headers());
     let source = |via, tag, address| Source { via: FrontendName(via), tag, address, request_id };
     Ok(match (request.extensions().get::<Peer>(), credential) {
         (Some(Peer::Owner), Credential::Absent) => (Credential::Console, source(CONSOLE, None, None)),
@@ -87,30 +86,6 @@ pub(super) fn caller(request: &Request<Body>, request_id: RequestId) -> Result<(
         }
         (None, credential) => (credential, source(REST, None, None)),
     })
-}
-
-/// What the `Authorization` header has (RFC 9110 §11.6.2, RFC 7617, RFC 6750 §2.1). Anything presented and not understood is
-/// unusable, never absent.
-fn credential(headers: &HeaderMap) -> Credential {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let value = match (values.next(), values.next()) {
-        (None, _) => return Credential::Absent,
-        (Some(value), None) => value,
-        (Some(_), Some(_)) => return Credential::Unusable,
-    };
-    let usable = || {
-        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-        if scheme.eq_ignore_ascii_case("bearer") {
-            return Some(Credential::Bearer(token.trim().to_owned()));
-        }
-        if !scheme.eq_ignore_ascii_case("basic") {
-            return None;
-        }
-        let text = String::from_utf8(STANDARD.decode(token.trim()).ok()?).ok()?;
-        let (account, password) = text.split_once(':')?;
-        Some(Credential::Basic { account: account.to_owned(), password: password.to_owned() })
-    };
-    usable().unwrap_or(Credential::Unusable)
 }
 
 /// Whether the request brings a token or key (RFC 6750 §2.1), right or wrong.

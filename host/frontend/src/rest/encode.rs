@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::decode::Wanted;
 use super::status;
+use crate::authorization::BASIC_CHALLENGE;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const COMMAND_VERSION: HeaderName = HeaderName::from_static("x-command-version");
@@ -193,8 +194,7 @@ pub(super) fn refusal(refusal: &Refusal, request_id: &RequestId) -> Response {
     }
     match refusal {
         Refusal::Call(CallError::Unauthenticated { .. }) => {
-            let challenge = HeaderValue::from_static("Basic realm=\"muster\", charset=\"UTF-8\"");
-            headers.insert(WWW_AUTHENTICATE, challenge);
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(BASIC_CHALLENGE));
         }
         Refusal::Call(CallError::NotReadOnly) => {
             headers.insert(ALLOW, HeaderValue::from_static("POST, OPTIONS"));

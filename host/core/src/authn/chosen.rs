@@ -1,0 +1,111 @@
+//! Secrets people choose: passwords of accounts, and what operators give clients. They can be guessed, so they are kept as
+//! slow hashes, guesses have to wait, and the hash is paid once in a while instead of in every call.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use futures_util::lock::Mutex;
+
+use super::verified::Verified;
+use super::{Passwords, Throttle};
+use crate::error::CallError;
+use crate::random::Random;
+use crate::storage::Revision;
+
+const TURNS: usize = 16;
+
+/// Checks secrets of one kind of holder.
+#[derive(Debug)]
+pub(crate) struct ChosenSecrets {
+    passwords: Arc<dyn Passwords>,
+    throttle: Arc<Throttle>,
+    verified: Verified,
+    /// Held while a secret is verified; which one depends on its fingerprint, so nobody can choose to hold up somebody
+    /// else's.
+    turns: [Mutex<()>; TURNS],
+}
+
+/// Somebody who says to be a holder.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim<'a> {
+    /// The holder's name, the same for nobody else whose secrets are throttled.
+    pub(crate) holder: &'a str,
+    /// The holder's record; nothing where there is none of that name.
+    pub(crate) revision: Option<Revision>,
+    /// Where the claim comes from.
+    pub(crate) address: Option<IpAddr>,
+}
+
+/// What a holder's record says of the secret.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// Its hash; nothing where there is no record.
+    pub(crate) hash: Option<String>,
+    /// Whether a right secret is not enough.
+    pub(crate) banned: bool,
+}
+
+impl ChosenSecrets {
+    pub(crate) fn new(
+        passwords: Arc<dyn Passwords>,
+        throttle: Arc<Throttle>,
+        random: &dyn Random,
+    ) -> Result<Self, CallError> {
+        Ok(Self { passwords, throttle, verified: Verified::new(random)?, turns: Default::default() })
+    }
+
+    pub(crate) fn throttle(&self) -> &Arc<Throttle> {
+        &self.throttle
+    }
+
+    pub(crate) async fn hash(&self, secret: String) -> Result<String, CallError> {
+        self.passwords.hash(secret).await
+    }
+
+    /// Whether the secret proves the claim. `kept` reads the record, which is only needed when the secret was not seen
+    /// to be right a moment ago. A holder that does not exist goes the same way as one that does, so that it takes as
+    /// long and counts as much.
+    pub(crate) async fn prove(
+        &self,
+        claim: Claim<'_>,
+        secret: String,
+        kept: impl FnOnce() -> Result<Kept, CallError>,
+    ) -> Result<bool, CallError> {
+        let Claim { holder, revision, address } = claim;
+        let fingerprint = self.verified.fingerprint(holder, &secret);
+        let is_verified = || revision.is_some_and(|revision| self.verified.is_verified(&fingerprint, revision));
+        if is_verified() {
+            return Ok(true);
+        }
+        self.throttle.check(holder, address)?;
+        // Many calls that begin with the same credential at the same time pay for one hash, not one each.
+        let turn = fingerprint.first().map_or(0, |byte| usize::from(*byte) % TURNS);
+        let _turn = match self.turns.get(turn) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
+        if is_verified() {
+            return Ok(true);
+        }
+        let attempt = self.throttle.begin(holder, address)?;
+        let checked = async {
+            let Kept { hash, banned } = kept()?;
+            Ok::<_, CallError>(self.passwords.verify(secret, hash).await? && !banned)
+        };
+        match checked.await {
+            Ok(true) => attempt.succeed(),
+            Ok(false) => {
+                attempt.fail();
+                return Ok(false);
+            }
+            Err(error) => {
+                attempt.withdraw();
+                return Err(error);
+            }
+        }
+        if let Some(revision) = revision {
+            self.verified.remember(fingerprint, revision);
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,34 @@
+//! The `Authorization` header, read in one way by every wire over HTTP.
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use muster_core::authn::Credential;
+
+/// The challenge of Basic authentication (RFC 7617 §2).
+pub(crate) const BASIC_CHALLENGE: &str = "Basic realm=\"muster\", charset=\"UTF-8\"";
+
+/// What the `Authorization` header has (RFC 9110 §11.6.2, RFC 7617, RFC 6750 §2.1). Anything presented and not
+/// understood is unusable, never absent; so is what is presented twice.
+pub(crate) fn credential(headers: &HeaderMap) -> Credential {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = match (values.next(), values.next()) {
+        (None, _) => return Credential::Absent,
+        (Some(value), None) => value,
+        (Some(_), Some(_)) => return Credential::Unusable,
+    };
+    let usable = || {
+        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Some(Credential::Bearer(token.trim().to_owned()));
+        }
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let text = String::from_utf8(STANDARD.decode(token.trim()).ok()?).ok()?;
+        let (account, password) = text.split_once(':')?;
+        Some(Credential::Basic { account: account.to_owned(), password: password.to_owned() })
+    };
+    usable().unwrap_or(Credential::Unusable)
+}
