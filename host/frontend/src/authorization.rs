@@ -32,3 +32,27 @@ pub(crate) fn credential(headers: &HeaderMap) -> Credential {
     };
     usable().unwrap_or(Credential::Unusable)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_presented_credential_is_never_absent() {
+        let header = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(AUTHORIZATION, value.parse().unwrap());
+            }
+            format!("{:?}", credential(&headers))
+        };
+        assert_eq!(header(&[]), "Absent");
+        assert_eq!(header(&["Basic YTpi"]), "Basic");
+        assert_eq!(header(&["bAsIc YTpi"]), "Basic");
+        assert_eq!(header(&["bEaReR x"]), "Bearer");
+        for bad in ["", "Basic", "Basic ", "Basic !!", "Basic YQ==", "Basic /zph", "Bearer", "Digest a=b"] {
+            assert_eq!(header(&[bad]), "Unusable", "{bad:?}");
+        }
+        assert_eq!(header(&["Basic YTpi", "Basic YTpi"]), "Unusable");
+    }
+}
