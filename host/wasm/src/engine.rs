@@ -71,6 +71,8 @@ fn config(limits: &Limits, info: EngineInfo) -> Config {
         .max_wasm_stack(STACK_BYTES_MAX)
         .async_stack_size(2 * STACK_BYTES_MAX)
         .parallel_compilation(true)
+        .wasm_component_model_map(true)
+        .wasm_component_model_fixed_length_lists(true)
         // Costs half a microsecond a call, and only WASI 0.3 guests need it.
         .concurrency_support(false);
     if info.pooling {

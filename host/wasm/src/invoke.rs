@@ -7,25 +7,20 @@ use muster_core::BoxFuture;
 use muster_core::error::{ArgumentError, CallError};
 use muster_core::invoke::{Invocation, Invoke, Output};
 use tokio::sync::Semaphore;
-use wasmtime::component::{ComponentExportIndex, InstancePre};
+use wasmtime::component::InstancePre;
 use wasmtime::{Engine, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
 use crate::bindings::muster::plugin::types::{CallError as GuestError, Caller, Command};
-use crate::inspect::COMMANDS;
+use crate::entry::{Entry, GuestCall};
 use crate::state::{CallContext, PluginContext, PluginState, new_store};
-
-/// What `call` takes: name, version, input, caller.
-type Arguments<'a> = (&'a str, u32, &'a str, &'a Caller);
 
 /// A plugin, compiled, linked and ready to be instantiated.
 pub(crate) struct Prepared {
     pub(crate) engine: Engine,
     pub(crate) context: Arc<PluginContext>,
     instance: InstancePre<PluginState>,
-    /// Where the exports are: names are looked up once, at load.
-    describe: ComponentExportIndex,
-    call: ComponentExportIndex,
+    entry: Entry,
     /// A place for each call that can run at a time, shared by all plugins.
     pub(crate) places: Arc<Semaphore>,
 }
@@ -43,14 +38,8 @@ impl Prepared {
         instance: InstancePre<PluginState>,
         places: Arc<Semaphore>,
     ) -> wasmtime::Result<Self> {
-        let component = instance.component();
-        let index = |name: &str| {
-            let commands = component.get_export_index(None, COMMANDS);
-            let index = commands.and_then(|commands| component.get_export_index(Some(&commands), name));
-            index.ok_or_else(|| wasmtime::format_err!("`{COMMANDS}` has no function `{name}`"))
-        };
-        let (describe, call) = (index("describe")?, index("call")?);
-        Ok(Self { engine, context: Arc::new(context), instance, describe, call, places })
+        let entry = Entry::contract(instance.component())?;
+        Ok(Self { engine, context: Arc::new(context), instance, entry, places })
     }
 
     /// Asks the guest for its commands.
@@ -59,8 +48,7 @@ impl Prepared {
         store: &mut Store<PluginState>,
     ) -> wasmtime::Result<Result<Vec<Command>, String>> {
         let instance = self.instance.instantiate_async(&mut *store).await?;
-        let describe = instance.get_typed_func::<(), (Result<Vec<Command>, String>,)>(&mut *store, self.describe)?;
-        Ok(describe.call_async(store, ()).await?.0)
+        self.entry.describe(store, instance).await
     }
 
     async fn call(&self, invocation: Invocation) -> Result<Output, CallError> {
@@ -76,11 +64,8 @@ impl Prepared {
         let mut store = new_store(&self.engine, &self.context, Some(call), invocation.deadline);
         let result: wasmtime::Result<_> = async {
             let instance = self.instance.instantiate_async(&mut store).await?;
-            // Only the function that is called is looked at: checking the types of others costs as much as the call.
-            let call =
-                instance.get_typed_func::<Arguments<'_>, (Result<String, GuestError>,)>(&mut store, self.call)?;
-            let arguments = (name.as_str(), version, invocation.arguments.text(), &caller);
-            Ok(call.call_async(&mut store, arguments).await?.0)
+            let input = invocation.arguments.text();
+            self.entry.call(&mut store, instance, GuestCall { name: &name, version, input, caller: &caller }).await
         }
         .await;
         let usage = &store.data().usage;

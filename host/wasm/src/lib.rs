@@ -10,6 +10,7 @@ mod cache;
 mod capability;
 mod describe;
 mod engine;
+mod entry;
 mod error;
 mod inspect;
 mod invoke;
