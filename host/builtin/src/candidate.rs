@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use muster_core::error::CallError;
-use muster_core::plugins::{COMPONENT_BYTES_MAX, Candidate};
+use muster_core::plugins::{COMPONENT_BYTES_MAX, Candidate, Isolation};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -29,6 +29,10 @@ pub(crate) struct Arguments {
     /// Settings it can read; some may be secret.
     #[schemars(extend("writeOnly" = true))]
     settings: Option<BTreeMap<String, String>>,
+    /// Who shares an instance of it: nobody (`call`), calls of the same caller with the same rights (`caller`), or all
+    /// calls (`plugin`).
+    #[schemars(extend("enum" = ["call", "caller", "plugin"]))]
+    isolation: Option<String>,
 }
 
 impl Arguments {
@@ -42,6 +46,12 @@ impl Arguments {
                 .into(),
             None => services.plugins.read_available(&name).await?,
         };
-        Ok(Candidate { component, name: Some(name), grants: self.grants, settings: self.settings })
+        Ok(Candidate {
+            component,
+            name: Some(name),
+            grants: self.grants,
+            settings: self.settings,
+            isolation: self.isolation.as_deref().and_then(Isolation::parse),
+        })
     }
 }

@@ -25,11 +25,13 @@ mod key_revoke;
 mod list_banned;
 mod module_check;
 mod module_install;
+mod module_release;
 mod module_uninstall;
 mod module_upgrade;
 mod modules_available;
 mod modules_details;
 mod modules_installed;
+mod modules_limits;
 mod oauth_add_client;
 mod oauth_add_client_implicit;
 mod oauth_add_client_password;
@@ -157,11 +159,13 @@ pub fn commands(services: &Arc<Services>) -> Result<Vec<Registered>, String> {
         list_banned::command,
         module_check::command,
         module_install::command,
+        module_release::command,
         module_uninstall::command,
         module_upgrade::command,
         modules_available::command,
         modules_details::command,
         modules_installed::command,
+        modules_limits::command,
         oauth_add_client::command,
         oauth_add_client_implicit::command,
         oauth_add_client_password::command,

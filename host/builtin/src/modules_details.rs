@@ -1,5 +1,6 @@
 //! `modules_details`: everything about the installed plugins.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use muster_core::command::Audience;
@@ -38,6 +39,15 @@ struct Details {
     grants: Vec<String>,
     /// Its commands, as `name` or `name/vN`.
     commands: Vec<String>,
+    /// Who shares an instance: nobody (`call`), calls of the same caller (`caller`), all calls (`plugin`).
+    isolation: &'static str,
+    /// Calls that ended badly through its fault since it was loaded, by code.
+    faults: BTreeMap<&'static str, u64>,
+    /// How often it wanted more than a limit allows, by the limit's name.
+    limits: BTreeMap<&'static str, u64>,
+    /// Seconds it will not be called yet, because most of its calls failed; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quarantined_s: Option<u64>,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
@@ -52,6 +62,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
                 "name": "hello", "version": "0.1.0", "summary": "Greets people",
                 "digest": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "size_bytes": 61440,
                 "imports": ["wasi:logging/logging@0.1.0-draft"], "requests": [], "grants": [], "commands": ["hello"],
+                "isolation": "call", "faults": {"plugin-trapped": 1}, "limits": {},
             }]),
         )
         .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
@@ -68,6 +79,10 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
                     requests: info.requests,
                     grants: info.grants,
                     commands: info.commands,
+                    isolation: info.isolation.as_str(),
+                    faults: info.health.faults,
+                    limits: info.health.limits,
+                    quarantined_s: info.health.quarantined.map(|rest| rest.as_secs() + 1),
                 })
                 .collect::<Vec<_>>())
         })

@@ -22,7 +22,7 @@ use crate::authn::{Authenticator, Credential, Source};
 use crate::caller::{Caller, RequestId};
 use crate::clock::Clock;
 use crate::command::{Command, Origin};
-use crate::error::CallError;
+use crate::error::{CallError, Fault};
 use crate::invoke::{Invocation, Output};
 use crate::permission::{Admission, Permissions, Permit};
 use crate::rate::{Rate, RateLimits, Standing};
@@ -398,8 +398,10 @@ impl Admitted {
             refusal(&caller, &snapshot, &permissions)
         })?;
         let invocation = Invocation { permit: permit.clone(), arguments, deadline, depth: self.depth };
-        let output = permit.registered().invoke.invoke(invocation).await?;
-        check_output(permit.command(), output)
+        let invoke = &permit.registered().invoke;
+        let checked = check_output(permit.command(), invoke.invoke(invocation).await?);
+        invoke.checked(checked.is_ok());
+        checked
     }
 }
 
@@ -416,7 +418,7 @@ fn refusal(caller: &Caller, snapshot: &Snapshot, permissions: &Permissions) -> C
 /// Holds a result against the command's schema: a command that breaks its own promise is at fault, not its caller.
 fn check_output(command: &Command, output: Output) -> Result<Outcome, CallError> {
     let fault = |internal: String| match command.origin.plugin() {
-        Some(_) => CallError::PluginFault { internal },
+        Some(_) => CallError::PluginFault { fault: Fault::InvalidOutput, internal },
         None => CallError::Internal { internal },
     };
     let (value, text) = match output {
@@ -447,8 +449,13 @@ fn report(error: &CallError, started: Instant, request_id: &RequestId, command: 
     let (code, duration_us, request_id) = (error.code(), micros(started), request_id.as_str());
     match error {
         CallError::Internal { internal } => error!(request_id, command, code, duration_us, internal, "call failed"),
-        CallError::PluginFault { internal } => warn!(request_id, command, code, duration_us, internal, "call failed"),
-        CallError::LimitExceeded { .. } | CallError::Deadline { .. } | CallError::TooManyCalls => {
+        CallError::PluginFault { internal, .. } => {
+            warn!(request_id, command, code, duration_us, internal, "call failed");
+        }
+        CallError::LimitExceeded { .. }
+        | CallError::Deadline { .. }
+        | CallError::TooManyCalls
+        | CallError::Quarantined { .. } => {
             warn!(request_id, command, code, duration_us, detail = error.detail(), "call failed");
         }
         // Details of these can repeat what the caller sent.

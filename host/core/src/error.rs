@@ -31,6 +31,48 @@ impl fmt::Display for ArgumentError {
     }
 }
 
+/// How a plugin broke its contract.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Fault {
+    /// Its code trapped: an instruction that cannot go on.
+    Trap,
+    /// It ended its own process.
+    Exit,
+    /// It panicked, and said so before it trapped.
+    Panic,
+    /// It gave a result that is not what it promised.
+    InvalidOutput,
+    /// No instance of it could be made.
+    Start,
+}
+
+impl Fault {
+    /// Every fault there is.
+    pub const ALL: [Self; 5] = [Self::Trap, Self::Exit, Self::Panic, Self::InvalidOutput, Self::Start];
+
+    /// The stable name of the fault, which is the code of the error.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Trap => "plugin-trapped",
+            Self::Exit => "plugin-exited",
+            Self::Panic => "plugin-panicked",
+            Self::InvalidOutput => "plugin-invalid-output",
+            Self::Start => "plugin-not-started",
+        }
+    }
+
+    /// What the plugin did, for the caller.
+    fn deed(self) -> &'static str {
+        match self {
+            Self::Trap => "crashed",
+            Self::Exit => "ended itself instead of answering",
+            Self::Panic => "panicked",
+            Self::InvalidOutput => "gave a result that is not what it promised",
+            Self::Start => "could not be started",
+        }
+    }
+}
+
 /// Why a call has no result. Each variant has a stable code; its texts may change.
 #[derive(Clone, Debug, Error)]
 #[error("{}", self.detail())]
@@ -92,8 +134,22 @@ pub enum CallError {
         /// The bound, in milliseconds.
         deadline_ms: u64,
     },
-    /// The plugin broke the contract: a trap, or a result that is not what it promised.
+    /// The component cannot be a plugin here.
+    PluginRefused {
+        /// Why, as a stable slug.
+        code: &'static str,
+        /// What it wanted, what there is, and what to do.
+        text: String,
+    },
+    /// The plugin failed too often, so it is not called for a while.
+    Quarantined {
+        /// When it will be.
+        retry_after: Duration,
+    },
+    /// The plugin broke the contract.
     PluginFault {
+        /// How.
+        fault: Fault,
         /// What it did; for the log.
         internal: String,
     },
@@ -135,7 +191,9 @@ impl CallError {
             Self::RateLimited { .. } => "rate-limited",
             Self::LimitExceeded { .. } => "limit-exceeded",
             Self::Deadline { .. } => "deadline",
-            Self::PluginFault { .. } => "plugin-fault",
+            Self::PluginRefused { code, .. } => code,
+            Self::Quarantined { .. } => "plugin-quarantined",
+            Self::PluginFault { fault, .. } => fault.code(),
             Self::Internal { .. } => "internal",
         }
     }
@@ -160,6 +218,8 @@ impl CallError {
             Self::RateLimited { .. } => "Called too often",
             Self::LimitExceeded { .. } => "A limit was exceeded",
             Self::Deadline { .. } => "The call took too long",
+            Self::PluginRefused { .. } => "The component was not taken",
+            Self::Quarantined { .. } => "The plugin is in quarantine",
             Self::PluginFault { .. } => "The plugin is at fault",
             Self::Internal { .. } => "Internal error",
         }
@@ -174,7 +234,8 @@ impl CallError {
             | Self::Conflict(text)
             | Self::Denied(text)
             | Self::Unavailable(text)
-            | Self::Failed(text) => text.clone(),
+            | Self::Failed(text)
+            | Self::PluginRefused { text, .. } => text.clone(),
             Self::InvalidArguments(errors) => errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
             Self::Unauthenticated { presented: false } => {
                 "this needs a credential; present one, for example Basic with user@host and password".to_owned()
@@ -200,8 +261,12 @@ impl CallError {
             }
             Self::LimitExceeded { limit, bound } => format!("the call exceeded {limit} ({bound})"),
             Self::Deadline { deadline_ms } => format!("the call did not end within {deadline_ms} ms"),
-            Self::PluginFault { .. } => {
-                "the plugin broke its contract; the host's log has the details under this request id".to_owned()
+            Self::Quarantined { retry_after } => {
+                let seconds = whole_seconds(*retry_after);
+                format!("the plugin failed too often and is not called for now; try again in {seconds} s")
+            }
+            Self::PluginFault { fault, .. } => {
+                format!("the plugin {}; the host's log has the details under this request id", fault.deed())
             }
             Self::Internal { .. } => "the host failed; its log has the details under this request id".to_owned(),
         }
@@ -210,7 +275,7 @@ impl CallError {
     /// When it makes sense to try again, in whole seconds, at least one; nothing where it does not help to wait.
     pub fn retry_after_s(&self) -> Option<u64> {
         match self {
-            Self::Throttled { retry_after } => Some(whole_seconds(*retry_after)),
+            Self::Throttled { retry_after } | Self::Quarantined { retry_after } => Some(whole_seconds(*retry_after)),
             Self::RateLimited { standing } => Some(whole_seconds(standing.retry_after)),
             Self::TooManyCalls | Self::Unavailable(_) => Some(1),
             Self::Malformed(_)
@@ -226,6 +291,7 @@ impl CallError {
             | Self::Failed(_)
             | Self::LimitExceeded { .. }
             | Self::Deadline { .. }
+            | Self::PluginRefused { .. }
             | Self::PluginFault { .. }
             | Self::Internal { .. } => None,
         }
@@ -234,7 +300,7 @@ impl CallError {
     /// What the log should have and the caller must not.
     pub fn internal(&self) -> Option<&str> {
         match self {
-            Self::PluginFault { internal } | Self::Internal { internal } => Some(internal),
+            Self::PluginFault { internal, .. } | Self::Internal { internal } => Some(internal),
             Self::Malformed(_)
             | Self::InvalidArguments(_)
             | Self::Unauthenticated { .. }
@@ -251,6 +317,8 @@ impl CallError {
             | Self::Throttled { .. }
             | Self::RateLimited { .. }
             | Self::LimitExceeded { .. }
+            | Self::PluginRefused { .. }
+            | Self::Quarantined { .. }
             | Self::Deadline { .. } => None,
         }
     }

@@ -37,4 +37,7 @@ pub enum Output {
 pub trait Invoke: Debug + Send + Sync {
     /// Runs the command. Dropping the future ends it.
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Output, CallError>>;
+
+    /// Hears whether a result satisfied the schema the command promised.
+    fn checked(&self, _satisfied: bool) {}
 }

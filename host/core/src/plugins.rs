@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::BoxFuture;
@@ -14,6 +14,65 @@ use crate::name::PluginName;
 
 /// Longest component, in bytes.
 pub const COMPONENT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Who shares an instance of a plugin.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Isolation {
+    /// Nobody: each call has a fresh one.
+    #[default]
+    Call,
+    /// Calls of the same caller with the same rights, one after the other.
+    Caller,
+    /// All calls, one after the other.
+    Plugin,
+}
+
+impl Isolation {
+    /// Every policy there is, strictest first.
+    pub const ALL: [Self; 3] = [Self::Call, Self::Caller, Self::Plugin];
+
+    /// The policy as operators write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::Caller => "caller",
+            Self::Plugin => "plugin",
+        }
+    }
+
+    /// Reads what [`Isolation::as_str`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|policy| policy.as_str() == text)
+    }
+}
+
+/// What went wrong with a plugin since it was loaded.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Health {
+    /// Calls that ended badly through its fault, by code, those that never happened left out.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// How often it wanted more than a limit allows, by the limit's name.
+    pub limits: BTreeMap<&'static str, u64>,
+    /// How long it will not be called yet.
+    pub quarantined: Option<Duration>,
+}
+
+/// A bound on plugins.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LimitInfo {
+    /// Its key below `limits` in the configuration.
+    pub name: &'static str,
+    /// What it counts.
+    pub unit: &'static str,
+    /// What it bounds.
+    pub about: &'static str,
+    /// Its value where nothing is configured.
+    pub default: u64,
+    /// Its value.
+    pub value: u64,
+    /// How often the installed plugins wanted more, since each was loaded.
+    pub hits: u64,
+}
 
 /// A component an operator wants to have as a plugin.
 #[derive(Clone, Debug)]
@@ -26,6 +85,8 @@ pub struct Candidate {
     pub grants: Option<Vec<String>>,
     /// Settings it can read. Without, those of the running version.
     pub settings: Option<BTreeMap<String, String>>,
+    /// Who shares an instance. Without, as the running version; `call` for a new plugin.
+    pub isolation: Option<Isolation>,
 }
 
 /// What is known about a plugin, installed or only looked at.
@@ -49,17 +110,10 @@ pub struct PluginInfo {
     pub grants: Vec<String>,
     /// Its commands, as `name` or `name/vN`; empty when it was only looked at.
     pub commands: Vec<String>,
-}
-
-impl PluginInfo {
-    /// The same as JSON.
-    pub fn to_json(&self) -> Value {
-        json!({
-            "name": self.name.as_str(), "version": self.version, "summary": self.summary, "digest": self.digest,
-            "size_bytes": self.size_bytes, "imports": self.imports, "requests": self.requests, "grants": self.grants,
-            "commands": self.commands,
-        })
-    }
+    /// Who shares an instance of it.
+    pub isolation: Isolation,
+    /// What went wrong since it was loaded.
+    pub health: Health,
 }
 
 /// Why nothing was done with a plugin. Everything is as it was before.
@@ -72,8 +126,13 @@ pub enum PluginError {
     #[error("the plugin `{0}` is installed already; upgrade it instead")]
     Installed(PluginName),
     /// The component cannot be a plugin here; the text says why and what to do.
-    #[error("{0}")]
-    Refused(String),
+    #[error("{text}")]
+    Refused {
+        /// Why, as a stable slug.
+        code: &'static str,
+        /// What it wanted, what there is, and what to do.
+        text: String,
+    },
     /// Its commands clash with others.
     #[error("{0}")]
     Clash(String),
@@ -88,7 +147,7 @@ impl From<PluginError> for CallError {
         match error {
             PluginError::Missing(_) => Self::NotFound(text),
             PluginError::Installed(_) | PluginError::Clash(_) => Self::Conflict(text),
-            PluginError::Refused(_) => Self::Failed(text),
+            PluginError::Refused { code, .. } => Self::PluginRefused { code, text },
             PluginError::Below(below) => below,
         }
     }
@@ -107,6 +166,15 @@ pub trait Plugins: Debug + Send + Sync {
 
     /// Removes a plugin and its commands. Its data stays for a later installation of the same name.
     fn uninstall<'a>(&'a self, name: &'a PluginName) -> BoxFuture<'a, Result<(), PluginError>>;
+
+    /// Ends the quarantine of a plugin; tells whether it was in one.
+    ///
+    /// # Errors
+    /// When there is no such plugin.
+    fn release(&self, name: &PluginName) -> Result<bool, PluginError>;
+
+    /// The bounds on plugins.
+    fn limits(&self) -> Vec<LimitInfo>;
 
     /// What is installed, by name.
     fn list(&self) -> Vec<PluginInfo>;

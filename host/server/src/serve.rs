@@ -125,6 +125,7 @@ async fn run_host(options: &Options) -> Result<(), String> {
         } => {}
         error = signals => return Err(error),
         () = certificates.follow(&host.journal) => {}
+        () = upkeep::evict_idle(&host.plugins) => {}
     }
     host.journal.event("stopped", json!({}));
     let audit = host.audit.clone();
@@ -184,6 +185,7 @@ struct Host {
     dispatcher: Arc<Dispatcher>,
     tokens: Arc<AuthorizationServer>,
     keys: Arc<Keys>,
+    plugins: Arc<Lifecycle>,
     audit: Option<Arc<FileAudit>>,
     journal: Journal,
     /// Commands hold these weakly or through the registry; the host holds them for good.
@@ -267,7 +269,7 @@ async fn assemble(data: &Path, config: &Config, start: Start) -> Result<Host, St
     plugins.restore().await.map_err(|error| error.to_string())?;
     process.warn_about_rules();
     journal.event("started", json!({ "version": env!("CARGO_PKG_VERSION") }));
-    Ok(Host { dispatcher, tokens, keys, audit, journal, _parts: (services, process) })
+    Ok(Host { dispatcher, tokens, keys, plugins, audit, journal, _parts: (services, process) })
 }
 
 /// One line on standard output that whoever started the host can wait for.

@@ -1,5 +1,5 @@
-//! What is done now and then beside calls: writing down when API keys were used, and removing tokens and keys that can
-//! never be valid again.
+//! What is done now and then beside calls: writing down when API keys were used, removing tokens and keys that can never
+//! be valid again, and letting go of instances that wait for calls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use std::time::Duration;
 use muster_core::authn::Keys;
 use muster_core::error::CallError;
 use muster_core::oauth::AuthorizationServer;
+use muster_wasm::Lifecycle;
 use tokio::sync::watch;
 
 /// How often uses of keys are written.
@@ -33,6 +34,21 @@ pub(crate) async fn run(keys: Arc<Keys>, tokens: Arc<AuthorizationServer>, mut s
             report("API keys that are over were not removed", keys.purge().await.map(drop));
         }
         count = count.wrapping_add(1);
+    }
+}
+
+/// How often it is looked which instances waited too long.
+const IDLE_EVERY: Duration = Duration::from_secs(1);
+
+/// Lets go of instances that waited for a call too long, for as long as it is polled.
+pub(crate) async fn evict_idle(plugins: &Lifecycle) {
+    let mut ticks = tokio::time::interval(IDLE_EVERY);
+    loop {
+        ticks.tick().await;
+        let evicted = plugins.evict_idle();
+        if evicted > 0 {
+            tracing::debug!(evicted, "instances waited for a call too long");
+        }
     }
 }
 

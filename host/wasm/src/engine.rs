@@ -10,7 +10,7 @@ use std::time::Duration;
 use thiserror::Error;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::limits::{EPOCH_MS, Limits, MEMORY_BYTES_CEILING, STACK_BYTES_MAX};
+use crate::limits::{EPOCH_MS, Limits, MEMORY_BYTES_CEILING};
 
 /// Why no engine could be made.
 #[derive(Debug, Error)]
@@ -37,6 +37,8 @@ const PER_COMPONENT: u32 = 64;
 /// Bytes of a memory kept resident: a small guest whole, of a large one what a call usually touches.
 const MEMORY_RESIDENT_BYTES: usize = 2 << 20;
 const TABLE_RESIDENT_BYTES: usize = 64 << 10;
+/// Stack for host functions, beside the guest's.
+const HOST_STACK_BYTES: usize = 512 << 10;
 
 /// Makes the engine and starts its ticker.
 ///
@@ -68,8 +70,9 @@ fn config(limits: &Limits, info: EngineInfo) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
-        .max_wasm_stack(STACK_BYTES_MAX)
-        .async_stack_size(2 * STACK_BYTES_MAX)
+        .max_wasm_stack(limits.stack_bytes_max)
+        // What host functions called by a guest need comes on top.
+        .async_stack_size(limits.stack_bytes_max + HOST_STACK_BYTES)
         .parallel_compilation(true)
         .wasm_component_model_map(true)
         .wasm_component_model_fixed_length_lists(true)
@@ -77,7 +80,8 @@ fn config(limits: &Limits, info: EngineInfo) -> Config {
         .concurrency_support(false);
     if info.pooling {
         let mut pool = PoolingAllocationConfig::new();
-        let calls = u32::try_from(limits.calls_max).unwrap_or(u32::MAX).max(1);
+        let places = limits.calls_max.saturating_add(limits.idle_instances_max);
+        let calls = u32::try_from(places).unwrap_or(u32::MAX).max(1);
         pool.total_component_instances(calls)
             .total_core_instances(calls.saturating_mul(8).max(2 * PER_COMPONENT))
             .total_memories(calls.saturating_mul(2).max(2 * PER_COMPONENT))
@@ -87,7 +91,7 @@ fn config(limits: &Limits, info: EngineInfo) -> Config {
             .max_memories_per_component(PER_COMPONENT)
             .max_tables_per_component(PER_COMPONENT)
             .table_elements(limits.table_elements_max)
-            .max_memory_size(MEMORY_BYTES_CEILING);
+            .max_memory_size(usize::try_from(MEMORY_BYTES_CEILING).unwrap_or(usize::MAX));
         if info.resident {
             pool.linear_memory_keep_resident(MEMORY_RESIDENT_BYTES)
                 .table_keep_resident(TABLE_RESIDENT_BYTES)

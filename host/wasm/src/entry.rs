@@ -1,26 +1,27 @@
 //! Who answers in a component: the two functions of the contract. Names are looked up once, at load.
 
 use wasmtime::Store;
-use wasmtime::component::{Component, ComponentExportIndex, Instance};
+use wasmtime::component::{Component, ComponentExportIndex, Instance, TypedFunc};
 
 use crate::bindings::muster::plugin::types::{CallError, Caller, Command};
 use crate::inspect::COMMANDS;
 use crate::state::PluginState;
 
-/// What `call` takes: name, version, input, caller.
-type Arguments<'a> = (&'a str, u32, &'a str, &'a Caller);
+/// What `call` takes: name, version, input, caller. Owned, so that the function can be kept with its instance.
+type Arguments = (String, u32, String, Caller);
+type Answer = (Result<String, CallError>,);
 
 /// One call, as guests see it.
 #[derive(Debug)]
-pub(crate) struct GuestCall<'a> {
+pub(crate) struct GuestCall {
     /// The command.
-    pub(crate) name: &'a str,
+    pub(crate) name: String,
     /// The version of it that was resolved.
     pub(crate) version: u32,
     /// JSON text that satisfies its input schema.
-    pub(crate) input: &'a str,
+    pub(crate) input: String,
     /// Who runs it.
-    pub(crate) caller: &'a Caller,
+    pub(crate) caller: Caller,
 }
 
 /// How the commands of a component are reached.
@@ -33,6 +34,13 @@ pub(crate) enum Entry {
         /// Where `call` is.
         call: ComponentExportIndex,
     },
+}
+
+/// What is called in one instance. Looking it up checks its type, which costs as much as a call: so this is kept as long
+/// as the instance.
+pub(crate) enum Live {
+    /// The contract's `call`.
+    Contract(TypedFunc<Arguments, Answer>),
 }
 
 impl Entry {
@@ -60,20 +68,24 @@ impl Entry {
         }
     }
 
+    /// Finds in an instance what is called.
+    pub(crate) fn enter(&self, store: &mut Store<PluginState>, instance: Instance) -> wasmtime::Result<Live> {
+        match self {
+            Self::Contract { call, .. } => Ok(Live::Contract(instance.get_typed_func(store, call)?)),
+        }
+    }
+}
+
+impl Live {
     /// Runs one command.
     pub(crate) async fn call(
         &self,
         store: &mut Store<PluginState>,
-        instance: Instance,
-        call: GuestCall<'_>,
+        call: GuestCall,
     ) -> wasmtime::Result<Result<String, CallError>> {
         let GuestCall { name, version, input, caller } = call;
         match self {
-            Self::Contract { call, .. } => {
-                // Only the function that is called is looked at: checking the types of others costs as much as the call.
-                let call = instance.get_typed_func::<Arguments<'_>, (Result<String, CallError>,)>(&mut *store, call)?;
-                Ok(call.call_async(store, (name, version, input, caller)).await?.0)
-            }
+            Self::Contract(function) => Ok(function.call_async(store, (name, version, input, caller)).await?.0),
         }
     }
 }

@@ -90,3 +90,26 @@ pub enum LoadError {
     #[error(transparent)]
     Register(#[from] RegisterError),
 }
+
+impl LoadError {
+    /// The stable name of the reason.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotWasm => "component-not-wasm",
+            Self::CoreModule => "component-core-module",
+            Self::Invalid(_) => "component-invalid",
+            Self::TooLarge { .. } => "component-too-large",
+            Self::NoName(_) => "component-unnamed",
+            Self::WrongWorld { .. } => "component-wrong-world",
+            Self::MissingGrant { .. } => "component-grant-missing",
+            Self::UnknownImport { .. } => "component-import-unknown",
+            Self::UnknownGrant(_) => "grant-unknown",
+            Self::Compile(_) => "component-not-compiled",
+            Self::Link(_) => "component-not-linked",
+            Self::Refuses(_) => "plugin-refuses",
+            Self::Describe(_) => "plugin-describe-failed",
+            Self::BadCommand { .. } => "plugin-command-invalid",
+            Self::Register(_) => "command-name-taken",
+        }
+    }
+}

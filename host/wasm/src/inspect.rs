@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use muster_core::name::PluginName;
-use muster_core::plugins::{COMPONENT_BYTES_MAX, PluginInfo};
+use muster_core::plugins::{COMPONENT_BYTES_MAX, Health, Isolation, PluginInfo};
 use sha2::{Digest, Sha256};
 use wasm_metadata::{Payload, Producers};
 use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload as Section, Validator, WasmFeatures};
@@ -136,6 +136,8 @@ impl Inspection {
             requests: self.requests(),
             grants,
             commands,
+            isolation: Isolation::default(),
+            health: Health::default(),
         })
     }
 }

@@ -1,19 +1,25 @@
-//! Runs a plugin's command: a fresh store and instance, one call, dropped. What can go wrong is told apart here: the
-//! guest's own error, its panic, a limit, its time, and everything else that breaks the contract.
+//! Runs a plugin's command in an instance: a fresh one, or one that waited, as the plugin's policy says. What can go
+//! wrong is told apart here: the guest's own error, its panic, its exit, a limit, its time, and everything else that
+//! breaks the contract; the plugin's `watch` hears of all but the first.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use muster_core::BoxFuture;
-use muster_core::error::{ArgumentError, CallError};
+use muster_core::error::{ArgumentError, CallError, Fault};
 use muster_core::invoke::{Invocation, Invoke, Output};
+use serde_json::json;
 use tokio::sync::Semaphore;
-use wasmtime::component::InstancePre;
+use wasmtime::component::{InstancePre, ResourceTableError};
 use wasmtime::{Engine, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
 use crate::bindings::muster::plugin::types::{CallError as GuestError, Caller, Command};
 use crate::entry::{Entry, GuestCall};
-use crate::state::{CallContext, PluginContext, PluginState, new_store};
+use crate::idle::{Idle, Instance, Share, share};
+use crate::limits::Limits;
+use crate::places::Places;
+use crate::state::{CallContext, PluginContext, PluginState, new_store, renew_store};
 
 /// A plugin, compiled, linked and ready to be instantiated.
 pub(crate) struct Prepared {
@@ -21,8 +27,16 @@ pub(crate) struct Prepared {
     pub(crate) context: Arc<PluginContext>,
     instance: InstancePre<PluginState>,
     entry: Entry,
-    /// A place for each call that can run at a time, shared by all plugins.
-    pub(crate) places: Arc<Semaphore>,
+    rooms: Arc<Rooms>,
+    /// One for each call of this plugin that can run at a time.
+    own_places: Semaphore,
+}
+
+/// What the plugins of a host share.
+#[derive(Debug)]
+pub(crate) struct Rooms {
+    pub(crate) places: Places,
+    pub(crate) idle: Idle,
 }
 
 impl std::fmt::Debug for Prepared {
@@ -36,10 +50,11 @@ impl Prepared {
         engine: Engine,
         context: PluginContext,
         instance: InstancePre<PluginState>,
-        places: Arc<Semaphore>,
+        rooms: Arc<Rooms>,
     ) -> wasmtime::Result<Self> {
         let entry = Entry::contract(instance.component())?;
-        Ok(Self { engine, context: Arc::new(context), instance, entry, places })
+        let own_places = Semaphore::new(context.limits.calls_per_plugin_max);
+        Ok(Self { engine, context: Arc::new(context), instance, entry, rooms, own_places })
     }
 
     /// Asks the guest for its commands.
@@ -52,74 +67,189 @@ impl Prepared {
     }
 
     async fn call(&self, invocation: Invocation) -> Result<Output, CallError> {
-        // A nested call runs within its caller's place: waiting for another could wait for itself.
-        let _place = match invocation.depth {
-            0 => Some(self.places.acquire().await.map_err(CallError::internal_from)?),
+        let watch = &self.context.watch;
+        watch.admit(Instant::now())?;
+        let permit = invocation.permit.clone();
+        // A nested call runs within its caller's places: waiting for another could wait for itself.
+        let _places = match invocation.depth {
+            0 => {
+                let of_caller = self.rooms.places.of_caller(permit.caller());
+                let of_caller = of_caller.inspect_err(|_| watch.limited("calls_per_caller_max"))?;
+                let own = self.own_places.acquire().await.map_err(CallError::internal_from)?;
+                Some((of_caller, own, self.rooms.places.all.acquire().await.map_err(CallError::internal_from)?))
+            }
             _ => None,
         };
-        let command = invocation.permit.command();
-        let (name, version) = (command.name.as_str().to_owned(), command.version);
-        let caller = guest_caller(&invocation);
-        let call = CallContext { permit: invocation.permit, depth: invocation.depth };
-        let mut store = new_store(&self.engine, &self.context, Some(call), invocation.deadline);
-        let result: wasmtime::Result<_> = async {
-            let instance = self.instance.instantiate_async(&mut store).await?;
-            let input = invocation.arguments.text();
-            self.entry.call(&mut store, instance, GuestCall { name: &name, version, input, caller: &caller }).await
+        let mut ending = Ending { prepared: self, deadline: Some(invocation.deadline) };
+        let share = share(self.context.isolation, permit.caller());
+        let result = self.run(invocation, share).await;
+        ending.deadline = None;
+        match &result {
+            Err(CallError::PluginFault { fault, .. }) => self.failed(fault.code()),
+            Err(error @ CallError::LimitExceeded { limit, .. }) => {
+                watch.limited(limit);
+                self.failed(error.code());
+            }
+            Ok(_) | Err(_) => {}
         }
-        .await;
-        let usage = &store.data().usage;
-        tracing::debug!(
-            command = name,
-            memory_bytes = usage.memory_bytes,
-            memory_grows = usage.memory_grows,
-            "guest done"
-        );
+        result
+    }
+
+    async fn run(&self, invocation: Invocation, share: Option<Share>) -> Result<Output, CallError> {
+        let command = invocation.permit.command();
+        let call = GuestCall {
+            name: command.name.as_str().to_owned(),
+            version: command.version,
+            input: invocation.arguments.text().to_owned(),
+            caller: guest_caller(&invocation),
+        };
+        let deadline = invocation.deadline;
+        let context = CallContext { permit: invocation.permit, depth: invocation.depth };
+        let mut instance = self.enter(context, deadline, share.as_ref()).await?;
+        let result = instance.live.call(&mut instance.store, call).await;
+        let state = instance.store.data();
+        let (memory_bytes, memory_grows) = (state.usage.memory_bytes, state.usage.memory_grows);
+        tracing::debug!(memory_bytes, memory_grows, "guest done");
+        if state.log.is_cut_off() {
+            self.context.watch.limited("log_lines_max");
+        }
+        let result = result.map_err(|error| self.fault(&instance.store, &error, Fault::Trap))?;
+        if let Some(share) = share {
+            self.keep(share, instance);
+        }
         match result {
-            Ok(Ok(text)) if text.len() > self.context.limits.result_bytes_max => Err(CallError::LimitExceeded {
-                limit: "result_bytes_max",
-                bound: format!("{} bytes", self.context.limits.result_bytes_max),
-            }),
-            Ok(Ok(text)) => Ok(Output::Text(text)),
-            Ok(Err(error)) => Err(from_guest(error)),
-            Err(error) => Err(self.fault(&store, &error)),
+            Ok(text) if text.len() > self.context.limits.result_bytes_max => Err(self.exceeded("result_bytes_max")),
+            Ok(text) => Ok(Output::Text(text)),
+            Err(error) => Err(from_guest(error)),
         }
     }
 
-    /// What a call that did not return should be called.
-    fn fault(&self, store: &Store<PluginState>, error: &wasmtime::Error) -> CallError {
-        let (state, limits) = (store.data(), &self.context.limits);
-        let limit =
-            |limit, bound: usize, unit: &str| CallError::LimitExceeded { limit, bound: format!("{bound} {unit}") };
-        if state.usage.memory_refused {
-            return limit("memory_bytes_max", limits.memory_bytes_max, "bytes");
+    /// An instance for this call: one that waited for its like, or a fresh one.
+    async fn enter(&self, call: CallContext, deadline: Instant, share: Option<&Share>) -> Result<Instance, CallError> {
+        if let Some(mut instance) = share.and_then(|share| self.rooms.idle.take(self.context.id, share)) {
+            renew_store(&mut instance.store, call, deadline);
+            return Ok(instance);
         }
-        if state.usage.table_refused {
-            return limit("table_elements_max", limits.table_elements_max, "elements");
+        let mut again = true;
+        loop {
+            let permit = call.permit.clone();
+            let mut store =
+                new_store(&self.engine, &self.context, Some(CallContext { permit, depth: call.depth }), deadline);
+            let entered = match self.instance.instantiate_async(&mut store).await {
+                Ok(instance) => self.entry.enter(&mut store, instance),
+                Err(error) => Err(error),
+            };
+            match entered {
+                Ok(live) => {
+                    let uses_left = match share {
+                        Some(_) => fastrand::u32(1..=self.context.limits.reuse_max.max(1)),
+                        None => 1,
+                    };
+                    return Ok(Instance { store, live, uses_left });
+                }
+                // Instances that wait give way to calls that run.
+                Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() && again && self.rooms.idle.clear() => {
+                    again = false;
+                }
+                Err(error) => return Err(self.fault(&store, &error, Fault::Start)),
+            }
         }
-        if let Some(message) = state.log.panic() {
-            // The message itself is in the log already, from the guest.
-            tracing::warn!(plugin = self.context.name, panic = ?message, "a plugin's command panicked");
-            return CallError::Failed(
-                "the command panicked; the host's log has its message under this request id".to_owned(),
-            );
+    }
+
+    /// Keeps the instance for the next call, unless it has served its share.
+    fn keep(&self, share: Share, mut instance: Instance) {
+        instance.uses_left = instance.uses_left.saturating_sub(1);
+        if instance.uses_left == 0 {
+            return;
+        }
+        let state = instance.store.data_mut();
+        state.call = None;
+        state.log.end();
+        self.rooms.idle.keep(self.context.id, share, instance, Instant::now());
+    }
+
+    /// What a call that did not return should be called; `otherwise`, when nothing else is known.
+    fn fault(&self, store: &Store<PluginState>, error: &wasmtime::Error, otherwise: Fault) -> CallError {
+        let state = store.data();
+        if let Some(limit) = state.usage.refused {
+            return self.exceeded(limit);
         }
         if matches!(error.downcast_ref::<Trap>(), Some(Trap::StackOverflow)) {
-            return limit("stack_bytes_max", crate::limits::STACK_BYTES_MAX, "bytes");
+            return self.exceeded("stack_bytes_max");
         }
-        if let Some(exit) = error.downcast_ref::<I32Exit>() {
-            return CallError::PluginFault { internal: format!("the guest ended itself with status {}", exit.0) };
+        if matches!(error.downcast_ref::<ResourceTableError>(), Some(ResourceTableError::Full)) {
+            return self.exceeded("resources_max");
+        }
+        // wasmtime has no type for this one.
+        if error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls")) {
+            return self.exceeded("hostcall_bytes_max");
         }
         if error.is::<wasmtime::PoolConcurrencyLimitError>() {
             return CallError::TooManyCalls;
         }
-        CallError::PluginFault { internal: format!("{error:?}") }
+        // With the trace of the guest's functions, by name where the component has names.
+        let internal = format!("{error:?}");
+        if let Some(message) = state.log.panic() {
+            return CallError::PluginFault { fault: Fault::Panic, internal: format!("{message}\n{internal}") };
+        }
+        if let Some(exit) = error.downcast_ref::<I32Exit>() {
+            let internal = format!("the guest ended itself with status {}", exit.0);
+            return CallError::PluginFault { fault: Fault::Exit, internal };
+        }
+        let fault = if error.is::<Trap>() { Fault::Trap } else { otherwise };
+        CallError::PluginFault { fault, internal }
+    }
+
+    /// The call wanted more than this limit allows.
+    fn exceeded(&self, limit: &'static str) -> CallError {
+        let unit = Limits::ALL.iter().find(|known| known.name == limit).map_or("", |known| known.unit);
+        let bound = self.context.limits.get(limit).unwrap_or_default();
+        CallError::LimitExceeded { limit, bound: format!("{bound} {unit}") }
+    }
+
+    /// Counts a fault, and says so where it puts the plugin in quarantine.
+    fn failed(&self, code: &'static str) {
+        let Some(time) = self.context.watch.failed(code, Instant::now()) else { return };
+        let (plugin, seconds) = (self.context.name.as_str(), time.as_secs_f64());
+        tracing::error!(plugin, seconds, last = code, "most calls of the plugin fail: it is put in quarantine");
+        if let Some(dispatcher) = self.context.dispatcher.upgrade() {
+            dispatcher
+                .record_event("plugin_quarantined", json!({ "plugin": plugin, "seconds": seconds, "last": code }));
+        }
+    }
+}
+
+/// Notices a call that was dropped because its time was over.
+struct Ending<'a> {
+    prepared: &'a Prepared,
+    deadline: Option<Instant>,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        // Who dropped it may be a little early by this clock.
+        const SLACK: Duration = Duration::from_millis(5);
+        if self.deadline.is_some_and(|deadline| Instant::now() + SLACK >= deadline) {
+            self.prepared.failed("deadline");
+        }
     }
 }
 
 impl Invoke for Prepared {
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Output, CallError>> {
         Box::pin(self.call(invocation))
+    }
+
+    fn checked(&self, satisfied: bool) {
+        if !satisfied {
+            self.failed(Fault::InvalidOutput.code());
+        }
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        self.rooms.idle.forget(self.context.id);
     }
 }
 

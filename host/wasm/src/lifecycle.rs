@@ -10,13 +10,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use muster_core::BoxFuture;
 use muster_core::command::Origin;
 use muster_core::dispatch::Dispatcher;
 use muster_core::error::CallError;
 use muster_core::name::PluginName;
-use muster_core::plugins::{Candidate, PluginError, PluginInfo, Plugins};
+use muster_core::plugins::{Candidate, Isolation, LimitInfo, PluginError, PluginInfo, Plugins};
 use muster_core::registry::Registered;
 use muster_core::storage::{Expect, Storage, StorageError, list_all};
 use serde_json::{Value, json};
@@ -24,7 +25,9 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::describe;
 use crate::error::LoadError;
-use crate::load::{Loaded, Loader, Wish};
+use crate::limits::{Limit, Limits};
+use crate::load::{Loaded, Loader, Terms, Wish};
+use crate::state::PluginContext;
 
 const RECORDS: &str = "plugins";
 const COMPONENTS: &str = "components";
@@ -51,7 +54,15 @@ struct Shared {
 #[derive(Clone, Debug)]
 struct Installed {
     info: PluginInfo,
-    settings: BTreeMap<String, String>,
+    terms: Terms,
+    context: Arc<PluginContext>,
+}
+
+impl Installed {
+    /// What is known about it now.
+    fn info(&self) -> PluginInfo {
+        PluginInfo { health: self.context.watch.report(Instant::now()), ..self.info.clone() }
+    }
 }
 
 /// Carries a load's failure over the border into the words of core.
@@ -60,7 +71,12 @@ fn refused(error: LoadError) -> PluginError {
     if let LoadError::Register(clash) = &error {
         return PluginError::Clash(clash.to_string());
     }
-    PluginError::Refused(error.to_string())
+    PluginError::Refused { code: error.code(), text: error.to_string() }
+}
+
+/// A plugin that is installed and cannot be had back from the store.
+fn lost(text: impl Into<String>) -> PluginError {
+    PluginError::Refused { code: "plugin-not-restored", text: text.into() }
 }
 
 fn below(error: StorageError) -> PluginError {
@@ -87,6 +103,11 @@ impl Lifecycle {
     /// When the store fails.
     pub async fn restore(&self) -> Result<(), StorageError> {
         self.shared.restore().await
+    }
+
+    /// Lets go of instances that waited for a call too long; tells how many. To be called now and then.
+    pub fn evict_idle(&self) -> usize {
+        self.shared.loader.evict_idle()
     }
 
     /// Does `work` to its end, whether or not somebody still waits for it.
@@ -126,31 +147,19 @@ impl Shared {
     }
 
     async fn restore_one(&self, key: &str, record: &Value, digest: &str) -> Result<(), PluginError> {
-        let unreadable = |what: &str| PluginError::Refused(format!("its {what} is not in the store"));
-        let name = PluginName::parse(key).map_err(|error| PluginError::Refused(error.to_string()))?;
-        let component =
-            self.storage.get(COMPONENTS, digest).await.map_err(below)?.ok_or_else(|| unreadable("component"))?;
-        let texts = |key: &str| -> Vec<String> {
-            let list = record.get(key).and_then(Value::as_array).into_iter().flatten();
-            list.filter_map(Value::as_str).map(str::to_owned).collect()
-        };
-        let settings: BTreeMap<String, String> = record
-            .get("settings")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-            .collect();
+        let name = PluginName::parse(key).map_err(|error| lost(error.to_string()))?;
+        let component = self.storage.get(COMPONENTS, digest).await.map_err(below)?;
+        let component = component.ok_or_else(|| lost("its component is not in the store"))?;
+        let terms = Terms::from_record(record);
         let wish = Wish {
             component: component.value.into(),
             name: Some(name),
-            grants: texts("grants"),
-            settings: settings.clone(),
+            terms: terms.clone(),
             frozen: record.get("commands").and_then(Value::as_array).cloned(),
         };
         let loaded = self.loader.load(wish, Arc::downgrade(&self.dispatcher)).await.map_err(refused)?;
         tracing::info!(plugin = key, cached = loaded.timings.cached, "plugin restored");
-        self.swap(loaded, texts("grants"), settings)
+        self.swap(loaded, terms)
     }
 
     /// Everything before the first change: the component loaded and its names free.
@@ -158,7 +167,7 @@ impl Shared {
         &self,
         candidate: Candidate,
         expect: Expectation,
-    ) -> Result<(Loaded, Vec<String>, BTreeMap<String, String>, bytes::Bytes), PluginError> {
+    ) -> Result<(Loaded, Terms, bytes::Bytes), PluginError> {
         let name = crate::inspect::inspect(&candidate.component)
             .and_then(|inspection| inspection.plugin_name(candidate.name.as_ref()))
             .map_err(refused)?;
@@ -168,33 +177,28 @@ impl Shared {
             (None, Expectation::Installed) => return Err(PluginError::Missing(name)),
             _ => {}
         }
-        let old_settings = old.as_ref().map(|old| old.settings.clone());
-        let grants = candidate.grants.or_else(|| old.map(|old| old.info.grants)).unwrap_or_default();
-        let settings = candidate.settings.or(old_settings).unwrap_or_default();
-        let wish = Wish {
-            component: candidate.component.clone(),
-            name: Some(name),
-            grants: grants.clone(),
-            settings: settings.clone(),
-            frozen: None,
+        let old = old.map(|old| old.terms).unwrap_or_default();
+        let terms = Terms {
+            grants: candidate.grants.unwrap_or(old.grants),
+            settings: candidate.settings.unwrap_or(old.settings),
+            isolation: candidate.isolation.unwrap_or(old.isolation),
         };
+        let wish =
+            Wish { component: candidate.component.clone(), name: Some(name), terms: terms.clone(), frozen: None };
         let dispatcher: Weak<Dispatcher> = Arc::downgrade(&self.dispatcher);
         let loaded = self.loader.load(wish, dispatcher).await.map_err(refused)?;
         self.dispatcher
             .registry()
             .check(&loaded.origin, &loaded.commands)
             .map_err(|clash| refused(LoadError::Register(clash)))?;
-        Ok((loaded, grants, settings, candidate.component))
+        Ok((loaded, terms, candidate.component))
     }
 
     async fn put(&self, candidate: Candidate, expect: Expectation) -> Result<PluginInfo, PluginError> {
         let _changing = self.changing.lock().await;
-        let (loaded, grants, settings, component) = self.prepare(candidate, expect).await?;
+        let (loaded, terms, component) = self.prepare(candidate, expect).await?;
         let digest = loaded.inspection.digest.clone();
-        let record = json!({
-            "digest": digest, "grants": grants, "settings": settings,
-            "commands": loaded.commands.iter().map(|one| describe::freeze(&one.command)).collect::<Vec<_>>(),
-        });
+        let record = terms.record(&digest, &loaded.commands);
         let name = loaded.name.clone();
         let old_digest = self.lock_installed().get(&name).map(|old| old.info.digest.clone());
         self.storage.put(COMPONENTS, &digest, component.into(), Expect::Anything).await.map_err(below)?;
@@ -210,20 +214,20 @@ impl Shared {
             describe_us = micros(loaded.timings.describe),
             "plugin loaded"
         );
-        self.swap(loaded, grants, settings)?;
+        self.swap(loaded, terms)?;
         if let Some(old_digest) = old_digest.filter(|old| *old != digest) {
             self.remove_component(&old_digest).await?;
         }
-        self.lock_installed().get(&name).map(|installed| installed.info.clone()).ok_or(PluginError::Missing(name))
+        self.lock_installed().get(&name).map(Installed::info).ok_or(PluginError::Missing(name))
     }
 
-    fn swap(&self, loaded: Loaded, grants: Vec<String>, settings: BTreeMap<String, String>) -> Result<(), PluginError> {
-        let info = info(&loaded, grants)?;
+    fn swap(&self, loaded: Loaded, terms: Terms) -> Result<(), PluginError> {
+        let info = info(&loaded, &terms)?;
         self.dispatcher
             .registry()
             .replace(&loaded.origin, loaded.commands)
             .map_err(|clash| refused(LoadError::Register(clash)))?;
-        self.lock_installed().insert(loaded.name, Installed { info, settings });
+        self.lock_installed().insert(loaded.name, Installed { info, terms, context: loaded.context });
         Ok(())
     }
 
@@ -268,13 +272,36 @@ fn micros(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn info(loaded: &Loaded, grants: Vec<String>) -> Result<PluginInfo, PluginError> {
+fn info(loaded: &Loaded, terms: &Terms) -> Result<PluginInfo, PluginError> {
     let command = |registered: &Registered| match registered.command.version {
         0 => registered.command.name.as_str().to_owned(),
         version => format!("{}/v{version}", registered.command.name),
     };
     let commands = loaded.commands.iter().map(command).collect();
-    loaded.inspection.info(Some(&loaded.name), grants, commands).map_err(refused)
+    let info = loaded.inspection.info(Some(&loaded.name), terms.grants.clone(), commands).map_err(refused)?;
+    Ok(PluginInfo { isolation: terms.isolation, ..info })
+}
+
+impl Terms {
+    /// What the store has of a plugin.
+    fn record(&self, digest: &str, commands: &[Registered]) -> Value {
+        json!({
+            "digest": digest, "grants": self.grants, "settings": self.settings, "isolation": self.isolation.as_str(),
+            "commands": commands.iter().map(|one| describe::freeze(&one.command)).collect::<Vec<_>>(),
+        })
+    }
+
+    /// Reads what [`Terms::record`] wrote.
+    fn from_record(record: &Value) -> Self {
+        let grants = record.get("grants").and_then(Value::as_array).into_iter().flatten();
+        let settings = record.get("settings").and_then(Value::as_object).into_iter().flatten();
+        let isolation = record.get("isolation").and_then(Value::as_str).and_then(Isolation::parse);
+        Self {
+            grants: grants.filter_map(Value::as_str).map(str::to_owned).collect(),
+            settings: settings.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
+            isolation: isolation.unwrap_or_default(),
+        }
+    }
 }
 
 impl Plugins for Lifecycle {
@@ -288,8 +315,8 @@ impl Plugins for Lifecycle {
 
     fn check(&self, candidate: Candidate) -> BoxFuture<'_, Result<PluginInfo, PluginError>> {
         Box::pin(async move {
-            let (loaded, grants, _, _) = self.shared.prepare(candidate, Expectation::Anything).await?;
-            info(&loaded, grants)
+            let (loaded, terms, _) = self.shared.prepare(candidate, Expectation::Anything).await?;
+            info(&loaded, &terms)
         })
     }
 
@@ -298,8 +325,27 @@ impl Plugins for Lifecycle {
         self.finish(|shared| async move { shared.remove(&name).await })
     }
 
+    fn release(&self, name: &PluginName) -> Result<bool, PluginError> {
+        let installed = self.shared.lock_installed();
+        let installed = installed.get(name).ok_or_else(|| PluginError::Missing(name.clone()))?;
+        Ok(installed.context.watch.release())
+    }
+
+    fn limits(&self) -> Vec<LimitInfo> {
+        let plugins = self.list();
+        let info = |limit: &Limit| LimitInfo {
+            name: limit.name,
+            unit: limit.unit,
+            about: limit.about.trim(),
+            default: limit.default,
+            value: self.shared.loader.limits().get(limit.name).unwrap_or_default(),
+            hits: plugins.iter().filter_map(|plugin| plugin.health.limits.get(limit.name)).sum(),
+        };
+        Limits::ALL.iter().map(info).collect()
+    }
+
     fn list(&self) -> Vec<PluginInfo> {
-        self.shared.lock_installed().values().map(|installed| installed.info.clone()).collect()
+        self.shared.lock_installed().values().map(Installed::info).collect()
     }
 
     fn available(&self) -> BoxFuture<'_, Vec<(PluginName, PluginInfo)>> {
@@ -314,10 +360,11 @@ impl Plugins for Lifecycle {
         let path = self.shared.available.join(format!("{name}.wasm"));
         Box::pin(async move {
             tokio::fs::read(&path).await.map(bytes::Bytes::from).map_err(|error| {
-                PluginError::Refused(format!(
+                let text = format!(
                     "no component `{name}.wasm` lies ready in `{}` ({error}); put it there, or send the component",
                     self.shared.available.display()
-                ))
+                );
+                PluginError::Refused { code: "component-not-available", text }
             })
         })
     }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -11,10 +12,10 @@ use muster_core::command::{Command, Origin};
 use muster_core::dispatch::Dispatcher;
 use muster_core::invoke::Invoke;
 use muster_core::name::PluginName;
+use muster_core::plugins::Isolation;
 use muster_core::registry::Registered;
 use muster_core::storage::Storage;
 use serde_json::Value;
-use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
@@ -23,9 +24,12 @@ use crate::capability::{self, Grants};
 use crate::describe;
 use crate::engine::{self, EngineError, EngineInfo};
 use crate::error::LoadError;
+use crate::health::Watch;
+use crate::idle::Idle;
 use crate::inspect::{COMMANDS, Inspection, inspect};
-use crate::invoke::Prepared;
+use crate::invoke::{Prepared, Rooms};
 use crate::limits::Limits;
+use crate::places::Places;
 use crate::state::{PluginContext, PluginState, new_store};
 
 /// How long the steps of one load took.
@@ -48,10 +52,20 @@ pub struct Timings {
 pub(crate) struct Wish {
     pub(crate) component: Bytes,
     pub(crate) name: Option<PluginName>,
-    pub(crate) grants: Vec<String>,
-    pub(crate) settings: BTreeMap<String, String>,
+    pub(crate) terms: Terms,
     /// The commands as they were described before, if this component was loaded before.
     pub(crate) frozen: Option<Vec<Value>>,
+}
+
+/// What an operator gives a plugin, and keeps from version to version.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Terms {
+    /// What it may do.
+    pub(crate) grants: Vec<String>,
+    /// Settings it can read.
+    pub(crate) settings: BTreeMap<String, String>,
+    /// Who shares an instance.
+    pub(crate) isolation: Isolation,
 }
 
 /// A plugin that could be registered now.
@@ -61,6 +75,8 @@ pub(crate) struct Loaded {
     pub(crate) origin: Origin,
     pub(crate) inspection: Inspection,
     pub(crate) commands: Vec<Registered>,
+    /// What the plugin's calls share.
+    pub(crate) context: Arc<PluginContext>,
     pub(crate) timings: Timings,
 }
 
@@ -72,7 +88,8 @@ pub struct Loader {
     linker: Linker<PluginState>,
     limits: Limits,
     storage: Arc<dyn Storage>,
-    places: Arc<Semaphore>,
+    rooms: Arc<Rooms>,
+    loads: AtomicU64,
 }
 
 impl std::fmt::Debug for Loader {
@@ -92,13 +109,23 @@ impl Loader {
             .map_err(|error| EngineError::new(format!("the directory for compiled code cannot be made: {error}")))?;
         let mut linker = Linker::new(&engine);
         capability::add_always(&mut linker).map_err(|error| EngineError::new(format!("{error:#}")))?;
-        let places = Arc::new(Semaphore::new(limits.calls_max));
-        Ok(Self { engine, info, cache, linker, limits, storage, places })
+        let rooms = Arc::new(Rooms { places: Places::new(&limits), idle: Idle::new(&limits) });
+        Ok(Self { engine, info, cache, linker, limits, storage, rooms, loads: AtomicU64::new(0) })
     }
 
     /// Which settings of the engine took effect.
     pub fn info(&self) -> EngineInfo {
         self.info
+    }
+
+    /// The bounds on guests.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Lets go of instances that waited for a call too long; tells how many.
+    pub(crate) fn evict_idle(&self) -> usize {
+        self.rooms.idle.evict(Instant::now())
     }
 
     /// Loads a component. Inspecting and compiling block, so they happen on a thread for that.
@@ -115,9 +142,11 @@ impl Loader {
             None => self.describe(&prepared, &origin).await?,
         };
         timings.describe = started.elapsed();
+        let context = Arc::clone(&prepared.context);
         let invoke: Arc<dyn Invoke> = Arc::new(prepared);
         let register = |command: Command| Registered { command, invoke: Arc::clone(&invoke) };
-        Ok(Loaded { name, origin, inspection, commands: commands.into_iter().map(register).collect(), timings })
+        let commands = commands.into_iter().map(register).collect();
+        Ok(Loaded { name, origin, inspection, commands, context, timings })
     }
 
     fn prepare(
@@ -136,7 +165,7 @@ impl Loader {
             };
             return Err(LoadError::WrongWorld { wanted: COMMANDS, exported });
         }
-        let grants = Grants::parse(&wish.grants)?;
+        let grants = Grants::parse(&wish.terms.grants)?;
         capability::check_imports(&inspection.imports, &grants)?;
         timings.inspect = started.elapsed();
 
@@ -150,18 +179,21 @@ impl Loader {
 
         let started = Instant::now();
         let context = PluginContext {
+            id: self.loads.fetch_add(1, Ordering::Relaxed),
             name: name.as_str().to_owned(),
             grants: grants.clone(),
-            settings: wish.settings.clone(),
+            settings: wish.terms.settings.clone(),
             storage: Arc::clone(&self.storage),
             dispatcher,
             limits: self.limits,
+            isolation: wish.terms.isolation,
+            watch: Watch::new(&self.limits),
         };
         let link = || {
             let mut linker = self.linker.clone();
             capability::add_granted(&mut linker, &grants)?;
             let instance = linker.instantiate_pre(&component)?;
-            Prepared::new(self.engine.clone(), context, instance, Arc::clone(&self.places))
+            Prepared::new(self.engine.clone(), context, instance, Arc::clone(&self.rooms))
         };
         let prepared = link().map_err(|error: wasmtime::Error| LoadError::Link(format!("{error:#}")))?;
         timings.link = started.elapsed();

@@ -5,17 +5,21 @@ use std::time::{Duration, Instant};
 
 use muster_core::dispatch::Dispatcher;
 use muster_core::permission::Permit;
+use muster_core::plugins::Isolation;
 use muster_core::storage::Storage;
 use wasmtime::component::{HasSelf, ResourceTable};
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::capability::{Grants, GuestLog};
-use crate::limits::Limits;
+use crate::health::Watch;
+use crate::limits::{EPOCH_MS, Limits};
 
 /// What every call of one plugin shares.
 #[derive(Debug)]
 pub(crate) struct PluginContext {
+    /// Sets this load of the plugin apart from others, also of the same plugin.
+    pub(crate) id: u64,
     /// The plugin's name.
     pub(crate) name: String,
     /// What it may do.
@@ -28,6 +32,10 @@ pub(crate) struct PluginContext {
     pub(crate) dispatcher: Weak<Dispatcher>,
     /// Bounds on each call.
     pub(crate) limits: Limits,
+    /// Who shares an instance.
+    pub(crate) isolation: Isolation,
+    /// What went wrong so far.
+    pub(crate) watch: Watch,
 }
 
 /// The call a store was made for; nothing while a plugin describes itself.
@@ -57,8 +65,10 @@ pub(crate) struct Usage {
     pub(crate) memory_bytes: usize,
     /// How often the guest asked for more than it began with: each time is a system call that halves throughput.
     pub(crate) memory_grows: u32,
-    pub(crate) memory_refused: bool,
-    pub(crate) table_refused: bool,
+    /// Ticks of the epoch at which it was computing.
+    cpu_ticks: u64,
+    /// The limit it ran into last.
+    pub(crate) refused: Option<&'static str>,
 }
 
 /// How much longer than its deadline a guest can run when nobody drops it.
@@ -78,6 +88,7 @@ pub(crate) fn new_store(
     let mut table = ResourceTable::new();
     table.set_max_capacity(limits.resources_max);
     let request_id = call.as_ref().map(|call| call.permit.caller().request_id.clone());
+    let usage = Usage { limits, memory_bytes: 0, memory_grows: 0, cpu_ticks: 0, refused: None };
     let state = PluginState {
         plugin: Arc::clone(plugin),
         call,
@@ -85,7 +96,7 @@ pub(crate) fn new_store(
         table,
         log: GuestLog::new(&plugin.name, request_id, &limits),
         wasi: None,
-        usage: Usage { limits, memory_bytes: 0, memory_grows: 0, memory_refused: false, table_refused: false },
+        usage,
     };
     #[expect(clippy::disallowed_methods, reason = "this is the place that makes stores")]
     let mut store = Store::new(engine, state);
@@ -94,14 +105,30 @@ pub(crate) fn new_store(
     store.set_epoch_deadline(1);
     // Lets others run at every tick: whoever waits then drops a call whose time is over. The grace keeps this from
     // being quicker than them; it ends a guest that nobody waits for.
-    store.epoch_deadline_callback(|context| {
-        if Instant::now() >= context.data().deadline + GRACE {
+    store.epoch_deadline_callback(|mut context| {
+        let state = context.data_mut();
+        state.usage.cpu_ticks += 1;
+        if state.usage.cpu_ticks * EPOCH_MS > state.usage.limits.cpu_ms_max {
+            state.usage.refused = Some("cpu_ms_max");
+            Ok(UpdateDeadline::Interrupt)
+        } else if Instant::now() >= state.deadline + GRACE {
             Ok(UpdateDeadline::Interrupt)
         } else {
             Ok(UpdateDeadline::Yield(1))
         }
     });
     store
+}
+
+/// Makes a store that served a call ready for the next one: nothing of the last call is left in the host's part of it.
+pub(crate) fn renew_store(store: &mut Store<PluginState>, call: CallContext, deadline: Instant) {
+    store.set_epoch_deadline(1);
+    let state = store.data_mut();
+    state.log.begin(call.permit.caller().request_id.clone(), &state.plugin.limits);
+    state.call = Some(call);
+    state.deadline = deadline;
+    state.usage.cpu_ticks = 0;
+    state.usage.refused = None;
 }
 
 impl WasiView for PluginState {
@@ -115,7 +142,7 @@ impl ResourceLimiter for Usage {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let total = self.memory_bytes.saturating_add(desired.saturating_sub(current));
         if total > self.limits.memory_bytes_max {
-            self.memory_refused = true;
+            self.refused = Some("memory_bytes_max");
             return Ok(false);
         }
         self.memory_bytes = total;
@@ -125,7 +152,13 @@ impl ResourceLimiter for Usage {
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let fits = desired <= self.limits.table_elements_max;
-        self.table_refused |= !fits;
+        if !fits {
+            self.refused = Some("table_elements_max");
+        }
         Ok(fits)
+    }
+
+    fn instances(&self) -> usize {
+        self.limits.instances_max
     }
 }

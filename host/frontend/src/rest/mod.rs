@@ -149,13 +149,15 @@ fn status(error: &CallError) -> StatusCode {
         CallError::NotReadOnly => StatusCode::METHOD_NOT_ALLOWED,
         CallError::Conflict(_) => StatusCode::CONFLICT,
         CallError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        CallError::Failed(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        CallError::Failed(_) | CallError::PluginRefused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         CallError::TooManyCalls | CallError::Throttled { .. } | CallError::RateLimited { .. } => {
             StatusCode::TOO_MANY_REQUESTS
         }
         CallError::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         CallError::PluginFault { .. } => StatusCode::BAD_GATEWAY,
-        CallError::Unavailable(_) | CallError::LimitExceeded { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        CallError::Unavailable(_) | CallError::LimitExceeded { .. } | CallError::Quarantined { .. } => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         CallError::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
     }
 }

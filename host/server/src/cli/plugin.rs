@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
 use muster_core::name::PluginName;
+use muster_core::plugins::Isolation;
 use serde_json::{Value, json};
 
 use super::CliError;
@@ -26,6 +27,13 @@ pub(super) enum Plugin {
         /// The plugin
         name: String,
     },
+    /// End the quarantine of a plugin most of whose calls failed
+    Release {
+        /// The plugin
+        name: String,
+    },
+    /// List the limits of plugins, and how often they were reached
+    Limits,
     /// List the installed plugins
     List,
     /// Look into a component without running it
@@ -48,6 +56,9 @@ pub(super) struct Candidate {
     /// Give it a setting
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
+    /// Who shares an instance of it: nobody, calls of the same caller with the same rights, or all calls
+    #[arg(long, value_name = "POLICY", value_parser = Isolation::ALL.map(Isolation::as_str))]
+    isolation: Option<String>,
 }
 
 pub(super) fn run(
@@ -73,6 +84,15 @@ pub(super) fn run(
             output::line(&format!("{name} removed"), &result, format);
             Ok(())
         }
+        Plugin::Release { name } => {
+            let result = client()?.call("module_release", None, &json!({ "module": name }))?;
+            output::line(&format!("{name} is called again"), &result, format);
+            Ok(())
+        }
+        Plugin::Limits => {
+            output::value(&client()?.call("modules_limits", None, &json!({}))?, format);
+            Ok(())
+        }
         Plugin::List => list(&client()?, format),
         Plugin::Inspect { file } => inspect(&file, format),
     }
@@ -94,6 +114,9 @@ fn arguments(candidate: &Candidate) -> Result<(Value, PluginName), CliError> {
     if let Some(object) = arguments.as_object_mut() {
         if !candidate.grants.is_empty() {
             object.insert("grants".to_owned(), json!(candidate.grants));
+        }
+        if let Some(isolation) = &candidate.isolation {
+            object.insert("isolation".to_owned(), json!(isolation));
         }
         if !candidate.settings.is_empty() {
             let settings = candidate.settings.iter().map(|setting| {
@@ -139,7 +162,8 @@ fn list(client: &Client, format: Format) -> Result<(), CliError> {
             let part = |key: &str| plugin.get(key).cloned().unwrap_or_default();
             json!({
                 "name": part("name"), "version": part("version"), "commands": part("commands"),
-                "grants": part("grants"), "summary": part("summary"),
+                "grants": part("grants"), "isolation": part("isolation"), "state": state(plugin),
+                "summary": part("summary"),
             })
         })
         .collect();
@@ -148,6 +172,19 @@ fn list(client: &Client, format: Format) -> Result<(), CliError> {
         rows => output::value(&json!(rows), format),
     }
     Ok(())
+}
+
+/// How a plugin does, in a few words.
+fn state(plugin: &Value) -> String {
+    if let Some(seconds) = plugin.get("quarantined_s").and_then(Value::as_u64) {
+        return format!("quarantined, {seconds} s left");
+    }
+    let faults = plugin.get("faults").and_then(Value::as_object).into_iter().flatten();
+    match faults.filter_map(|(_, count)| count.as_u64()).sum() {
+        0_u64 => "well".to_owned(),
+        1 => "1 fault".to_owned(),
+        faults => format!("{faults} faults"),
+    }
 }
 
 fn inspect(file: &Path, format: Format) -> Result<(), CliError> {

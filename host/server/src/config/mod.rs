@@ -17,7 +17,7 @@ use muster_builtin::LOG_LEVELS;
 use muster_core::permission::{self, Names, Permissions};
 use muster_core::rate::Rate;
 use muster_issuer::IssuerSettings;
-use muster_wasm::{Limits, MEMORY_BYTES_CEILING};
+use muster_wasm::Limits;
 
 pub use listen::Listener;
 pub use oauth::OAuth;
@@ -29,17 +29,8 @@ use yaml::Node;
 const LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 5280));
 const KEYS: [&str; 9] =
     ["listen", "hosts", "loglevel", "limits", "rate_limits", "audit", "plugins_available", "oauth", "issuers"];
-const LIMITS: [&str; 9] = [
-    "body_bytes_max",
-    "call_deadline_ms",
-    "connections_max",
-    "drain_deadline_ms",
-    "calls_max",
-    "memory_bytes_max",
-    "result_bytes_max",
-    "log_lines_max",
-    "describe_deadline_ms",
-];
+/// Keys below `limits` that are about the host; those about plugins are [`Limits::ALL`].
+const HOST_LIMITS: [&str; 4] = ["body_bytes_max", "call_deadline_ms", "connections_max", "drain_deadline_ms"];
 
 /// The configuration, as meant.
 #[derive(Clone, Debug)]
@@ -175,23 +166,24 @@ fn limits(node: &Node<'_>, config: &mut Config) -> Result<(), ConfigError> {
         let below = node.below(member.key, member.value);
         let number = |least, most| below.number(least, most);
         let size = |least, most: u64| number(least, most).map(|number| usize::try_from(number).unwrap_or(usize::MAX));
-        let limits = &mut config.limits;
         match member.key {
             "body_bytes_max" => config.body_bytes_max = size(1, BODY_BYTES)?,
             "call_deadline_ms" => config.call_deadline = Duration::from_millis(number(1, DAY_MS)?),
             "connections_max" => config.connections_max = size(1, 1_000_000)?,
             "drain_deadline_ms" => config.drain_deadline = Duration::from_millis(number(0, DAY_MS)?),
-            "calls_max" => limits.calls_max = size(1, 4096)?,
-            "memory_bytes_max" => limits.memory_bytes_max = size(64 << 10, MEMORY_BYTES_CEILING as u64)?,
-            "result_bytes_max" => {
-                limits.result_bytes_max = size(1, BODY_BYTES)?;
-                limits.hostcall_bytes_max = limits.hostcall_bytes_max.max(2 * limits.result_bytes_max);
+            other => {
+                let limit = Limits::ALL.iter().find(|limit| limit.name == other).ok_or_else(|| {
+                    let of_plugins = Limits::ALL.iter().map(|limit| limit.name);
+                    let known: Vec<_> = HOST_LIMITS.into_iter().chain(of_plugins).collect();
+                    node.at(member.key_node).unknown("key", other, &known)
+                })?;
+                config.limits.set(limit.name, number(limit.least, limit.most)?);
             }
-            "log_lines_max" => limits.log_lines_max = u32::try_from(number(0, 1_000_000)?).unwrap_or(u32::MAX),
-            "describe_deadline_ms" => limits.describe_deadline_ms = number(1, DAY_MS)?,
-            other => return Err(node.at(member.key_node).unknown("key", other, &LIMITS)),
         }
     }
+    // A result is handed over in one piece, and may be as long as it may be.
+    let limits = &mut config.limits;
+    limits.hostcall_bytes_max = limits.hostcall_bytes_max.max(2 * limits.result_bytes_max);
     Ok(())
 }
 

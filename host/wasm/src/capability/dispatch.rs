@@ -46,6 +46,7 @@ fn to_guest(error: HostError) -> CallError {
         | HostError::Denied(_)
         | HostError::NotReadOnly => CallError::Denied(text),
         HostError::Unavailable(_)
+        | HostError::Quarantined { .. }
         | HostError::TooManyCalls
         | HostError::Throttled { .. }
         | HostError::RateLimited { .. } => CallError::Unavailable(text),
@@ -53,6 +54,7 @@ fn to_guest(error: HostError) -> CallError {
         | HostError::Failed(_)
         | HostError::LimitExceeded { .. }
         | HostError::Deadline { .. }
+        | HostError::PluginRefused { .. }
         | HostError::PluginFault { .. }
         | HostError::Internal { .. } => CallError::Failed(text),
     }

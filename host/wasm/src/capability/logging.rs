@@ -45,6 +45,25 @@ impl GuestLog {
         Self { shared: Arc::new(Mutex::new(shared)) }
     }
 
+    /// Begins the log of another call; what is left of the last one is written.
+    pub(crate) fn begin(&self, request_id: RequestId, limits: &Limits) {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.end();
+        shared.request_id = Some(request_id);
+        shared.lines_left = limits.log_lines_max;
+        shared.panic = None;
+    }
+
+    /// Whether the call logged more lines than it may.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).dropped > 0
+    }
+
+    /// Writes what is left of a call's lines.
+    pub(crate) fn end(&self) {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).end();
+    }
+
     /// The message of the guest's panic, if it reported one.
     pub(crate) fn panic(&self) -> Option<String> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).panic.clone()
@@ -104,19 +123,24 @@ impl Shared {
             }
         }
     }
-}
 
-impl Drop for Shared {
-    fn drop(&mut self) {
+    fn end(&mut self) {
         if !self.partial.is_empty() {
             let rest = std::mem::take(&mut self.partial);
             self.line(Level::Info, "stdio", &String::from_utf8_lossy(&rest));
         }
-        if self.dropped > 0 {
-            let (plugin, dropped) = (self.plugin.as_str(), self.dropped);
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0 {
+            let plugin = self.plugin.as_str();
             let request_id = self.request_id.as_ref().map_or("", RequestId::as_str);
             tracing::warn!(target: "guest", plugin, request_id, dropped, "the call logged more lines than it may");
         }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -1,0 +1,37 @@
+//! `module_release`: ends the quarantine of a plugin.
+
+use std::sync::Arc;
+
+use muster_core::command::Audience;
+use muster_core::error::CallError;
+use muster_core::registry::Registered;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::Services;
+use crate::definition::{Call, Definition};
+use crate::result::{ReturnCode, plugin_name};
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    /// Name of the plugin.
+    module: String,
+}
+
+pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
+    Definition::new("module_release", "Ends the quarantine of a plugin")
+        .description("A plugin most of whose calls fail is not called for a while; `modules_details` tells of what and for how long. After its release it is on probation: its next fault puts it back for twice as long.")
+        .tags(&["modules"])
+        .audience(Audience::Admin)
+        .example("Release", json!({"module": "roster"}), json!(0))
+        .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
+            let name = plugin_name(&arguments.module)?;
+            if services.plugins.release(&name)? {
+                Ok(ReturnCode::DONE)
+            } else {
+                Err(CallError::Conflict(format!("the plugin `{name}` is not in quarantine")))
+            }
+        })
+}
