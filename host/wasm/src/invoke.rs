@@ -171,18 +171,8 @@ impl Prepared {
     /// What a call that did not return should be called; `otherwise`, when nothing else is known.
     fn fault(&self, store: &Store<PluginState>, error: &wasmtime::Error, otherwise: Fault) -> CallError {
         let state = store.data();
-        if let Some(limit) = state.usage.refused {
+        if let Some(limit) = limit_of(state, error) {
             return self.exceeded(limit);
-        }
-        if matches!(error.downcast_ref::<Trap>(), Some(Trap::StackOverflow)) {
-            return self.exceeded("stack_bytes_max");
-        }
-        if matches!(error.downcast_ref::<ResourceTableError>(), Some(ResourceTableError::Full)) {
-            return self.exceeded("resources_max");
-        }
-        // wasmtime has no type for this one.
-        if error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls")) {
-            return self.exceeded("hostcall_bytes_max");
         }
         if error.is::<wasmtime::PoolConcurrencyLimitError>() {
             return CallError::TooManyCalls;
@@ -217,6 +207,23 @@ impl Prepared {
                 .record_event("plugin_quarantined", json!({ "plugin": plugin, "seconds": seconds, "last": code }));
         }
     }
+}
+
+/// The limit that ended a guest, if one did.
+pub(crate) fn limit_of(state: &PluginState, error: &wasmtime::Error) -> Option<&'static str> {
+    if state.usage.refused.is_some() {
+        return state.usage.refused;
+    }
+    if matches!(error.downcast_ref::<Trap>(), Some(Trap::StackOverflow)) {
+        return Some("stack_bytes_max");
+    }
+    if matches!(error.downcast_ref::<ResourceTableError>(), Some(ResourceTableError::Full)) {
+        return Some("resources_max");
+    }
+    // wasmtime has no type for this one.
+    let exhausted =
+        |cause: &(dyn std::error::Error + 'static)| cause.to_string().contains("fuel allocated for hostcalls");
+    error.chain().any(exhausted).then_some("hostcall_bytes_max")
 }
 
 /// Notices a call that was dropped because its time was over.

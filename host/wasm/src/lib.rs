@@ -9,6 +9,7 @@ mod bindings;
 mod cache;
 mod capability;
 mod describe;
+mod doctor;
 mod engine;
 mod entry;
 mod error;
@@ -23,6 +24,7 @@ mod places;
 mod state;
 
 pub use capability::Grants;
+pub use doctor::{Finding, Outcome, examine};
 pub use engine::{EngineError, EngineInfo};
 pub use error::LoadError;
 pub use inspect::{Inspection, inspect};

@@ -7,6 +7,7 @@ mod call;
 mod client;
 mod clients;
 mod config;
+mod doctor;
 mod help;
 mod key;
 mod output;
@@ -102,6 +103,8 @@ enum Action {
     /// See who called what, and verify that nobody changed the record of it
     #[command(subcommand)]
     Audit(audit::Action),
+    /// Prove on this machine that the limits of plugins bite
+    Doctor(doctor::Doctor),
     /// Print the completion script of a shell
     Completion {
         /// Which shell
@@ -200,6 +203,7 @@ fn run(cli: Cli, format: Format) -> Result<(), CliError> {
         Action::Client(action) => clients::run(&client(&connection)?, action, format),
         Action::Permissions(action) => permissions::run(&client(&connection)?, action, format),
         Action::Config(action) => config::run(|| client(&connection), &connection.data, &action, format),
+        Action::Doctor(doctor) => doctor::run(&connection.data, &doctor, format),
         Action::Audit(action) => audit::run(|| client(&connection), action, format),
         Action::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "muster", &mut std::io::stdout());

@@ -1,0 +1,274 @@
+//! Proves on the machine it runs on that the limits bite: a small guest wants more of everything than it may, in the same
+//! engine and the same stores as every plugin.
+
+mod probe;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::limits::Limits;
+use probe::{Ended, Probe};
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Finding {
+    /// What was looked at; a limit by its name.
+    pub name: &'static str,
+    /// Whether it is as it should be.
+    pub outcome: Outcome,
+    /// What was seen, and what to do where it is not as it should be.
+    pub detail: String,
+}
+
+/// How a look ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// As it should be.
+    Well,
+    /// It works, slower than it could.
+    Slow,
+    /// Not as it should be.
+    Failed,
+}
+
+/// Time a guest that should be ended by something else may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Time a guest that should be ended by its deadline gets.
+const DEADLINE: Duration = Duration::from_millis(100);
+/// How much later than its deadline a guest may end, on a busy machine.
+const SLACK: Duration = Duration::from_millis(400);
+/// Processor time used to prove that it is bounded; the configured bound would take too long.
+const CPU_MS: u64 = 50;
+const PAGE_BYTES: usize = 64 << 10;
+
+/// Looks at the engine and at every limit a guest can be made to run into, as configured.
+pub async fn examine(limits: Limits) -> Vec<Finding> {
+    let probe = match Probe::new(limits) {
+        Ok(probe) => probe,
+        Err(error) => {
+            let detail = format!("{error}; plugins cannot run here");
+            return vec![Finding { name: "engine", outcome: Outcome::Failed, detail }];
+        }
+    };
+    let mut findings = vec![pooling(&probe), resident(&probe).await];
+    findings.push(yields(&probe).await);
+    findings.push(deadline_while_computing(&probe).await);
+    findings.push(deadline_while_waiting(&probe).await);
+    findings.push(cpu(limits).await);
+    findings.push(memory(&probe, &limits).await);
+    findings.push(table(&probe, &limits).await);
+    findings.push(refusal("stack_bytes_max", &limits, &probe.run::<_, ()>("recurse", (), PATIENCE).await));
+    findings.push(refusal("resources_max", &limits, &probe.run::<_, ()>("hoard", (), PATIENCE).await));
+    findings.push(text(&limits).await);
+    findings.push(trap(&probe).await);
+    findings
+}
+
+fn pooling(probe: &Probe) -> Finding {
+    let (outcome, detail) = if probe.info.pooling {
+        (Outcome::Well, "instances come from a pool".to_owned())
+    } else {
+        let text = "instances are made one by one, since the pool did not get its address space: look at `ulimit -v`";
+        (Outcome::Slow, text.to_owned())
+    };
+    Finding { name: "pool", outcome, detail }
+}
+
+/// Counts page faults: a memory that stays resident costs none when it is used again.
+async fn resident(probe: &Probe) -> Finding {
+    const ROUNDS: u64 = 100;
+    const PAGES: u32 = 8;
+    let finding = |outcome, detail: String| Finding { name: "resident_memory", outcome, detail };
+    if !probe.info.resident {
+        let text = "memories are given back after each call, since the kernel has no PAGEMAP_SCAN (Linux 6.7)";
+        return finding(Outcome::Slow, text.to_owned());
+    }
+    let mut before = None;
+    // The first rounds fill the pool.
+    for round in 0..2 * ROUNDS {
+        if round == ROUNDS {
+            before = page_faults();
+        }
+        if let Ended::Failed(text) = probe.run::<_, ()>("touch", (PAGES,), PATIENCE).await {
+            return finding(Outcome::Failed, text);
+        }
+    }
+    match before.zip(page_faults()).map(|(before, after)| (after - before) / ROUNDS) {
+        None => finding(Outcome::Slow, "page faults cannot be counted here".to_owned()),
+        Some(faults) if faults < u64::from(PAGES) => {
+            finding(Outcome::Well, format!("{faults} page faults for a call that writes to {PAGES} pages"))
+        }
+        Some(faults) => finding(
+            Outcome::Slow,
+            format!("{faults} page faults for a call that writes to {PAGES} pages: memories do not stay resident"),
+        ),
+    }
+}
+
+/// Page faults of this process that needed no disk (`proc_pid_stat(5)`, field 10).
+fn page_faults() -> Option<u64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The second field is the name in parentheses, and may have blanks.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(7)?.parse().ok()
+}
+
+/// A guest that computes lets others run meanwhile.
+async fn yields(probe: &Probe) -> Finding {
+    let turns = Arc::new(AtomicU32::new(0));
+    let other = {
+        let turns = Arc::clone(&turns);
+        async move {
+            loop {
+                turns.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = probe.run::<_, ()>("spin", (), DEADLINE) => {}
+        () = other => {}
+    }
+    let turns = turns.load(Ordering::Relaxed);
+    let outcome = if turns > 5 { Outcome::Well } else { Outcome::Failed };
+    let detail = format!("others had {turns} turns while a guest computed for {} ms", DEADLINE.as_millis());
+    Finding { name: "epoch_ticks", outcome, detail }
+}
+
+async fn deadline_while_computing(probe: &Probe) -> Finding {
+    let started = Instant::now();
+    ended_in_time("deadline_computing", started, &probe.run::<_, ()>("spin", (), DEADLINE).await)
+}
+
+async fn deadline_while_waiting(probe: &Probe) -> Finding {
+    const HOUR_NS: u64 = 3_600_000_000_000;
+    let started = Instant::now();
+    ended_in_time("deadline_waiting", started, &probe.run::<_, ()>("wait", (HOUR_NS,), DEADLINE).await)
+}
+
+fn ended_in_time(name: &'static str, started: Instant, ended: &Ended<()>) -> Finding {
+    let took = started.elapsed();
+    let in_time = *ended == Ended::Dropped && took < DEADLINE + SLACK;
+    let outcome = if in_time { Outcome::Well } else { Outcome::Failed };
+    let detail = format!("a guest with {} ms ended after {} ms", DEADLINE.as_millis(), took.as_millis());
+    Finding { name, outcome, detail }
+}
+
+async fn cpu(limits: Limits) -> Finding {
+    match Probe::new(Limits { cpu_ms_max: CPU_MS, ..limits }) {
+        Ok(probe) => {
+            let started = Instant::now();
+            let ended = probe.run::<_, ()>("spin", (), PATIENCE).await;
+            let outcome = if ended == Ended::Refused("cpu_ms_max") { Outcome::Well } else { Outcome::Failed };
+            let detail = format!(
+                "a guest that may compute {CPU_MS} ms ended after {} ms; configured are {} ms",
+                started.elapsed().as_millis(),
+                limits.cpu_ms_max
+            );
+            Finding { name: "cpu_ms_max", outcome, detail }
+        }
+        Err(detail) => Finding { name: "cpu_ms_max", outcome: Outcome::Failed, detail },
+    }
+}
+
+/// The last page that fits is had, and the next one is not.
+async fn memory(probe: &Probe, limits: &Limits) -> Finding {
+    let pages = u32::try_from(limits.memory_bytes_max / PAGE_BYTES).unwrap_or(u32::MAX);
+    let fits = probe.call::<_, bool>("grow", (pages - 1,), PATIENCE).await;
+    let more = probe.call::<_, bool>("grow", (pages,), PATIENCE).await;
+    edge("memory_bytes_max", limits, &fits, &more)
+}
+
+async fn table(probe: &Probe, limits: &Limits) -> Finding {
+    let elements = u32::try_from(limits.table_elements_max).unwrap_or(u32::MAX);
+    let fits = probe.call::<_, bool>("widen", (elements - 1,), PATIENCE).await;
+    let more = probe.call::<_, bool>("widen", (elements,), PATIENCE).await;
+    edge("table_elements_max", limits, &fits, &more)
+}
+
+/// The longest text that may cross the border crosses it, and one byte more does not.
+async fn text(limits: &Limits) -> Finding {
+    // A guest has to hold the text first, whatever its memory may be.
+    const BYTES: u32 = 1 << 20;
+    let limits = Limits { hostcall_bytes_max: BYTES as usize, memory_bytes_max: 4 << 20, ..*limits };
+    match Probe::new(limits) {
+        Ok(probe) => {
+            let fits = probe.call::<_, String>("text", (BYTES,), PATIENCE).await;
+            let more = probe.call::<_, String>("text", (BYTES + 1,), PATIENCE).await;
+            let fits = matches!(fits, Ended::Answered(text) if text.len() == BYTES as usize);
+            let well = fits && more == Ended::Refused("hostcall_bytes_max");
+            let detail = format!("with {BYTES} bytes allowed: {BYTES} {}, one more {}", had(fits), had(!well));
+            let outcome = if well { Outcome::Well } else { Outcome::Failed };
+            Finding { name: "hostcall_bytes_max", outcome, detail }
+        }
+        Err(detail) => Finding { name: "hostcall_bytes_max", outcome: Outcome::Failed, detail },
+    }
+}
+
+async fn trap(probe: &Probe) -> Finding {
+    let ended = probe.run::<_, ()>("trap", (), PATIENCE).await;
+    let again = probe.run::<_, ()>("touch", (1_u32,), PATIENCE).await;
+    let well = matches!(ended, Ended::Failed(_)) && again == Ended::Answered(());
+    let outcome = if well { Outcome::Well } else { Outcome::Failed };
+    Finding { name: "traps", outcome, detail: "a crash ended its own call, and the next one was served".to_owned() }
+}
+
+fn edge(name: &'static str, limits: &Limits, fits: &Ended<bool>, more: &Ended<bool>) -> Finding {
+    let (fits, more) = (*fits == Ended::Answered(true), *more == Ended::Answered(true));
+    let outcome = if fits && !more { Outcome::Well } else { Outcome::Failed };
+    let bound = limits.get(name).unwrap_or_default();
+    Finding { name, outcome, detail: format!("{bound}: exactly as much {}, more {}", had(fits), had(more)) }
+}
+
+fn had(given: bool) -> &'static str {
+    if given { "was given" } else { "was refused" }
+}
+
+fn refusal(name: &'static str, limits: &Limits, ended: &Ended<()>) -> Finding {
+    let bound = limits.get(name).unwrap_or_default();
+    let (outcome, detail) = if *ended == Ended::Refused(name) {
+        (Outcome::Well, format!("{bound}: more was refused"))
+    } else {
+        (Outcome::Failed, format!("{bound}: the guest ended as {ended:?}"))
+    };
+    Finding { name, outcome, detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_limit_bites_here() {
+        for finding in examine(Limits::default()).await {
+            assert_ne!(finding.outcome, Outcome::Failed, "{finding:?}");
+        }
+    }
+
+    /// Limit, what a guest asks for on top of what it has → whether it gets it; each at the bound and on both sides.
+    #[tokio::test]
+    async fn bounds_are_exact() {
+        let limits = Limits { memory_bytes_max: 10 * PAGE_BYTES, table_elements_max: 10, ..Limits::default() };
+        let probe = Probe::new(limits).unwrap();
+        for (function, more, given) in [
+            ("grow", 8_u32, true),
+            ("grow", 9, true),
+            ("grow", 10, false),
+            ("widen", 8, true),
+            ("widen", 9, true),
+            ("widen", 10, false),
+        ] {
+            let got = probe.call::<_, bool>(function, (more,), PATIENCE).await;
+            assert_eq!(got, Ended::Answered(given), "{function} {more}");
+        }
+        let limits = Limits { hostcall_bytes_max: 1 << 16, ..Limits::default() };
+        let probe = Probe::new(limits).unwrap();
+        for (bytes, given) in [((1_u32 << 16) - 1, true), (1 << 16, true), ((1 << 16) + 1, false)] {
+            let got = probe.call::<_, String>("text", (bytes,), PATIENCE).await;
+            let expected =
+                if given { matches!(got, Ended::Answered(_)) } else { got == Ended::Refused("hostcall_bytes_max") };
+            assert!(expected, "{bytes} {got:?}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Runs the functions of `probe.wat` as any plugin's: same engine, same stores, same limits.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use muster_core::BoxFuture;
+use muster_core::plugins::Isolation;
+use muster_core::storage::{Entry, Expect, Revision, Storage, StorageError};
+use wasmtime::component::{Component, ComponentNamedList, InstancePre, Lift, Linker, Lower};
+use wasmtime::{Engine, Store, Trap};
+
+use crate::capability::{self, Grants};
+use crate::engine::EngineInfo;
+use crate::health::Watch;
+use crate::limits::Limits;
+use crate::state::{PluginContext, PluginState, new_store};
+
+/// How a function of the probe ended.
+#[derive(Debug, PartialEq)]
+pub(super) enum Ended<T> {
+    /// It answered.
+    Answered(T),
+    /// It wanted more than this limit allows.
+    Refused(&'static str),
+    /// Its time was over, and it was dropped.
+    Dropped,
+    /// Anything else.
+    Failed(String),
+}
+
+/// A guest under these limits.
+pub(super) struct Probe {
+    engine: Engine,
+    pub(super) info: EngineInfo,
+    limits: Limits,
+    instance: InstancePre<PluginState>,
+}
+
+impl Probe {
+    /// # Errors
+    /// When no engine can be made, or the probe does not compile on it.
+    pub(super) fn new(limits: Limits) -> Result<Self, String> {
+        let (engine, info) = crate::engine::build(&limits).map_err(|error| error.to_string())?;
+        let told = |error: wasmtime::Error| format!("{error:#}");
+        let bytes = wat::parse_str(include_str!("probe.wat")).map_err(|error| error.to_string())?;
+        let component = Component::new(&engine, bytes).map_err(told)?;
+        let mut linker = Linker::new(&engine);
+        capability::add_always(&mut linker).map_err(told)?;
+        let instance = linker.instantiate_pre(&component).map_err(told)?;
+        Ok(Self { engine, info, limits, instance })
+    }
+
+    fn store(&self, time: Duration) -> Store<PluginState> {
+        let context = PluginContext {
+            id: 0,
+            name: "probe".to_owned(),
+            grants: Grants::default(),
+            settings: BTreeMap::new(),
+            storage: Arc::new(Nowhere),
+            dispatcher: Weak::new(),
+            limits: self.limits,
+            isolation: Isolation::Call,
+            watch: Watch::new(&self.limits),
+        };
+        new_store(&self.engine, &Arc::new(context), None, Instant::now() + time)
+    }
+
+    /// Calls a function in a fresh instance, for at most this time.
+    pub(super) async fn call<A, R>(&self, name: &str, arguments: A, time: Duration) -> Ended<R>
+    where
+        A: ComponentNamedList + Lower + Send + Sync,
+        R: Send + Sync + 'static,
+        (R,): ComponentNamedList + Lift,
+    {
+        self.run::<A, (R,)>(name, arguments, time).await.map(|(answer,)| answer)
+    }
+
+    /// Calls a function without a result in a fresh instance, for at most this time.
+    pub(super) async fn run<A, R>(&self, name: &str, arguments: A, time: Duration) -> Ended<R>
+    where
+        A: ComponentNamedList + Lower + Send + Sync,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let mut store = self.store(time);
+        let work = async {
+            let instance = self.instance.instantiate_async(&mut store).await?;
+            let function = instance.get_typed_func::<A, R>(&mut store, name)?;
+            function.call_async(&mut store, arguments).await
+        };
+        let result = tokio::time::timeout(time, work).await;
+        let error = match result {
+            Err(_) => return Ended::Dropped,
+            Ok(Ok(answer)) => return Ended::Answered(answer),
+            Ok(Err(error)) => error,
+        };
+        crate::invoke::limit_of(store.data(), &error).map_or_else(
+            || Ended::Failed(error.downcast_ref::<Trap>().map_or_else(|| format!("{error:#}"), ToString::to_string)),
+            Ended::Refused,
+        )
+    }
+}
+
+impl<T> Ended<T> {
+    fn map<U>(self, change: impl FnOnce(T) -> U) -> Ended<U> {
+        match self {
+            Self::Answered(answer) => Ended::Answered(change(answer)),
+            Self::Refused(limit) => Ended::Refused(limit),
+            Self::Dropped => Ended::Dropped,
+            Self::Failed(text) => Ended::Failed(text),
+        }
+    }
+}
+
+/// The probe keeps nothing.
+#[derive(Debug)]
+struct Nowhere;
+
+impl Nowhere {
+    fn refuse<'a, T: Send + 'a>() -> BoxFuture<'a, Result<T, StorageError>> {
+        Box::pin(std::future::ready(Err(StorageError::Failed("the probe keeps nothing".to_owned()))))
+    }
+}
+
+impl Storage for Nowhere {
+    fn get<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StorageError>> {
+        Self::refuse()
+    }
+
+    fn put<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+        _: Vec<u8>,
+        _: Expect,
+    ) -> BoxFuture<'a, Result<Revision, StorageError>> {
+        Self::refuse()
+    }
+
+    fn delete<'a>(&'a self, _: &'a str, _: &'a str, _: Expect) -> BoxFuture<'a, Result<bool, StorageError>> {
+        Self::refuse()
+    }
+
+    fn list<'a>(
+        &'a self,
+        _: &'a str,
+        _: Option<&'a str>,
+        _: usize,
+    ) -> BoxFuture<'a, Result<Vec<String>, StorageError>> {
+        Self::refuse()
+    }
+}
