@@ -16,5 +16,6 @@ mod oauth;
 mod oauth_attacks;
 mod rest;
 mod rights;
+mod sandbox;
 mod state;
 mod tidy;

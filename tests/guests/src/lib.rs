@@ -20,6 +20,7 @@ pub const GUESTS: &[&str] = &[
     "flood",
     "leak",
     "lie",
+    "moody",
     "panic",
     "recurse",
     "sleep",

@@ -46,6 +46,11 @@ impl Problem {
         self.0.get(key).and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// Whether the command ran and said no.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.0.get("status").and_then(Value::as_u64).is_some_and(|status| [409, 422].contains(&status))
+    }
+
     /// Its stable code.
     pub(super) fn code(&self) -> &str {
         self.text("code")
@@ -55,8 +60,8 @@ impl Problem {
 impl std::fmt::Display for Problem {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{}: {}", self.text("title"), self.text("detail"))?;
-        if !matches!(self.code(), "invalid-arguments" | "unknown-command" | "not-found" | "command-failed" | "conflict")
-        {
+        // Where the log has nothing to add, the request's id is no help.
+        if !self.is_refusal() && !matches!(self.code(), "invalid-arguments" | "unknown-command" | "not-found") {
             write!(formatter, " (request {})", self.text("instance"))?;
         }
         Ok(())

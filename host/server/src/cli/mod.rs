@@ -157,11 +157,11 @@ impl CliError {
             Self::Failed(_) => 1,
             Self::Client(ClientError::Unreachable(_)) => 3,
             Self::Client(ClientError::Unusable(_)) => 6,
+            Self::Client(ClientError::Refused(problem)) if problem.is_refusal() => 1,
             Self::Client(ClientError::Refused(problem)) => match problem.code() {
                 "malformed" | "invalid-arguments" | "too-large" | "not-read-only" => 2,
                 "unauthenticated" | "forbidden" | "denied" => 4,
                 "unknown-command" | "not-found" | "no-such-address" => 5,
-                "conflict" | "command-failed" => 1,
                 _ => 6,
             },
         }
