@@ -12,6 +12,7 @@ mod issuers;
 mod journey;
 mod listeners;
 mod load;
+mod manifest;
 mod oauth;
 mod oauth_attacks;
 mod rest;

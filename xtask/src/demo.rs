@@ -39,6 +39,7 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
         found.cloned().with_context(|| format!("{name}.wasm was not built"))
     };
     build_binary()?;
+    guests::pack(&components)?;
 
     let data = root().join("target/demo");
     // Each demo begins anew; nobody keeps anything here.
@@ -55,7 +56,7 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
     host.cli(&["account", "add", "ann@localhost", "--password-stdin"], &ann)?;
     host.cli(&["plugin", "install", &path(&component("hello")?)], "")?;
     host.cli(&["plugin", "install", &path(&component("render")?)], "")?;
-    host.cli(&["plugin", "install", &path(&component("roster")?), "--grant", "keyvalue"], "")?;
+    host.cli(&["plugin", "install", &path(&component("roster")?), "--grant-requested"], "")?;
     println!("\nAccounts: admin@localhost with password {admin}, and ann@localhost with password {ann}");
 
     let admin = ("admin@localhost", admin.as_str());

@@ -9,12 +9,13 @@ mod toolchain;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
 use self::package::Package;
 use self::toolchain::{TARGET, Toolchain};
-use crate::run::root;
+use crate::run::{binary, root};
 
 /// The plugins, which are packages.
 const PLUGINS: [&str; 3] = ["hello", "render", "roster"];
@@ -74,6 +75,26 @@ pub(crate) fn build(which: Which) -> Result<Vec<PathBuf>> {
     }
     eprintln!("{} components in {}", files.len(), components.display());
     Ok(files)
+}
+
+/// Puts a manifest into each plugin among these components, with the host's own command: what is installed can then be
+/// looked at first.
+pub(crate) fn pack(components: &[PathBuf]) -> Result<()> {
+    for component in components {
+        let Some(plugin) = component.file_stem().and_then(|stem| stem.to_str()).filter(|stem| PLUGINS.contains(stem))
+        else {
+            continue;
+        };
+        let mut muster = Command::new(binary());
+        muster.args(["plugin", "pack"]).arg(component);
+        let manifest = root().join("plugins").join(plugin).join("muster.toml");
+        if manifest.exists() {
+            muster.arg("--manifest").arg(manifest);
+        }
+        let status = muster.status().context("the host cannot be started")?;
+        ensure!(status.success(), "{} cannot be packed", component.display());
+    }
+    Ok(())
 }
 
 fn artifacts(root: &Path) -> PathBuf {

@@ -32,8 +32,9 @@ const AROUND: &[&str] = &[
 /// Runs every check; the first that fails ends it.
 pub(crate) fn run() -> Result<()> {
     step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
-    guests::build(guests::Which::All)?;
+    let components = guests::build(guests::Which::All)?;
     build_binary()?;
+    guests::pack(&components)?;
     let lints = ["clippy", "--release", "--workspace", "--all-targets", "--", "--deny", "warnings"];
     step("lints", &mut cargo(&lints))?;
     tests("tests of the host", HOST)?;

@@ -37,6 +37,8 @@ struct Details {
     requests: Vec<String>,
     /// Grants it has.
     grants: Vec<String>,
+    /// Settings it was given; secret ones masked, all of them where its author did not say which are secret.
+    settings: BTreeMap<String, String>,
     /// Its commands, as `name` or `name/vN`.
     commands: Vec<String>,
     /// Who shares an instance: nobody (`call`), calls of the same caller (`caller`), all calls (`plugin`).
@@ -61,7 +63,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
             json!([{
                 "name": "hello", "version": "0.1.0", "summary": "Greets people",
                 "digest": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "size_bytes": 61440,
-                "imports": ["wasi:logging/logging@0.1.0-draft"], "requests": [], "grants": [], "commands": ["hello"],
+                "imports": ["wasi:logging/logging@0.1.0-draft"], "requests": [], "grants": [], "settings": {}, "commands": ["hello"],
                 "isolation": "call", "faults": {"plugin-trapped": 1}, "limits": {},
             }]),
         )
@@ -78,6 +80,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
                     imports: info.imports,
                     requests: info.requests,
                     grants: info.grants,
+                    settings: info.settings,
                     commands: info.commands,
                     isolation: info.isolation.as_str(),
                     faults: info.health.faults,

@@ -110,6 +110,8 @@ pub struct PluginInfo {
     pub grants: Vec<String>,
     /// Its commands, as `name` or `name/vN`; empty when it was only looked at.
     pub commands: Vec<String>,
+    /// Its settings, secrets masked.
+    pub settings: BTreeMap<String, String>,
     /// Who shares an instance of it.
     pub isolation: Isolation,
     /// What went wrong since it was loaded.

@@ -14,4 +14,5 @@ mod journal;
 mod logging;
 mod passwords;
 mod random;
+mod testbed;
 mod upkeep;

@@ -171,28 +171,28 @@ impl Sockets {
 }
 
 /// What the process brings to the host it runs.
-struct Start {
-    config_file: Option<PathBuf>,
-    log_level: LogLevel,
-    address: String,
-    listen_configured: Vec<Listener>,
-    stopping: watch::Sender<bool>,
-    certificates: Certificates,
+pub(crate) struct Start {
+    pub(crate) config_file: Option<PathBuf>,
+    pub(crate) log_level: LogLevel,
+    pub(crate) address: String,
+    pub(crate) listen_configured: Vec<Listener>,
+    pub(crate) stopping: watch::Sender<bool>,
+    pub(crate) certificates: Certificates,
 }
 
 /// What must live as long as the host.
-struct Host {
-    dispatcher: Arc<Dispatcher>,
-    tokens: Arc<AuthorizationServer>,
-    keys: Arc<Keys>,
-    plugins: Arc<Lifecycle>,
-    audit: Option<Arc<FileAudit>>,
-    journal: Journal,
+pub(crate) struct Host {
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) tokens: Arc<AuthorizationServer>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) plugins: Arc<Lifecycle>,
+    pub(crate) audit: Option<Arc<FileAudit>>,
+    pub(crate) journal: Journal,
     /// Commands hold these weakly or through the registry; the host holds them for good.
     _parts: (Arc<Services>, Arc<Process>),
 }
 
-async fn assemble(data: &Path, config: &Config, start: Start) -> Result<Host, String> {
+pub(crate) async fn assemble(data: &Path, config: &Config, start: Start) -> Result<Host, String> {
     let storage = RedbStorage::open(&data.join("muster.redb"))
         .map_err(|error| format!("the store in {} cannot be opened: {error}", data.display()))?;
     let storage: Arc<dyn Storage> = Arc::new(storage);
@@ -250,8 +250,8 @@ async fn assemble(data: &Path, config: &Config, start: Start) -> Result<Host, St
     });
     process.apply(config.clone());
 
-    let loader =
-        Loader::new(config.limits, &data.join("code"), Arc::clone(&storage)).map_err(|error| error.to_string())?;
+    let loader = Loader::new(config.limits, Some(&data.join("code")), Arc::clone(&storage))
+        .map_err(|error| error.to_string())?;
     tracing::info!(pooling = loader.info().pooling, resident = loader.info().resident, "engine ready");
     let available = config.plugins_available.clone().unwrap_or_else(|| data.join("available"));
     let plugins = Arc::new(Lifecycle::new(Arc::new(loader), storage, Arc::clone(&dispatcher), available));

@@ -86,6 +86,23 @@ pub enum LoadError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Its manifest is not one.
+    #[error("the component's manifest is not usable: {0}; pack it again with `muster plugin pack`")]
+    Manifest(String),
+    /// It describes something else than its manifest.
+    #[error(
+        "the plugin's command `{command}` {how}: the manifest was made for another component; pack it again with \
+         `muster plugin pack`"
+    )]
+    DescribesOther {
+        /// The command.
+        command: String,
+        /// In what they differ.
+        how: &'static str,
+    },
+    /// Its settings do not fit.
+    #[error("the settings do not fit what the plugin reads: {0}; give them with `--set NAME=VALUE`")]
+    Settings(String),
     /// A clash of names.
     #[error(transparent)]
     Register(#[from] RegisterError),
@@ -109,6 +126,9 @@ impl LoadError {
             Self::Refuses(_) => "plugin-refuses",
             Self::Describe(_) => "plugin-describe-failed",
             Self::BadCommand { .. } => "plugin-command-invalid",
+            Self::Manifest(_) => "component-manifest-invalid",
+            Self::DescribesOther { .. } => "plugin-describes-other",
+            Self::Settings(_) => "plugin-settings-invalid",
             Self::Register(_) => "command-name-taken",
         }
     }

@@ -1,5 +1,6 @@
 //! Looks into a component without running, or even compiling, any of it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use muster_core::name::PluginName;
@@ -10,6 +11,7 @@ use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload as Section, Va
 
 use crate::capability::{self, Offer};
 use crate::error::LoadError;
+use crate::manifest::Manifest;
 
 /// The interface every plugin exports.
 pub(crate) const COMMANDS: &str = "muster:plugin/commands@0.1.0";
@@ -33,6 +35,8 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// The tools that made it.
     pub producers: Vec<String>,
+    /// What its author put into it.
+    pub manifest: Option<Manifest>,
 }
 
 /// Looks into a component.
@@ -86,6 +90,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, LoadError> {
         imports,
         exports,
         producers: producers.collect(),
+        manifest: Manifest::find(bytes)?,
     })
 }
 
@@ -102,17 +107,16 @@ impl Inspection {
         }
     }
 
-    /// The grants its imports need.
+    /// The grants it asks for: what its manifest says, and what its imports need beside that.
     pub fn requests(&self) -> Vec<String> {
-        let mut requests: Vec<String> = self
-            .imports
-            .iter()
-            .filter_map(|import| match capability::offer(import) {
-                Offer::Granted(grant) => Some(grant.to_owned()),
-                Offer::Always | Offer::Never(_) => None,
-            })
-            .collect();
-        requests.dedup();
+        let mut requests = self.manifest.as_ref().map(|manifest| manifest.requests.clone()).unwrap_or_default();
+        for import in &self.imports {
+            if let Offer::Granted(grant) = capability::offer(import)
+                && !requests.iter().any(|request| request.starts_with(grant))
+            {
+                requests.push(grant.to_owned());
+            }
+        }
         requests
     }
 
@@ -136,6 +140,7 @@ impl Inspection {
             requests: self.requests(),
             grants,
             commands,
+            settings: BTreeMap::new(),
             isolation: Isolation::default(),
             health: Health::default(),
         })

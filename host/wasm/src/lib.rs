@@ -20,6 +20,9 @@ mod invoke;
 mod lifecycle;
 mod limits;
 mod load;
+mod manifest;
+mod nowhere;
+mod pack;
 mod places;
 mod state;
 
@@ -31,3 +34,5 @@ pub use inspect::{Inspection, inspect};
 pub use lifecycle::Lifecycle;
 pub use limits::{Limit, Limits};
 pub use load::{Loader, Timings};
+pub use manifest::{MANIFEST_BYTES_MAX, Manifest};
+pub use pack::pack;

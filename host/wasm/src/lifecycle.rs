@@ -19,6 +19,7 @@ use muster_core::error::CallError;
 use muster_core::name::PluginName;
 use muster_core::plugins::{Candidate, Isolation, LimitInfo, PluginError, PluginInfo, Plugins};
 use muster_core::registry::Registered;
+use muster_core::schema::MASK;
 use muster_core::storage::{Expect, Storage, StorageError, list_all};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
@@ -279,7 +280,12 @@ fn info(loaded: &Loaded, terms: &Terms) -> Result<PluginInfo, PluginError> {
     };
     let commands = loaded.commands.iter().map(command).collect();
     let info = loaded.inspection.info(Some(&loaded.name), terms.grants.clone(), commands).map_err(refused)?;
-    Ok(PluginInfo { isolation: terms.isolation, ..info })
+    let manifest = loaded.inspection.manifest.clone().unwrap_or_default();
+    let shown = |(name, value): (&String, &String)| {
+        let value = if manifest.is_secret(name) { MASK } else { value };
+        (name.clone(), value.to_owned())
+    };
+    Ok(PluginInfo { isolation: terms.isolation, settings: terms.settings.iter().map(shown).collect(), ..info })
 }
 
 impl Terms {

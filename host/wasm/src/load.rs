@@ -17,7 +17,7 @@ use muster_core::registry::Registered;
 use muster_core::storage::Storage;
 use serde_json::Value;
 use wasmtime::Engine;
-use wasmtime::component::Linker;
+use wasmtime::component::{Component, Linker};
 
 use crate::cache::CodeCache;
 use crate::capability::{self, Grants};
@@ -84,7 +84,7 @@ pub(crate) struct Loaded {
 pub struct Loader {
     engine: Engine,
     info: EngineInfo,
-    cache: CodeCache,
+    cache: Option<CodeCache>,
     linker: Linker<PluginState>,
     limits: Limits,
     storage: Arc<dyn Storage>,
@@ -99,13 +99,14 @@ impl std::fmt::Debug for Loader {
 }
 
 impl Loader {
-    /// Makes the engine and what all plugins share. Compiled code is kept below `cache`.
+    /// Makes the engine and what all plugins share. Compiled code is kept below `cache`, if anywhere.
     ///
     /// # Errors
     /// When no engine can be made, or the cache directory cannot.
-    pub fn new(limits: Limits, cache: &Path, storage: Arc<dyn Storage>) -> Result<Self, EngineError> {
+    pub fn new(limits: Limits, cache: Option<&Path>, storage: Arc<dyn Storage>) -> Result<Self, EngineError> {
         let (engine, info) = engine::build(&limits)?;
-        let cache = CodeCache::open(cache, &engine)
+        let cache = cache.map(|directory| CodeCache::open(directory, &engine)).transpose();
+        let cache = cache
             .map_err(|error| EngineError::new(format!("the directory for compiled code cannot be made: {error}")))?;
         let mut linker = Linker::new(&engine);
         capability::add_always(&mut linker).map_err(|error| EngineError::new(format!("{error:#}")))?;
@@ -137,9 +138,14 @@ impl Loader {
         let version = inspection.version.clone().unwrap_or_else(|| "0.0.0".to_owned());
         let origin = Origin::Plugin { name: name.clone(), version };
         let started = Instant::now();
-        let commands = match &wish.frozen {
-            Some(frozen) => frozen.iter().map(|frozen| describe::thaw(frozen, &origin)).collect::<Result<_, _>>()?,
-            None => self.describe(&prepared, &origin).await?,
+        let commands = if let Some(frozen) = &wish.frozen {
+            frozen.iter().map(|frozen| describe::thaw(frozen, &origin)).collect::<Result<Vec<_>, _>>()?
+        } else {
+            let commands = self.describe(&prepared, &origin).await?;
+            if let Some(manifest) = &inspection.manifest {
+                manifest.check_described(&commands.iter().map(describe::freeze).collect::<Vec<_>>())?;
+            }
+            commands
         };
         timings.describe = started.elapsed();
         let context = Arc::clone(&prepared.context);
@@ -167,13 +173,16 @@ impl Loader {
         }
         let grants = Grants::parse(&wish.terms.grants)?;
         capability::check_imports(&inspection.imports, &grants)?;
+        let manifest = inspection.manifest.clone().unwrap_or_default();
+        let settings = manifest.settings(&wish.terms.settings)?;
         timings.inspect = started.elapsed();
 
         let started = Instant::now();
-        let (component, cached) = self
-            .cache
-            .compile(&self.engine, &inspection.digest, &wish.component)
-            .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        let compiled = match &self.cache {
+            Some(cache) => cache.compile(&self.engine, &inspection.digest, &wish.component),
+            None => Component::new(&self.engine, &wish.component).map(|component| (component, false)),
+        };
+        let (component, cached) = compiled.map_err(|error| LoadError::Compile(format!("{error:#}")))?;
         timings.compile = started.elapsed();
         timings.cached = cached;
 
@@ -182,7 +191,8 @@ impl Loader {
             id: self.loads.fetch_add(1, Ordering::Relaxed),
             name: name.as_str().to_owned(),
             grants: grants.clone(),
-            settings: wish.terms.settings.clone(),
+            secrets: manifest.secrets(&settings),
+            settings,
             storage: Arc::clone(&self.storage),
             dispatcher,
             limits: self.limits,

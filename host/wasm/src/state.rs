@@ -1,5 +1,6 @@
 //! What a store holds for one call, and the one place that makes stores (invariant I8: each has its limits).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,9 @@ pub(crate) struct PluginContext {
     /// What it may do.
     pub(crate) grants: Grants,
     /// Settings it can read.
-    pub(crate) settings: std::collections::BTreeMap<String, String>,
+    pub(crate) settings: BTreeMap<String, String>,
+    /// Those of them that are secret.
+    pub(crate) secrets: BTreeSet<String>,
     /// Where its key-value data is.
     pub(crate) storage: Arc<dyn Storage>,
     /// The door for commands it calls. Weak: the dispatcher's registry holds the plugin.

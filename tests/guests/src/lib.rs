@@ -23,6 +23,7 @@ pub const GUESTS: &[&str] = &[
     "moody",
     "panic",
     "recurse",
+    "settings",
     "sleep",
     "slow",
     "spin",

@@ -1,7 +1,12 @@
 //! `muster plugin …`: plugins of the host. `inspect` needs no host: it looks into a file without running any of it.
 
+mod inspect;
+mod pack;
+mod rehearse;
+mod source;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::io::{IsTerminal, Write as _};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -38,22 +43,31 @@ pub(super) enum Plugin {
     List,
     /// Look into a component without running it
     Inspect {
-        /// The .wasm file
-        file: PathBuf,
+        /// The .wasm file, or its address
+        #[arg(value_name = "FILE|URL")]
+        source: String,
     },
+    /// Put into a component what it asks for, reads and offers, so that it can be looked at without running it
+    Pack(pack::Pack),
+    /// Run a plugin's examples without a host, and find out whether anything leaks from call to call
+    Test(rehearse::Rehearsal),
 }
 
 #[derive(Args, Debug)]
 pub(super) struct Candidate {
-    /// The .wasm file
-    file: PathBuf,
+    /// The .wasm file, or its address
+    #[arg(value_name = "FILE|URL")]
+    source: String,
     /// Name of the plugin, instead of the one in the component's metadata
     #[arg(long)]
     name: Option<String>,
     /// Allow it something: keyvalue (durable data of its own), command:NAME (call that command for its callers)
     #[arg(long = "grant", value_name = "GRANT")]
     grants: Vec<String>,
-    /// Give it a setting
+    /// Allow it everything it asks for
+    #[arg(long, conflicts_with = "grants")]
+    grant_requested: bool,
+    /// Give it a setting; @FILE as the value takes the text of a file, as secrets should be given
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
     /// Who shares an instance of it: nobody, calls of the same caller with the same rights, or all calls
@@ -67,7 +81,10 @@ pub(super) fn run(
     format: Format,
 ) -> Result<(), CliError> {
     match action {
-        Plugin::Install(candidate) => put(&client()?, "module_install", "installed", &candidate, format),
+        Plugin::Install(mut candidate) => {
+            candidate.ask(format)?;
+            put(&client()?, "module_install", "installed", &candidate, format)
+        }
         Plugin::Upgrade(candidate) => put(&client()?, "module_upgrade", "upgraded", &candidate, format),
         Plugin::Check(candidate) => {
             let (arguments, name) = arguments(&candidate)?;
@@ -94,44 +111,96 @@ pub(super) fn run(
             Ok(())
         }
         Plugin::List => list(&client()?, format),
-        Plugin::Inspect { file } => inspect(&file, format),
+        Plugin::Inspect { source } => inspect::run(&source, format),
+        Plugin::Pack(pack) => pack::run(&pack, format),
+        Plugin::Test(rehearsal) => rehearse::run(&rehearsal, format),
     }
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, CliError> {
-    std::fs::read(file).map_err(|error| CliError::Missing(format!("{} cannot be read: {error}", file.display())))
+impl Candidate {
+    /// The component with what the operator wants of it.
+    fn read(&self) -> Result<muster_core::plugins::Candidate, CliError> {
+        let (bytes, name, grants) = self.component()?;
+        Ok(muster_core::plugins::Candidate {
+            component: bytes.into(),
+            name: Some(name),
+            grants: Some(grants),
+            settings: Some(self.settings()?),
+            isolation: self.isolation.as_deref().and_then(Isolation::parse),
+        })
+    }
+
+    /// The component, its name and the grants it gets. Looking at it here already tells most mistakes before anything is
+    /// sent.
+    fn component(&self) -> Result<(Vec<u8>, PluginName, Vec<String>), CliError> {
+        let bytes = source::read(&self.source)?;
+        let named = self.name.as_deref().map(PluginName::parse).transpose();
+        let named = named.map_err(|error| CliError::Usage(error.to_string()))?;
+        let inspection = inspect::look(&self.source, &bytes)?;
+        let name = inspection.plugin_name(named.as_ref());
+        let name = name.map_err(|error| CliError::Failed(format!("{}: {error}", self.source)))?;
+        let grants = if self.grant_requested { inspection.requests() } else { self.grants.clone() };
+        Ok((bytes, name, grants))
+    }
+
+    fn settings(&self) -> Result<BTreeMap<String, String>, CliError> {
+        let settings = self.settings.iter().map(|setting| {
+            let (name, value) = setting
+                .split_once('=')
+                .ok_or_else(|| CliError::Usage(format!("`{setting}` has not the form KEY=VALUE")))?;
+            // A secret does not belong on a command line, which others can see.
+            let value = match value.strip_prefix('@') {
+                None => value.to_owned(),
+                Some(file) => std::fs::read_to_string(file)
+                    .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+                    .map_err(|error| CliError::Missing(format!("{file} cannot be read: {error}")))?,
+            };
+            Ok((name.to_owned(), value))
+        });
+        settings.collect()
+    }
+
+    /// On a terminal: shows what the plugin asks for beyond what it was given, and asks whether it gets it.
+    fn ask(&mut self, format: Format) -> Result<(), CliError> {
+        if self.grant_requested || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return Ok(());
+        }
+        let inspection = inspect::look(&self.source, &source::read(&self.source)?)?;
+        let missing: Vec<String> =
+            inspection.requests().into_iter().filter(|request| !self.grants.contains(request)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        inspect::print(&inspection, format);
+        let mut terminal = std::io::stderr().lock();
+        let _ = write!(terminal, "\nIt asks for: {}. Allow it? [y/N] ", missing.join(", "));
+        let _ = terminal.flush();
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).map_err(|error| CliError::Failed(error.to_string()))?;
+        if !["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
+            return Err(CliError::Failed("nothing was installed".to_owned()));
+        }
+        self.grants.extend(missing);
+        Ok(())
+    }
 }
 
 /// The arguments of the `module_…` commands, and the plugin's name.
 fn arguments(candidate: &Candidate) -> Result<(Value, PluginName), CliError> {
-    let bytes = read(&candidate.file)?;
-    let named = candidate.name.as_deref().map(PluginName::parse).transpose();
-    let named = named.map_err(|error| CliError::Usage(error.to_string()))?;
-    // Looking here already tells most mistakes before anything is sent.
-    let inspection = muster_wasm::inspect(&bytes).map_err(|error| refuse(&candidate.file, &error))?;
-    let name = inspection.plugin_name(named.as_ref()).map_err(|error| refuse(&candidate.file, &error))?;
+    let (bytes, name, grants) = candidate.component()?;
     let mut arguments = json!({ "module": name.as_str(), "component": STANDARD.encode(bytes) });
     if let Some(object) = arguments.as_object_mut() {
-        if !candidate.grants.is_empty() {
-            object.insert("grants".to_owned(), json!(candidate.grants));
+        if !grants.is_empty() {
+            object.insert("grants".to_owned(), json!(grants));
         }
         if let Some(isolation) = &candidate.isolation {
             object.insert("isolation".to_owned(), json!(isolation));
         }
         if !candidate.settings.is_empty() {
-            let settings = candidate.settings.iter().map(|setting| {
-                setting
-                    .split_once('=')
-                    .ok_or_else(|| CliError::Usage(format!("`{setting}` has not the form KEY=VALUE")))
-            });
-            object.insert("settings".to_owned(), json!(settings.collect::<Result<BTreeMap<_, _>, _>>()?));
+            object.insert("settings".to_owned(), json!(candidate.settings()?));
         }
     }
     Ok((arguments, name))
-}
-
-fn refuse(file: &Path, error: &muster_wasm::LoadError) -> CliError {
-    CliError::Failed(format!("{}: {error}", file.display()))
 }
 
 fn put(client: &Client, command: &str, done: &str, candidate: &Candidate, format: Format) -> Result<(), CliError> {
@@ -185,17 +254,4 @@ fn state(plugin: &Value) -> String {
         1 => "1 fault".to_owned(),
         faults => format!("{faults} faults"),
     }
-}
-
-fn inspect(file: &Path, format: Format) -> Result<(), CliError> {
-    let inspection = muster_wasm::inspect(&read(file)?).map_err(|error| refuse(file, &error))?;
-    output::value(
-        &json!({
-            "name": inspection.name, "version": inspection.version, "description": inspection.description,
-            "digest": inspection.digest, "size_bytes": inspection.size_bytes, "producers": inspection.producers,
-            "imports": inspection.imports, "exports": inspection.exports, "requests": inspection.requests(),
-        }),
-        format,
-    );
-    Ok(())
 }

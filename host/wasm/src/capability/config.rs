@@ -1,4 +1,5 @@
-//! `wasi:config/store`: the settings the operator gave to this plugin, and no others.
+//! `wasi:config/store`: the settings the operator gave to this plugin, and no others. A secret is given to who names it,
+//! and never listed.
 
 use crate::bindings::wasi::config::store::{Error, Host};
 use crate::state::PluginState;
@@ -9,6 +10,7 @@ impl Host for PluginState {
     }
 
     async fn get_all(&mut self) -> wasmtime::Result<Result<Vec<(String, String)>, Error>> {
-        Ok(Ok(self.plugin.settings.iter().map(|(key, value)| (key.clone(), value.clone())).collect()))
+        let listed = self.plugin.settings.iter().filter(|(key, _)| !self.plugin.secrets.contains(*key));
+        Ok(Ok(listed.map(|(key, value)| (key.clone(), value.clone())).collect()))
     }
 }

@@ -96,6 +96,14 @@ impl Grants {
         Ok(grants)
     }
 
+    /// Checks what a plugin asks for, which has the form of grants.
+    ///
+    /// # Errors
+    /// A sentence about the first request that has not.
+    pub(crate) fn check_requests(requests: &[String]) -> Result<(), String> {
+        Self::parse(requests).map(drop).map_err(|error| error.to_string())
+    }
+
     fn has(&self, grant: &str) -> bool {
         grant == KEYVALUE && self.keyvalue
     }

@@ -1,12 +1,10 @@
 //! Runs the functions of `probe.wat` as any plugin's: same engine, same stores, same limits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use muster_core::BoxFuture;
 use muster_core::plugins::Isolation;
-use muster_core::storage::{Entry, Expect, Revision, Storage, StorageError};
 use wasmtime::component::{Component, ComponentNamedList, InstancePre, Lift, Linker, Lower};
 use wasmtime::{Engine, Store, Trap};
 
@@ -14,6 +12,7 @@ use crate::capability::{self, Grants};
 use crate::engine::EngineInfo;
 use crate::health::Watch;
 use crate::limits::Limits;
+use crate::nowhere::Nowhere;
 use crate::state::{PluginContext, PluginState, new_store};
 
 /// How a function of the probe ended.
@@ -57,6 +56,7 @@ impl Probe {
             name: "probe".to_owned(),
             grants: Grants::default(),
             settings: BTreeMap::new(),
+            secrets: BTreeSet::new(),
             storage: Arc::new(Nowhere),
             dispatcher: Weak::new(),
             limits: self.limits,
@@ -109,44 +109,5 @@ impl<T> Ended<T> {
             Self::Dropped => Ended::Dropped,
             Self::Failed(text) => Ended::Failed(text),
         }
-    }
-}
-
-/// The probe keeps nothing.
-#[derive(Debug)]
-struct Nowhere;
-
-impl Nowhere {
-    fn refuse<'a, T: Send + 'a>() -> BoxFuture<'a, Result<T, StorageError>> {
-        Box::pin(std::future::ready(Err(StorageError::Failed("the probe keeps nothing".to_owned()))))
-    }
-}
-
-impl Storage for Nowhere {
-    fn get<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StorageError>> {
-        Self::refuse()
-    }
-
-    fn put<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a str,
-        _: Vec<u8>,
-        _: Expect,
-    ) -> BoxFuture<'a, Result<Revision, StorageError>> {
-        Self::refuse()
-    }
-
-    fn delete<'a>(&'a self, _: &'a str, _: &'a str, _: Expect) -> BoxFuture<'a, Result<bool, StorageError>> {
-        Self::refuse()
-    }
-
-    fn list<'a>(
-        &'a self,
-        _: &'a str,
-        _: Option<&'a str>,
-        _: usize,
-    ) -> BoxFuture<'a, Result<Vec<String>, StorageError>> {
-        Self::refuse()
     }
 }

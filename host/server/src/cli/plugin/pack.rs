@@ -1,0 +1,143 @@
+//! `muster plugin pack`: puts into a component what its author says of it, so that it can be looked at before it runs.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use muster_wasm::{Limits, Manifest};
+use serde_json::{Map, Value, json};
+
+use crate::cli::CliError;
+use crate::cli::output::{self, Format};
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Pack {
+    /// The .wasm file that the build wrote
+    file: PathBuf,
+    /// What the plugin asks for and reads; without, muster.toml in this directory if there is one
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// Where the packed component goes, instead of in the place of FILE
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Keys of `muster.toml`.
+const KEYS: [&str; 3] = ["requests", "commands_depend_on_settings", "settings"];
+
+pub(super) fn run(pack: &Pack, format: Format) -> Result<(), CliError> {
+    let written = pack.manifest.clone().or_else(|| Some(PathBuf::from("muster.toml")).filter(|file| file.exists()));
+    let manifest = written.as_deref().map_or_else(|| Ok(Manifest::default()), read)?;
+    let component = super::source::read(&pack.file.display().to_string())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| CliError::Failed(format!("the runtime cannot start: {error}")))?;
+    let spinner = output::spinner("asking the plugin for its commands");
+    let packed = runtime.block_on(muster_wasm::pack(component.into(), manifest, Limits::default()));
+    spinner.finish_and_clear();
+    let packed = packed.map_err(|error| CliError::Failed(format!("{}: {error}", pack.file.display())))?;
+    let target = pack.output.as_ref().unwrap_or(&pack.file);
+    // There whole or not at all: the target may be the source.
+    let unfinished = target.with_extension("wasm.unfinished");
+    std::fs::write(&unfinished, &packed)
+        .and_then(|()| std::fs::rename(&unfinished, target))
+        .map_err(|error| CliError::Failed(format!("{} cannot be written: {error}", target.display())))?;
+    let inspection = super::inspect::look(&target.display().to_string(), &packed)?;
+    let commands = inspection.manifest.as_ref().and_then(|manifest| manifest.commands.as_ref()).map_or(0, Vec::len);
+    let line = format!("{} packed: {commands} commands, {} bytes", target.display(), packed.len());
+    let json = json!({ "file": target.display().to_string(), "commands": commands, "size_bytes": packed.len() });
+    output::line(&line, &json, format);
+    Ok(())
+}
+
+/// Reads `muster.toml`.
+fn read(file: &Path) -> Result<Manifest, CliError> {
+    let wrong = |reason: String| CliError::Usage(format!("{}: {reason}", file.display()));
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| CliError::Missing(format!("{} cannot be read: {error}", file.display())))?;
+    parse(&text).map_err(wrong)
+}
+
+fn parse(text: &str) -> Result<Manifest, String> {
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+    if let Some(other) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        return Err(format!("`{other}` is not a key; known are {}", KEYS.join(", ")));
+    }
+    let requests = match table.get("requests") {
+        None => Vec::new(),
+        Some(toml::Value::Array(items)) => items
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned))
+            .collect::<Option<_>>()
+            .ok_or("`requests` is a list of texts, such as \"keyvalue\"")?,
+        Some(_) => return Err("`requests` is a list of texts, such as \"keyvalue\"".to_owned()),
+    };
+    let commands_depend_on_settings = match table.get("commands_depend_on_settings") {
+        None => false,
+        Some(value) => value.as_bool().ok_or("`commands_depend_on_settings` is true or false")?,
+    };
+    let settings = match table.get("settings") {
+        None => None,
+        Some(toml::Value::Table(settings)) => Some(schema(settings)?),
+        Some(_) => return Err("`settings` is a table for each setting: [settings.NAME]".to_owned()),
+    };
+    Ok(Manifest { requests, settings, commands: None, commands_depend_on_settings })
+}
+
+/// JSON Schema of the settings: each table is the schema of one, with `secret` and `required` beside it.
+fn schema(settings: &toml::Table) -> Result<Value, String> {
+    let (mut properties, mut required) = (Map::new(), Vec::new());
+    for (name, setting) in settings {
+        let mut setting = setting.as_table().cloned().ok_or_else(|| format!("[settings.{name}] is no table"))?;
+        let mut flag = |key: &str| match setting.remove(key) {
+            None => Ok(false),
+            Some(value) => value.as_bool().ok_or_else(|| format!("settings.{name}: `{key}` is true or false")),
+        };
+        let (secret, needed) = (flag("secret")?, flag("required")?);
+        let mut property = serde_json::to_value(setting).map_err(|error| error.to_string())?;
+        if let Some(members) = property.as_object_mut().filter(|_| secret) {
+            members.insert("writeOnly".to_owned(), json!(true));
+        }
+        properties.insert(name.clone(), property);
+        if needed {
+            required.push(json!(name));
+        }
+    }
+    Ok(json!({ "type": "object", "properties": properties, "required": required }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authors_file_becomes_a_manifest() {
+        let manifest = parse(
+            "requests = [\"keyvalue\"]\n[settings.url]\ntype = \"string\"\nrequired = true\n\
+             [settings.key]\ntype = \"string\"\nsecret = true\n",
+        )
+        .unwrap();
+        assert_eq!(manifest.requests, ["keyvalue"]);
+        let expected = json!({
+            "type": "object", "required": ["url"],
+            "properties": {"url": {"type": "string"}, "key": {"type": "string", "writeOnly": true}},
+        });
+        assert_eq!(manifest.settings, Some(expected));
+        assert_eq!(parse("").unwrap(), Manifest::default());
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, part) in [
+            ("request = []", "`request` is not a key; known are requests"),
+            ("requests = 1", "`requests` is a list of texts"),
+            ("requests = [1]", "`requests` is a list of texts"),
+            ("settings = 1", "[settings.NAME]"),
+            ("[settings]\na = 1", "[settings.a] is no table"),
+            ("[settings.a]\nsecret = \"yes\"", "settings.a: `secret` is true or false"),
+            ("commands_depend_on_settings = 1", "is true or false"),
+            ("= 1", "TOML parse error"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+}

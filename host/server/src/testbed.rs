@@ -1,0 +1,92 @@
+//! A whole host in a directory that is thrown away: no sockets, no configuration file, the console's rights. Plugins can be
+//! tried in it as they will run, and nothing of it stays.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use muster_core::authn::{Credential, Source};
+use muster_core::caller::{Authority, Caller, Identity, RequestId};
+use muster_core::dispatch::{Head, Outcome};
+use muster_core::error::CallError;
+use muster_core::name::FrontendName;
+use muster_core::plugins::{Candidate, PluginInfo, Plugins};
+use muster_core::registry::Registered;
+use muster_core::schema::Unread;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::certificates::Certificates;
+use crate::config::Config;
+use crate::logging::LogLevel;
+use crate::serve::{Host, Start, assemble};
+
+/// Such a host.
+pub(crate) struct Testbed {
+    host: Option<Host>,
+    directory: PathBuf,
+    _stop: watch::Receiver<bool>,
+}
+
+impl Testbed {
+    /// Starts one under this configuration's limits.
+    pub(crate) async fn start(config: &Config) -> Result<Self, String> {
+        let unique = getrandom::u64().map_err(|error| error.to_string())?;
+        let directory = std::env::temp_dir().join(format!("muster-testbed-{unique:016x}"));
+        std::fs::create_dir(&directory).map_err(|error| format!("{} cannot be made: {error}", directory.display()))?;
+        let (stopping, stop) = watch::channel(false);
+        let start = Start {
+            config_file: None,
+            log_level: LogLevel::start("none", false),
+            address: String::new(),
+            listen_configured: Vec::new(),
+            stopping,
+            certificates: Certificates(Vec::new()),
+        };
+        let config = Config { audit: None, listen: Vec::new(), ..config.clone() };
+        let mut testbed = Self { host: None, directory, _stop: stop };
+        testbed.host = Some(assemble(&testbed.directory, &config, start).await?);
+        Ok(testbed)
+    }
+
+    fn host(&self) -> Result<&Host, String> {
+        self.host.as_ref().ok_or_else(|| "the testbed did not start".to_owned())
+    }
+
+    /// Makes a plugin of a component.
+    pub(crate) async fn install(&self, candidate: Candidate) -> Result<PluginInfo, String> {
+        self.host()?.plugins.install(candidate).await.map_err(|error| error.to_string())
+    }
+
+    /// The commands of plugins.
+    pub(crate) fn commands(&self) -> Result<Vec<Arc<Registered>>, String> {
+        let snapshot = self.host()?.dispatcher.registry().snapshot();
+        Ok(snapshot.iter().filter(|registered| registered.command.origin.plugin().is_some()).cloned().collect())
+    }
+
+    /// Calls a command as the console does.
+    pub(crate) async fn call(&self, name: &str, version: u32, input: &Value) -> Result<Outcome, CallError> {
+        let request_id = RequestId::from_random(0);
+        let caller = Caller {
+            identity: Identity::Console,
+            authority: Authority::Full,
+            via: FrontendName("console"),
+            tag: None,
+            through_plugin: false,
+            address: None,
+            request_id: request_id.clone(),
+        };
+        let source = Source { via: caller.via, tag: None, address: None, request_id };
+        let credential = Credential::Authenticated(Arc::new(caller));
+        let head = Head { source, credential, name: name.to_owned(), version: Some(version), safe: false };
+        let host = self.host().map_err(CallError::internal_from)?;
+        let admitted = host.dispatcher.admit(head).await?;
+        admitted.call(Unread::Json(input.to_string().into())).await
+    }
+}
+
+impl Drop for Testbed {
+    fn drop(&mut self) {
+        self.host = None;
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}

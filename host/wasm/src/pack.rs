@@ -1,0 +1,41 @@
+//! Puts a manifest into a component: the author's requests and settings, and the commands the plugin describes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use muster_core::name::PluginName;
+
+use crate::describe;
+use crate::error::LoadError;
+use crate::inspect::inspect;
+use crate::limits::Limits;
+use crate::load::{Loader, Terms, Wish};
+use crate::manifest::Manifest;
+use crate::nowhere::Nowhere;
+
+/// The component with a manifest, whose commands the plugin is asked for here, in the sandbox and under the limits of any
+/// call. `manifest` has what its author wrote; its commands are not looked at.
+///
+/// # Errors
+/// When the component could not be loaded by a host that grants what it asks for.
+pub async fn pack(component: Bytes, manifest: Manifest, limits: Limits) -> Result<Vec<u8>, LoadError> {
+    let manifest = Manifest { commands: None, ..manifest };
+    // Loaded as it will be, so that what is asked for and what is read is checked too.
+    let packed = Bytes::from(manifest.add_to(&component)?);
+    let loader = Loader::new(limits, None, Arc::new(Nowhere)).map_err(|error| LoadError::Compile(error.to_string()))?;
+    let inspection = inspect(&packed)?;
+    let grants = inspection.requests();
+    let terms = Terms { grants, settings: BTreeMap::new(), ..Terms::default() };
+    let name = inspection
+        .plugin_name(None)
+        .or_else(|_| PluginName::parse("unnamed").map_err(|error| LoadError::NoName(error.to_string())))?;
+    let wish = Wish { component: packed, name: Some(name), terms, frozen: None };
+    let commands = match Arc::new(loader).load(wish, Weak::new()).await {
+        Ok(plugin) => Some(plugin.commands.iter().map(|one| describe::freeze(&one.command)).collect()),
+        // Which commands it has is known once it has its settings.
+        Err(LoadError::Refuses(_)) if manifest.commands_depend_on_settings => None,
+        Err(error) => return Err(error),
+    };
+    Manifest { commands, ..manifest }.add_to(&component)
+}
