@@ -103,6 +103,14 @@ pub enum LoadError {
     /// Its settings do not fit.
     #[error("the settings do not fit what the plugin reads: {0}; give them with `--set NAME=VALUE`")]
     Settings(String),
+    /// A refusal with what its author's tools have to do with it.
+    #[error("{error}{more}")]
+    Explained {
+        /// The refusal.
+        error: Box<Self>,
+        /// More about it; begins with a separator.
+        more: String,
+    },
     /// A clash of names.
     #[error(transparent)]
     Register(#[from] RegisterError),
@@ -129,6 +137,7 @@ impl LoadError {
             Self::Manifest(_) => "component-manifest-invalid",
             Self::DescribesOther { .. } => "plugin-describes-other",
             Self::Settings(_) => "plugin-settings-invalid",
+            Self::Explained { error, .. } => error.code(),
             Self::Register(_) => "command-name-taken",
         }
     }

@@ -16,6 +16,11 @@ use crate::manifest::Manifest;
 /// The interface every plugin exports.
 pub(crate) const COMMANDS: &str = "muster:plugin/commands@0.1.0";
 
+/// Deepest nesting of components and modules.
+const NESTING_MAX: u32 = 64;
+/// Most imports of a component; no toolchain comes near.
+const IMPORTS_MAX: usize = 1_000;
+
 /// What a component says of itself.
 #[derive(Clone, Debug)]
 pub struct Inspection {
@@ -57,6 +62,10 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, LoadError> {
         // Nested modules and components are parsed in place; only the outermost one's names count.
         match section.map_err(|error| invalid(&error))? {
             Section::Version { encoding: Encoding::Module, .. } if depth == 0 => return Err(LoadError::CoreModule),
+            // What reads components further down does so by recursion.
+            Section::Version { .. } if depth >= NESTING_MAX => {
+                return Err(LoadError::Invalid(format!("components are nested more than {NESTING_MAX} deep")));
+            }
             Section::Version { .. } => depth += 1,
             Section::End(_) => depth = depth.saturating_sub(1),
             Section::ComponentImportSection(section) if depth == 1 => {
@@ -75,12 +84,14 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, LoadError> {
             _ => {}
         }
     }
+    if imports.len() > IMPORTS_MAX {
+        return Err(LoadError::Invalid(format!("it has {} imports; at most {IMPORTS_MAX} are allowed", imports.len())));
+    }
     Validator::new_with_features(WasmFeatures::all()).validate_all(bytes).map_err(|error| invalid(&error))?;
     let payload = Payload::from_binary(bytes).map_err(|error| invalid(&error))?;
     let metadata = payload.metadata();
-    let producers = metadata.producers.iter().flat_map(Producers::iter).flat_map(|(_, fields)| {
-        fields.iter().map(|(tool, version)| format!("{tool} {version}").trim_end().to_owned()).collect::<Vec<_>>()
-    });
+    let mut producers = Vec::new();
+    add_producers(&payload, &mut producers);
     Ok(Inspection {
         name: metadata.name.clone(),
         version: metadata.version.as_ref().map(ToString::to_string),
@@ -89,9 +100,26 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, LoadError> {
         size_bytes: bytes.len(),
         imports,
         exports,
-        producers: producers.collect(),
+        producers,
         manifest: Manifest::find(bytes)?,
     })
+}
+
+/// The tools that made a component or any module in it, each once, outermost first.
+fn add_producers(payload: &Payload, tools: &mut Vec<String>) {
+    for (_, made) in payload.metadata().producers.iter().flat_map(Producers::iter) {
+        for (tool, version) in made.iter() {
+            let tool = format!("{tool} {version}").trim_end().to_owned();
+            if !tools.contains(&tool) {
+                tools.push(tool);
+            }
+        }
+    }
+    if let Payload::Component { children, .. } = payload {
+        for child in children {
+            add_producers(child, tools);
+        }
+    }
 }
 
 impl Inspection {

@@ -17,6 +17,7 @@ use wasmtime_wasi::I32Exit;
 use crate::bindings::muster::plugin::types::{CallError as GuestError, Caller, Command};
 use crate::entry::{Entry, GuestCall};
 use crate::idle::{Idle, Instance, Share, share};
+use crate::lanes::SlowLane;
 use crate::limits::Limits;
 use crate::places::Places;
 use crate::state::{CallContext, PluginContext, PluginState, new_store, renew_store};
@@ -37,6 +38,7 @@ pub(crate) struct Prepared {
 pub(crate) struct Rooms {
     pub(crate) places: Places,
     pub(crate) idle: Idle,
+    pub(crate) slow_lane: SlowLane,
 }
 
 impl std::fmt::Debug for Prepared {
@@ -242,14 +244,19 @@ impl Drop for Ending<'_> {
     }
 }
 
-impl Invoke for Prepared {
+/// A plugin as the registry has it.
+#[derive(Debug)]
+pub(crate) struct Plugin(pub(crate) Arc<Prepared>);
+
+impl Invoke for Plugin {
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Output, CallError>> {
-        Box::pin(self.call(invocation))
+        let prepared = Arc::clone(&self.0);
+        Box::pin(self.0.rooms.slow_lane.run(Box::pin(async move { prepared.call(invocation).await })))
     }
 
     fn checked(&self, satisfied: bool) {
         if !satisfied {
-            self.failed(Fault::InvalidOutput.code());
+            self.0.failed(Fault::InvalidOutput.code());
         }
     }
 }

@@ -17,6 +17,7 @@ mod health;
 mod idle;
 mod inspect;
 mod invoke;
+mod lanes;
 mod lifecycle;
 mod limits;
 mod load;
@@ -25,6 +26,7 @@ mod nowhere;
 mod pack;
 mod places;
 mod state;
+mod toolchain;
 
 pub use capability::Grants;
 pub use doctor::{Finding, Outcome, examine};

@@ -27,10 +27,12 @@ use crate::error::LoadError;
 use crate::health::Watch;
 use crate::idle::Idle;
 use crate::inspect::{COMMANDS, Inspection, inspect};
-use crate::invoke::{Prepared, Rooms};
+use crate::invoke::{Plugin, Prepared, Rooms};
+use crate::lanes::SlowLane;
 use crate::limits::Limits;
 use crate::places::Places;
 use crate::state::{PluginContext, PluginState, new_store};
+use crate::toolchain;
 
 /// How long the steps of one load took.
 #[derive(Clone, Copy, Debug, Default)]
@@ -110,7 +112,9 @@ impl Loader {
             .map_err(|error| EngineError::new(format!("the directory for compiled code cannot be made: {error}")))?;
         let mut linker = Linker::new(&engine);
         capability::add_always(&mut linker).map_err(|error| EngineError::new(format!("{error:#}")))?;
-        let rooms = Arc::new(Rooms { places: Places::new(&limits), idle: Idle::new(&limits) });
+        let slow_lane = SlowLane::start()
+            .map_err(|error| EngineError::new(format!("the threads for long calls cannot start: {error}")))?;
+        let rooms = Arc::new(Rooms { places: Places::new(&limits), idle: Idle::new(&limits), slow_lane });
         Ok(Self { engine, info, cache, linker, limits, storage, rooms, loads: AtomicU64::new(0) })
     }
 
@@ -149,7 +153,7 @@ impl Loader {
         };
         timings.describe = started.elapsed();
         let context = Arc::clone(&prepared.context);
-        let invoke: Arc<dyn Invoke> = Arc::new(prepared);
+        let invoke: Arc<dyn Invoke> = Arc::new(Plugin(Arc::new(prepared)));
         let register = |command: Command| Registered { command, invoke: Arc::clone(&invoke) };
         let commands = commands.into_iter().map(register).collect();
         Ok(Loaded { name, origin, inspection, commands, context, timings })
@@ -160,9 +164,22 @@ impl Loader {
         wish: &Wish,
         dispatcher: Weak<Dispatcher>,
     ) -> Result<(PluginName, Inspection, Prepared, Timings), LoadError> {
-        let mut timings = Timings::default();
         let started = Instant::now();
         let inspection = inspect(&wish.component)?;
+        let producers = inspection.producers.clone();
+        let fitted = self.fit(wish, inspection, dispatcher, started);
+        fitted.map_err(|error| toolchain::explain(error, &producers))
+    }
+
+    /// Compiles and links what was looked into.
+    fn fit(
+        &self,
+        wish: &Wish,
+        inspection: Inspection,
+        dispatcher: Weak<Dispatcher>,
+        started: Instant,
+    ) -> Result<(PluginName, Inspection, Prepared, Timings), LoadError> {
+        let mut timings = Timings::default();
         let name = inspection.plugin_name(wish.name.as_ref())?;
         if !inspection.exports.iter().any(|export| export == COMMANDS) {
             let exported = match inspection.exports.as_slice() {

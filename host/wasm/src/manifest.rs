@@ -177,6 +177,15 @@ impl Manifest {
         })
     }
 
+    /// The same, with no setting that must be given: what a plugin describes is asked for before anybody can give it any.
+    pub(crate) fn without_required(&self) -> Self {
+        let mut manifest = self.clone();
+        if let Some(settings) = manifest.settings.as_mut().and_then(Value::as_object_mut) {
+            settings.remove("required");
+        }
+        manifest
+    }
+
     /// Those of these settings that the plugin's author calls secret.
     pub(crate) fn secrets(&self, settings: &BTreeMap<String, String>) -> BTreeSet<String> {
         let known = self.settings.is_some();

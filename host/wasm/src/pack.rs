@@ -22,7 +22,7 @@ use crate::nowhere::Nowhere;
 pub async fn pack(component: Bytes, manifest: Manifest, limits: Limits) -> Result<Vec<u8>, LoadError> {
     let manifest = Manifest { commands: None, ..manifest };
     // Loaded as it will be, so that what is asked for and what is read is checked too.
-    let packed = Bytes::from(manifest.add_to(&component)?);
+    let packed = Bytes::from(manifest.without_required().add_to(&component)?);
     let loader = Loader::new(limits, None, Arc::new(Nowhere)).map_err(|error| LoadError::Compile(error.to_string()))?;
     let inspection = inspect(&packed)?;
     let grants = inspection.requests();

@@ -14,6 +14,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::capability::{Grants, GuestLog};
 use crate::health::Watch;
+use crate::lanes::note_computing;
 use crate::limits::{EPOCH_MS, Limits};
 
 /// What every call of one plugin shares.
@@ -111,6 +112,7 @@ pub(crate) fn new_store(
     store.epoch_deadline_callback(|mut context| {
         let state = context.data_mut();
         state.usage.cpu_ticks += 1;
+        note_computing(state.usage.cpu_ticks);
         if state.usage.cpu_ticks * EPOCH_MS > state.usage.limits.cpu_ms_max {
             state.usage.refused = Some("cpu_ms_max");
             Ok(UpdateDeadline::Interrupt)

@@ -1,0 +1,57 @@
+//! Which tools made a component, and what their users should do when it does not fit: the same refusal has another remedy
+//! for each of them.
+
+use crate::error::LoadError;
+
+/// Part of a tool's name, part of a refusal → what its users do about it. The first line that fits is told.
+const REMEDIES: [(&str, &str, &str); 7] = [
+    ("componentize-qjs", "async", "build it with `--sync`"),
+    ("jco", "async", "build it with `--backend-qjs-disable-async`"),
+    ("componentize-js", "wasi:http", "build it with `--disable http fetch-event`, if it makes no requests"),
+    ("jco", "wasi:http", "build it with `--disable http fetch-event`, if it makes no requests"),
+    ("componentize-py", "wasi:", "build it with `--stub-wasi`, if it does not use that"),
+    ("Go", "wasi:", "let the plugin import only what its world names"),
+    ("", "async", "build it for WASI 0.2, whose functions are not asynchronous"),
+];
+/// Tools that are named.
+const NAMED_MAX: usize = 6;
+
+/// A refusal, with the tools that made the component and what their users do about it.
+pub(crate) fn explain(error: LoadError, producers: &[String]) -> LoadError {
+    let text = error.to_string();
+    let remedy = REMEDIES.iter().find(|(tool, part, _)| {
+        text.contains(part) && (tool.is_empty() || producers.iter().any(|producer| producer.starts_with(tool)))
+    });
+    let made_by: Vec<String> = producers.iter().take(NAMED_MAX).map(|tool| tool.chars().take(60).collect()).collect();
+    if remedy.is_none() && made_by.is_empty() {
+        return error;
+    }
+    let remedy = remedy.map(|(_, _, remedy)| format!("; {remedy}")).unwrap_or_default();
+    let made_by = if made_by.is_empty() { String::new() } else { format!(" (made by {})", made_by.join(", ")) };
+    LoadError::Explained { error: Box::new(error), more: format!("{remedy}{made_by}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_tool_has_its_remedy() {
+        let import = |import: &str| LoadError::UnknownImport { import: import.to_owned(), hint: String::new() };
+        let compile = || LoadError::Compile("`task.cancel` requires the component model async feature".to_owned());
+        for (error, producers, expected) in [
+            (compile(), &["componentize-qjs 0.4.5"][..], "; build it with `--sync` (made by componentize-qjs 0.4.5)"),
+            (compile(), &[], "; build it for WASI 0.2, whose functions are not asynchronous"),
+            (import("wasi:http/types@0.2.0"), &["componentize-js 0.22"], "--disable http fetch-event"),
+            (import("acme:x/y"), &["rustc 1.95", "wit-component 0.254"], "(made by rustc 1.95, wit-component 0.254)"),
+        ] {
+            let producers: Vec<String> = producers.iter().map(|tool| (*tool).to_owned()).collect();
+            let (code, plain) = (error.code(), error.to_string());
+            let explained = explain(error, &producers);
+            let text = explained.to_string();
+            assert!(text.starts_with(&plain) && text.contains(expected), "{text}");
+            assert_eq!(explained.code(), code);
+        }
+        assert_eq!(explain(LoadError::NotWasm, &[]).to_string(), LoadError::NotWasm.to_string());
+    }
+}
