@@ -29,12 +29,7 @@ fn a_refusal_says_what_to_do_and_changes_nothing() {
             "damaged",
         ),
         ("module", module, "build it for the target wasm32-wasip2, or make a component of it"),
-        ("component", empty, "does not export `muster:plugin/commands@0.1.0`"),
-        (
-            "wrong_world",
-            built("wrong_world"),
-            "does not export `muster:plugin/commands@0.1.0`, so it offers no commands; it exports",
-        ),
+        ("component", empty, "does not export `muster:plugin/commands@0.1.0`, and no function over plain data either"),
         (
             "http",
             wants_http,
@@ -175,4 +170,14 @@ fn compiled_code_others_could_have_written_is_not_used() {
     host.crash_and_restart();
     assert!(host.log().contains("can be written by others"), "{}", host.log());
     assert_eq!(host.call("ann", "hello", &json!({"name": "Ada"})).value(), "Hello, Ada!");
+}
+
+/// A component that never heard of Muster: its one function, without parameters or result, is a command.
+#[test]
+fn a_plain_function_is_a_command() {
+    let host = Host::start();
+    host.install("wrong_world", &[]);
+    let ran = host.call("admin", "run", &json!({}));
+    assert_eq!((ran.status, ran.value()), (200, json!(null)));
+    assert_eq!(host.call("admin", "run", &json!({"x": 1})).verdict(), "400 invalid-arguments");
 }

@@ -33,6 +33,10 @@ pub(crate) struct Arguments {
     /// calls (`plugin`).
     #[schemars(extend("enum" = ["call", "caller", "plugin"]))]
     isolation: Option<String>,
+    /// What its author wrote about exported functions and types, by `package/interface#item`. Only of use for a
+    /// component that describes no commands itself.
+    #[serde(default)]
+    docs: BTreeMap<String, String>,
 }
 
 impl Arguments {
@@ -52,6 +56,7 @@ impl Arguments {
             grants: self.grants,
             settings: self.settings,
             isolation: self.isolation.as_deref().and_then(Isolation::parse),
+            docs: self.docs,
         })
     }
 }

@@ -41,6 +41,8 @@ struct Details {
     settings: BTreeMap<String, String>,
     /// Its commands, as `name` or `name/vN`.
     commands: Vec<String>,
+    /// What happened on the way from its file to its commands: exports that are no commands, and why.
+    notes: Vec<String>,
     /// Who shares an instance: nobody (`call`), calls of the same caller (`caller`), all calls (`plugin`).
     isolation: &'static str,
     /// Calls that ended badly through its fault since it was loaded, by code.
@@ -64,7 +66,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
                 "name": "hello", "version": "0.1.0", "summary": "Greets people",
                 "digest": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "size_bytes": 61440,
                 "imports": ["wasi:logging/logging@0.1.0-draft"], "requests": [], "grants": [], "settings": {}, "commands": ["hello"],
-                "isolation": "call", "faults": {"plugin-trapped": 1}, "limits": {},
+                "notes": [], "isolation": "call", "faults": {"plugin-trapped": 1}, "limits": {},
             }]),
         )
         .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
@@ -82,6 +84,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
                     grants: info.grants,
                     settings: info.settings,
                     commands: info.commands,
+                    notes: info.notes,
                     isolation: info.isolation.as_str(),
                     faults: info.health.faults,
                     limits: info.health.limits,

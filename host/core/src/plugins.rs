@@ -87,6 +87,9 @@ pub struct Candidate {
     pub settings: Option<BTreeMap<String, String>>,
     /// Who shares an instance. Without, as the running version; `call` for a new plugin.
     pub isolation: Option<Isolation>,
+    /// What its author wrote about exported functions and types, by `package/interface#item`. Only of use for a
+    /// component that describes no commands itself.
+    pub docs: BTreeMap<String, String>,
 }
 
 /// What is known about a plugin, installed or only looked at.
@@ -112,6 +115,8 @@ pub struct PluginInfo {
     pub commands: Vec<String>,
     /// Its settings, secrets masked.
     pub settings: BTreeMap<String, String>,
+    /// What happened on the way from its file to its commands: exports that are no commands, and why.
+    pub notes: Vec<String>,
     /// Who shares an instance of it.
     pub isolation: Isolation,
     /// What went wrong since it was loaded.

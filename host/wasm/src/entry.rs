@@ -1,9 +1,14 @@
-//! Who answers in a component: the two functions of the contract. Names are looked up once, at load.
+//! Who answers in a component: the two functions of the contract, or the functions it exports. Names are looked up once,
+//! at load.
 
+use std::sync::Arc;
+
+use muster_core::schema::Arguments as CallArguments;
 use wasmtime::Store;
 use wasmtime::component::{Component, ComponentExportIndex, Instance, TypedFunc};
 
-use crate::bindings::muster::plugin::types::{CallError, Caller, Command};
+use crate::adapter::{Answered, Functions, TypedCall};
+use crate::bindings::muster::plugin::types::{ArgumentError, CallError, Caller, Command};
 use crate::inspect::COMMANDS;
 use crate::state::PluginState;
 
@@ -18,8 +23,8 @@ pub(crate) struct GuestCall {
     pub(crate) name: String,
     /// The version of it that was resolved.
     pub(crate) version: u32,
-    /// JSON text that satisfies its input schema.
-    pub(crate) input: String,
+    /// What satisfies its input schema.
+    pub(crate) arguments: CallArguments,
     /// Who runs it.
     pub(crate) caller: Caller,
 }
@@ -34,6 +39,8 @@ pub(crate) enum Entry {
         /// Where `call` is.
         call: ComponentExportIndex,
     },
+    /// By its own functions.
+    Typed(Arc<[TypedCall]>),
 }
 
 /// What is called in one instance. Looking it up checks its type, which costs as much as a call: so this is kept as long
@@ -41,6 +48,8 @@ pub(crate) enum Entry {
 pub(crate) enum Live {
     /// The contract's `call`.
     Contract(TypedFunc<Arguments, Answer>),
+    /// The functions, and where they are.
+    Typed(Arc<[TypedCall]>, Instance),
 }
 
 impl Entry {
@@ -54,6 +63,12 @@ impl Entry {
         Ok(Self::Contract { describe: index("describe")?, call: index("call")? })
     }
 
+    /// Looks up exported functions.
+    pub(crate) fn typed(component: &Component, functions: Functions) -> wasmtime::Result<Self> {
+        let calls = functions.commands.into_iter().map(|function| TypedCall::find(component, function));
+        Ok(Self::Typed(calls.collect::<Result<_, _>>()?))
+    }
+
     /// Asks the guest for its commands.
     pub(crate) async fn describe(
         &self,
@@ -65,6 +80,7 @@ impl Entry {
                 let describe = instance.get_typed_func::<(), (Result<Vec<Command>, String>,)>(&mut *store, describe)?;
                 Ok(describe.call_async(store, ()).await?.0)
             }
+            Self::Typed(_) => wasmtime::bail!("its types say what its commands are; it is not asked"),
         }
     }
 
@@ -72,6 +88,7 @@ impl Entry {
     pub(crate) fn enter(&self, store: &mut Store<PluginState>, instance: Instance) -> wasmtime::Result<Live> {
         match self {
             Self::Contract { call, .. } => Ok(Live::Contract(instance.get_typed_func(store, call)?)),
+            Self::Typed(calls) => Ok(Live::Typed(Arc::clone(calls), instance)),
         }
     }
 }
@@ -83,9 +100,25 @@ impl Live {
         store: &mut Store<PluginState>,
         call: GuestCall,
     ) -> wasmtime::Result<Result<String, CallError>> {
-        let GuestCall { name, version, input, caller } = call;
+        let GuestCall { name, version, arguments, caller } = call;
         match self {
-            Self::Contract(function) => Ok(function.call_async(store, (name, version, input, caller)).await?.0),
+            Self::Contract(function) => {
+                let input = arguments.text().to_owned();
+                Ok(function.call_async(store, (name, version, input, caller)).await?.0)
+            }
+            Self::Typed(calls, instance) => {
+                let call = calls.iter().find(|call| call.is(&name, version));
+                let call =
+                    call.ok_or_else(|| wasmtime::format_err!("no function is the command `{name}` {version}"))?;
+                Ok(match call.call(store, *instance, arguments.value()).await? {
+                    Answered::Result(text) => Ok(text),
+                    Answered::Error(text) => Err(CallError::Failed(text)),
+                    Answered::Misfit(error) => {
+                        let (pointer, message) = (error.pointer, error.message);
+                        Err(CallError::InvalidArgument(ArgumentError { pointer, message }))
+                    }
+                })
+            }
         }
     }
 }

@@ -18,6 +18,12 @@ pub enum LoadError {
          component of it with `wasm-tools component new`"
     )]
     CoreModule,
+    /// A core module that says which component it is, and is not.
+    #[error(
+        "this core WebAssembly module does not fit its type, so no component can be made of it: {0}; build it again \
+         with the bindings of the same WIT"
+    )]
+    CoreModuleMisfit(String),
     /// Wasm that does not validate.
     #[error("this component is damaged or incomplete: {0}; build or download it again")]
     Invalid(String),
@@ -34,8 +40,8 @@ pub enum LoadError {
     NoName(String),
     /// It does not export the contract.
     #[error(
-        "this component does not export `{wanted}`, so it offers no commands; it exports {exported}; build it against \
-         the WIT package of this host, for example with the Rust SDK"
+        "this component does not export `{wanted}`, and no function over plain data either, so it offers no commands; it \
+         exports {exported}; build it against the WIT package of this host, for example with the Rust SDK"
     )]
     WrongWorld {
         /// The interface a plugin exports.
@@ -122,6 +128,7 @@ impl LoadError {
         match self {
             Self::NotWasm => "component-not-wasm",
             Self::CoreModule => "component-core-module",
+            Self::CoreModuleMisfit(_) => "component-core-module-misfit",
             Self::Invalid(_) => "component-invalid",
             Self::TooLarge { .. } => "component-too-large",
             Self::NoName(_) => "component-unnamed",

@@ -1,5 +1,6 @@
 //! Looks into a component without running, or even compiling, any of it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -7,9 +8,11 @@ use muster_core::name::PluginName;
 use muster_core::plugins::{COMPONENT_BYTES_MAX, Health, Isolation, PluginInfo};
 use sha2::{Digest, Sha256};
 use wasm_metadata::{Payload, Producers};
-use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload as Section, Validator, WasmFeatures};
+use wasmparser::{ComponentExternalKind, Parser, Payload as Section, Validator, WasmFeatures};
 
+use crate::adapter::{Docs, Functions};
 use crate::capability::{self, Offer};
+use crate::core_module;
 use crate::error::LoadError;
 use crate::manifest::Manifest;
 
@@ -34,6 +37,10 @@ pub struct Inspection {
     pub digest: String,
     /// Its length.
     pub size_bytes: usize,
+    /// The functions that are its commands, when it does not speak the contract.
+    pub functions: Option<Functions>,
+    /// Whether it is a core module; everything else here is said of the component made of it.
+    pub made_of_core_module: bool,
     /// Interfaces it imports, in order.
     pub imports: Vec<String>,
     /// Interfaces and functions it exports, in order.
@@ -56,12 +63,13 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, LoadError> {
     if !bytes.starts_with(b"\0asm") {
         return Err(LoadError::NotWasm);
     }
+    let (given, component) = (bytes, core_module::to_component(bytes)?);
+    let bytes = &*component;
     let invalid = |error: &dyn std::fmt::Display| LoadError::Invalid(error.to_string());
     let (mut imports, mut exports, mut depth) = (Vec::new(), Vec::new(), 0_u32);
     for section in Parser::new(0).parse_all(bytes) {
         // Nested modules and components are parsed in place; only the outermost one's names count.
         match section.map_err(|error| invalid(&error))? {
-            Section::Version { encoding: Encoding::Module, .. } if depth == 0 => return Err(LoadError::CoreModule),
             // What reads components further down does so by recursion.
             Section::Version { .. } if depth >= NESTING_MAX => {
                 return Err(LoadError::Invalid(format!("components are nested more than {NESTING_MAX} deep")));
@@ -96,8 +104,10 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, LoadError> {
         name: metadata.name.clone(),
         version: metadata.version.as_ref().map(ToString::to_string),
         description: metadata.description.as_ref().map(ToString::to_string),
-        digest: digest(bytes),
-        size_bytes: bytes.len(),
+        digest: digest(given),
+        size_bytes: given.len(),
+        made_of_core_module: matches!(component, Cow::Owned(_)),
+        functions: functions(bytes, &exports)?,
         imports,
         exports,
         producers,
@@ -135,6 +145,14 @@ impl Inspection {
         }
     }
 
+    /// What is worth knowing on the way from the file to the commands: exports that are no commands, and why.
+    pub fn notes(&self) -> Vec<String> {
+        let made = self.made_of_core_module.then(|| "a component was made of this core module".to_owned());
+        let skipped = self.functions.iter().flat_map(|functions| &functions.skipped);
+        let skipped = skipped.map(|skipped| format!("`{}` is no command: {}", skipped.export, skipped.reason));
+        made.into_iter().chain(skipped).collect()
+    }
+
     /// The grants it asks for: what its manifest says, and what its imports need beside that.
     pub fn requests(&self) -> Vec<String> {
         let mut requests = self.manifest.as_ref().map(|manifest| manifest.requests.clone()).unwrap_or_default();
@@ -169,10 +187,17 @@ impl Inspection {
             grants,
             commands,
             settings: BTreeMap::new(),
+            notes: self.notes(),
             isolation: Isolation::default(),
             health: Health::default(),
         })
     }
+}
+
+/// What its functions are to a host, unless it speaks the contract.
+fn functions(component: &[u8], exports: &[String]) -> Result<Option<Functions>, LoadError> {
+    let has_contract = exports.iter().any(|export| export == COMMANDS);
+    if has_contract { Ok(None) } else { Functions::read(component, &Docs::default()).map(Some) }
 }
 
 /// `sha256:` and the digest in hexadecimal, as registries write it.

@@ -14,6 +14,7 @@ use wasmtime::component::{InstancePre, ResourceTableError};
 use wasmtime::{Engine, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
+use crate::adapter::{Functions, Unspeakable};
 use crate::bindings::muster::plugin::types::{CallError as GuestError, Caller, Command};
 use crate::entry::{Entry, GuestCall};
 use crate::idle::{Idle, Instance, Share, share};
@@ -52,9 +53,13 @@ impl Prepared {
         engine: Engine,
         context: PluginContext,
         instance: InstancePre<PluginState>,
+        typed: Option<Functions>,
         rooms: Arc<Rooms>,
     ) -> wasmtime::Result<Self> {
-        let entry = Entry::contract(instance.component())?;
+        let entry = match typed {
+            Some(functions) => Entry::typed(instance.component(), functions)?,
+            None => Entry::contract(instance.component())?,
+        };
         let own_places = Semaphore::new(context.limits.calls_per_plugin_max);
         Ok(Self { engine, context: Arc::new(context), instance, entry, rooms, own_places })
     }
@@ -102,8 +107,8 @@ impl Prepared {
         let call = GuestCall {
             name: command.name.as_str().to_owned(),
             version: command.version,
-            input: invocation.arguments.text().to_owned(),
             caller: guest_caller(&invocation),
+            arguments: invocation.arguments,
         };
         let deadline = invocation.deadline;
         let context = CallContext { permit: invocation.permit, depth: invocation.depth };
@@ -187,6 +192,9 @@ impl Prepared {
         if let Some(exit) = error.downcast_ref::<I32Exit>() {
             let internal = format!("the guest ended itself with status {}", exit.0);
             return CallError::PluginFault { fault: Fault::Exit, internal };
+        }
+        if error.is::<Unspeakable>() {
+            return CallError::PluginFault { fault: Fault::InvalidOutput, internal };
         }
         let fault = if error.is::<Trap>() { Fault::Trap } else { otherwise };
         CallError::PluginFault { fault, internal }

@@ -5,9 +5,11 @@
 //! ([`LoadError`]). Running is another: [`invoke`] makes a fresh store and instance for each call, so that a bad guest
 //! harms only its own call (invariant I9).
 
+mod adapter;
 mod bindings;
 mod cache;
 mod capability;
+mod core_module;
 mod describe;
 mod doctor;
 mod engine;
@@ -28,6 +30,7 @@ mod places;
 mod state;
 mod toolchain;
 
+pub use adapter::{Docs, DocsError, Function, Functions, Skipped};
 pub use capability::Grants;
 pub use doctor::{Finding, Outcome, examine};
 pub use engine::{EngineError, EngineInfo};

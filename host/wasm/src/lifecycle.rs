@@ -24,6 +24,7 @@ use muster_core::storage::{Expect, Storage, StorageError, list_all};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::adapter::Docs;
 use crate::describe;
 use crate::error::LoadError;
 use crate::limits::{Limit, Limits};
@@ -156,6 +157,7 @@ impl Shared {
             component: component.value.into(),
             name: Some(name),
             terms: terms.clone(),
+            docs: Docs::default(),
             frozen: record.get("commands").and_then(Value::as_array).cloned(),
         };
         let loaded = self.loader.load(wish, Arc::downgrade(&self.dispatcher)).await.map_err(refused)?;
@@ -184,8 +186,13 @@ impl Shared {
             settings: candidate.settings.unwrap_or(old.settings),
             isolation: candidate.isolation.unwrap_or(old.isolation),
         };
-        let wish =
-            Wish { component: candidate.component.clone(), name: Some(name), terms: terms.clone(), frozen: None };
+        let wish = Wish {
+            component: candidate.component.clone(),
+            name: Some(name),
+            terms: terms.clone(),
+            docs: Docs::new(candidate.docs),
+            frozen: None,
+        };
         let dispatcher: Weak<Dispatcher> = Arc::downgrade(&self.dispatcher);
         let loaded = self.loader.load(wish, dispatcher).await.map_err(refused)?;
         self.dispatcher
@@ -285,7 +292,8 @@ fn info(loaded: &Loaded, terms: &Terms) -> Result<PluginInfo, PluginError> {
         let value = if manifest.is_secret(name) { MASK } else { value };
         (name.clone(), value.to_owned())
     };
-    Ok(PluginInfo { isolation: terms.isolation, settings: terms.settings.iter().map(shown).collect(), ..info })
+    let settings = terms.settings.iter().map(shown).collect();
+    Ok(PluginInfo { isolation: terms.isolation, settings, ..info })
 }
 
 impl Terms {

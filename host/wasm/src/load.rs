@@ -1,6 +1,7 @@
 //! From bytes to commands that can be registered: inspect → imports against grants → compile → link → describe →
 //! check. Nothing outside changes on the way.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,8 +20,10 @@ use serde_json::Value;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
+use crate::adapter::{Docs, Functions};
 use crate::cache::CodeCache;
 use crate::capability::{self, Grants};
+use crate::core_module;
 use crate::describe;
 use crate::engine::{self, EngineError, EngineInfo};
 use crate::error::LoadError;
@@ -55,6 +58,8 @@ pub(crate) struct Wish {
     pub(crate) component: Bytes,
     pub(crate) name: Option<PluginName>,
     pub(crate) terms: Terms,
+    /// What is said about its functions, if it does not describe its commands itself.
+    pub(crate) docs: Docs,
     /// The commands as they were described before, if this component was loaded before.
     pub(crate) frozen: Option<Vec<Value>>,
 }
@@ -142,8 +147,10 @@ impl Loader {
         let version = inspection.version.clone().unwrap_or_else(|| "0.0.0".to_owned());
         let origin = Origin::Plugin { name: name.clone(), version };
         let started = Instant::now();
-        let commands = if let Some(frozen) = &wish.frozen {
-            frozen.iter().map(|frozen| describe::thaw(frozen, &origin)).collect::<Result<Vec<_>, _>>()?
+        let commands: Vec<Command> = if let Some(frozen) = &wish.frozen {
+            frozen.iter().map(|frozen| describe::thaw(frozen, &origin)).collect::<Result<_, _>>()?
+        } else if let Some(functions) = &inspection.functions {
+            functions.commands.iter().map(|function| function.command(&origin)).collect::<Result<_, _>>()?
         } else {
             let commands = self.describe(&prepared, &origin).await?;
             if let Some(manifest) = &inspection.manifest {
@@ -181,13 +188,8 @@ impl Loader {
     ) -> Result<(PluginName, Inspection, Prepared, Timings), LoadError> {
         let mut timings = Timings::default();
         let name = inspection.plugin_name(wish.name.as_ref())?;
-        if !inspection.exports.iter().any(|export| export == COMMANDS) {
-            let exported = match inspection.exports.as_slice() {
-                [] => "nothing".to_owned(),
-                exports => exports.iter().take(8).map(|export| format!("`{export}`")).collect::<Vec<_>>().join(", "),
-            };
-            return Err(LoadError::WrongWorld { wanted: COMMANDS, exported });
-        }
+        let component = core_module::to_component(&wish.component)?;
+        let inspection = with_docs(inspection, &component, &wish.docs)?;
         let grants = Grants::parse(&wish.terms.grants)?;
         capability::check_imports(&inspection.imports, &grants)?;
         let manifest = inspection.manifest.clone().unwrap_or_default();
@@ -195,9 +197,14 @@ impl Loader {
         timings.inspect = started.elapsed();
 
         let started = Instant::now();
+        // Compiled code goes by what was compiled.
+        let digest = match &component {
+            Cow::Borrowed(_) => Cow::Borrowed(&inspection.digest),
+            Cow::Owned(made) => Cow::Owned(crate::inspect::digest(made)),
+        };
         let compiled = match &self.cache {
-            Some(cache) => cache.compile(&self.engine, &inspection.digest, &wish.component),
-            None => Component::new(&self.engine, &wish.component).map(|component| (component, false)),
+            Some(cache) => cache.compile(&self.engine, &digest, &component),
+            None => Component::new(&self.engine, &component).map(|component| (component, false)),
         };
         let (component, cached) = compiled.map_err(|error| LoadError::Compile(format!("{error:#}")))?;
         timings.compile = started.elapsed();
@@ -220,7 +227,7 @@ impl Loader {
             let mut linker = self.linker.clone();
             capability::add_granted(&mut linker, &grants)?;
             let instance = linker.instantiate_pre(&component)?;
-            Prepared::new(self.engine.clone(), context, instance, Arc::clone(&self.rooms))
+            Prepared::new(self.engine.clone(), context, instance, inspection.functions.clone(), Arc::clone(&self.rooms))
         };
         let prepared = link().map_err(|error: wasmtime::Error| LoadError::Link(format!("{error:#}")))?;
         timings.link = started.elapsed();
@@ -243,4 +250,22 @@ impl Loader {
             })),
         }
     }
+}
+
+/// The same with what is said about the functions of a component that does not speak the contract. At least one must be
+/// a command.
+fn with_docs(inspection: Inspection, component: &[u8], docs: &Docs) -> Result<Inspection, LoadError> {
+    if inspection.functions.is_none() {
+        return Ok(inspection);
+    }
+    let functions = Functions::read(component, docs)?;
+    if !functions.commands.is_empty() {
+        return Ok(Inspection { functions: Some(functions), ..inspection });
+    }
+    let shown: Vec<String> = match functions.skipped.as_slice() {
+        [] => inspection.exports.iter().take(8).map(|export| format!("`{export}`")).collect(),
+        skipped => skipped.iter().take(8).map(|skipped| format!("`{}` ({})", skipped.export, skipped.reason)).collect(),
+    };
+    let exported = if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") };
+    Err(LoadError::WrongWorld { wanted: COMMANDS, exported })
 }

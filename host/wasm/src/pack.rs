@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use muster_core::name::PluginName;
 
+use crate::adapter::Docs;
 use crate::describe;
 use crate::error::LoadError;
 use crate::inspect::inspect;
@@ -30,7 +31,7 @@ pub async fn pack(component: Bytes, manifest: Manifest, limits: Limits) -> Resul
     let name = inspection
         .plugin_name(None)
         .or_else(|_| PluginName::parse("unnamed").map_err(|error| LoadError::NoName(error.to_string())))?;
-    let wish = Wish { component: packed, name: Some(name), terms, frozen: None };
+    let wish = Wish { component: packed, name: Some(name), terms, docs: Docs::default(), frozen: None };
     let commands = match Arc::new(loader).load(wish, Weak::new()).await {
         Ok(plugin) => Some(plugin.commands.iter().map(|one| describe::freeze(&one.command)).collect()),
         // Which commands it has is known once it has its settings.

@@ -1,4 +1,4 @@
-//! A component with a world of its own: it has nothing to do with Muster, and must be told so.
+//! A component with a world of its own: it has nothing to do with Muster, and its one function is a command nevertheless.
 
 mod bindings {
     #![allow(

@@ -7,6 +7,7 @@ mod source;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write as _};
+use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -46,6 +47,9 @@ pub(super) enum Plugin {
         /// The .wasm file, or its address
         #[arg(value_name = "FILE|URL")]
         source: String,
+        /// The WIT a component with typed exports was built from: a directory or file, for the texts in it
+        #[arg(long, value_name = "DIR")]
+        wit: Option<PathBuf>,
     },
     /// Put into a component what it asks for, reads and offers, so that it can be looked at without running it
     Pack(pack::Pack),
@@ -73,6 +77,9 @@ pub(super) struct Candidate {
     /// Who shares an instance of it: nobody, calls of the same caller with the same rights, or all calls
     #[arg(long, value_name = "POLICY", value_parser = Isolation::ALL.map(Isolation::as_str))]
     isolation: Option<String>,
+    /// The WIT a component with typed exports was built from: a directory or file, for the texts in it
+    #[arg(long, value_name = "DIR")]
+    wit: Option<PathBuf>,
 }
 
 pub(super) fn run(
@@ -111,7 +118,7 @@ pub(super) fn run(
             Ok(())
         }
         Plugin::List => list(&client()?, format),
-        Plugin::Inspect { source } => inspect::run(&source, format),
+        Plugin::Inspect { source, wit } => inspect::run(&source, wit.as_deref(), format),
         Plugin::Pack(pack) => pack::run(&pack, format),
         Plugin::Test(rehearsal) => rehearse::run(&rehearsal, format),
     }
@@ -127,6 +134,7 @@ impl Candidate {
             grants: Some(grants),
             settings: Some(self.settings()?),
             isolation: self.isolation.as_deref().and_then(Isolation::parse),
+            docs: self.docs()?,
         })
     }
 
@@ -141,6 +149,11 @@ impl Candidate {
         let name = name.map_err(|error| CliError::Failed(format!("{}: {error}", self.source)))?;
         let grants = if self.grant_requested { inspection.requests() } else { self.grants.clone() };
         Ok((bytes, name, grants))
+    }
+
+    fn docs(&self) -> Result<BTreeMap<String, String>, CliError> {
+        let docs = self.wit.as_deref().map(inspect::read_docs).transpose()?.unwrap_or_default();
+        Ok(docs.texts().clone())
     }
 
     fn settings(&self) -> Result<BTreeMap<String, String>, CliError> {
@@ -193,6 +206,9 @@ fn arguments(candidate: &Candidate) -> Result<(Value, PluginName), CliError> {
         if !grants.is_empty() {
             object.insert("grants".to_owned(), json!(grants));
         }
+        if candidate.wit.is_some() {
+            object.insert("docs".to_owned(), json!(candidate.docs()?));
+        }
         if let Some(isolation) = &candidate.isolation {
             object.insert("isolation".to_owned(), json!(isolation));
         }
@@ -213,7 +229,11 @@ fn put(client: &Client, command: &str, done: &str, candidate: &Candidate, format
     let commands = details.get("commands").and_then(Value::as_array).into_iter().flatten();
     let commands = commands.filter_map(Value::as_str).collect::<Vec<_>>().join(", ");
     let version = details.get("version").and_then(Value::as_str).unwrap_or_default();
-    output::line(&format!("{name} {version} {done}: {commands}"), &details, format);
+    let notes = details.get("notes").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let notes: Vec<&str> = notes.collect();
+    let lines =
+        [format!("{name} {version} {done}: {commands}")].into_iter().chain(notes.into_iter().map(str::to_owned));
+    output::line(&lines.collect::<Vec<_>>().join("\n  "), &details, format);
     Ok(())
 }
 

@@ -1,14 +1,21 @@
 //! `muster plugin inspect`: what a component is, what it asks for and what it offers, without running any of it.
 
-use muster_wasm::Inspection;
+use std::path::Path;
+
+use muster_wasm::{Docs, Function, Functions, Inspection};
 use serde_json::{Value, json};
 
 use crate::cli::CliError;
 use crate::cli::output::{self, Format};
 
 /// Looks into a component.
-pub(super) fn run(source: &str, format: Format) -> Result<(), CliError> {
-    let inspection = look(source, &super::source::read(source)?)?;
+pub(super) fn run(source: &str, wit: Option<&Path>, format: Format) -> Result<(), CliError> {
+    let bytes = super::source::read(source)?;
+    let mut inspection = look(source, &bytes)?;
+    if let (Some(wit), Some(functions)) = (wit, &mut inspection.functions) {
+        *functions = Functions::read(&bytes, &read_docs(wit)?)
+            .map_err(|error| CliError::Failed(format!("{source}: {error}")))?;
+    }
     print(&inspection, format);
     Ok(())
 }
@@ -18,6 +25,11 @@ pub(super) fn look(source: &str, bytes: &[u8]) -> Result<Inspection, CliError> {
     muster_wasm::inspect(bytes).map_err(|error| CliError::Failed(format!("{source}: {error}")))
 }
 
+/// Reads the texts in WIT.
+pub(super) fn read_docs(wit: &Path) -> Result<Docs, CliError> {
+    Docs::read_directory(wit).map_err(|error| CliError::Usage(format!("{}: {error}", wit.display())))
+}
+
 /// Prints everything about it.
 pub(super) fn print(inspection: &Inspection, format: Format) {
     let commands = commands(inspection);
@@ -25,7 +37,7 @@ pub(super) fn print(inspection: &Inspection, format: Format) {
         "name": inspection.name, "version": inspection.version, "description": inspection.description,
         "digest": inspection.digest, "size_bytes": inspection.size_bytes, "producers": inspection.producers,
         "imports": inspection.imports, "exports": inspection.exports, "requests": inspection.requests(),
-        "settings": settings(inspection), "commands": names(&commands),
+        "settings": settings(inspection), "commands": names(&commands), "notes": inspection.notes(),
     });
     if format == Format::Json {
         let mut about = about;
@@ -42,8 +54,11 @@ pub(super) fn print(inspection: &Inspection, format: Format) {
     }
 }
 
-/// The commands as the component has them written down.
+/// The commands as the component has them written down, or as its types say.
 fn commands(inspection: &Inspection) -> Vec<Value> {
+    if let Some(functions) = &inspection.functions {
+        return functions.commands.iter().map(Function::to_json).collect();
+    }
     inspection.manifest.as_ref().and_then(|manifest| manifest.commands.clone()).unwrap_or_default()
 }
 
