@@ -5,7 +5,7 @@
 //! `.cargo/config.toml`, where a plain `cargo build --target wasm32-wasip2` finds it as well.
 
 mod package;
-mod toolchain;
+pub(crate) mod toolchain;
 
 use std::fs;
 use std::path::{Path, PathBuf};

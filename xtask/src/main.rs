@@ -5,6 +5,7 @@
 mod bench;
 mod demo;
 mod guests;
+mod polyglot;
 mod run;
 mod test;
 
@@ -27,6 +28,8 @@ enum Chore {
         #[arg(long)]
         all: bool,
     },
+    /// Build the sample of tests/polyglot in C, JavaScript and Python, installing what that takes below target/tools
+    Polyglot(polyglot::Polyglot),
 }
 
 fn main() -> Result<()> {
@@ -34,6 +37,7 @@ fn main() -> Result<()> {
         Chore::Demo(demo) => demo::run(&demo)?,
         Chore::Test => test::run()?,
         Chore::Bench(bench) => bench::run(&bench)?,
+        Chore::Polyglot(polyglot) => polyglot::run(&polyglot)?,
         Chore::Guests { all } => {
             let which = if all { guests::Which::All } else { guests::Which::Plugins };
             guests::build(which)?;

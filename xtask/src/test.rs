@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use anyhow::Result;
 
 use crate::run::{build_binary, cargo, step};
-use crate::{demo, guests};
+use crate::{demo, guests, polyglot};
 
 /// What the host is made of and tested with. One build with the binary: the same packages choose the same features.
 const HOST: &[&str] = &[
@@ -33,6 +33,7 @@ const AROUND: &[&str] = &[
 pub(crate) fn run() -> Result<()> {
     step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
     let components = guests::build(guests::Which::All)?;
+    polyglot::all()?;
     build_binary()?;
     guests::pack(&components)?;
     let lints = ["clippy", "--release", "--workspace", "--all-targets", "--", "--deny", "warnings"];

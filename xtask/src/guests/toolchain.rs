@@ -140,7 +140,7 @@ fn install_packages() -> Result<()> {
 }
 
 /// What goes before a command that needs root: nothing, or sudo where it asks no password.
-fn root_prefix() -> Option<&'static [&'static str]> {
+pub(crate) fn root_prefix() -> Option<&'static [&'static str]> {
     let output = Command::new("id").arg("-u").output().ok()?;
     if String::from_utf8_lossy(&output.stdout).trim() == "0" {
         return Some(&[]);
