@@ -2,6 +2,7 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod audit;
+mod bombs;
 mod cli;
 mod credentials;
 mod defence;
