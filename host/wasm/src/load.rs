@@ -19,6 +19,7 @@ use muster_core::storage::Storage;
 use serde_json::Value;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
+use wasmtime_wasi::I32Exit;
 
 use crate::adapter::{Docs, Functions};
 use crate::cache::CodeCache;
@@ -30,7 +31,7 @@ use crate::error::LoadError;
 use crate::health::Watch;
 use crate::idle::Idle;
 use crate::inspect::{COMMANDS, Inspection, inspect};
-use crate::invoke::{Plugin, Prepared, Rooms};
+use crate::invoke::{Plugin, Prepared, Rooms, limit_of};
 use crate::lanes::SlowLane;
 use crate::limits::Limits;
 use crate::places::Places;
@@ -244,10 +245,7 @@ impl Loader {
         match answered {
             Ok(Ok(described)) => describe::from_guest(described, origin),
             Ok(Err(message)) => Err(LoadError::Refuses(message.chars().take(1000).collect())),
-            Err(error) => Err(LoadError::Describe(match store.data().log.panic() {
-                Some(message) => format!("it panicked: {message}"),
-                None => format!("{error:#}").lines().next().unwrap_or_default().to_owned(),
-            })),
+            Err(error) => Err(LoadError::Describe(why(store.data(), &error))),
         }
     }
 }
@@ -268,4 +266,18 @@ fn with_docs(inspection: Inspection, component: &[u8], docs: &Docs) -> Result<In
     };
     let exported = if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") };
     Err(LoadError::WrongWorld { wanted: COMMANDS, exported })
+}
+
+/// Why a guest did not describe itself, in a line.
+fn why(state: &PluginState, error: &wasmtime::Error) -> String {
+    if let Some(limit) = limit_of(state, error) {
+        return format!("it wanted more than {limit} allows");
+    }
+    if let Some(message) = state.log.panic() {
+        return format!("it panicked: {message}");
+    }
+    if let Some(exit) = error.downcast_ref::<I32Exit>() {
+        return format!("it ended itself with status {}", exit.0);
+    }
+    error.root_cause().to_string().lines().next().unwrap_or_default().to_owned()
 }
