@@ -1,6 +1,7 @@
 //! End-to-end tests: one binary, one file for each thing a user does. See `tests::Host` for how they touch the host.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod adapter;
 mod audit;
 mod bombs;
 mod cli;
@@ -16,6 +17,7 @@ mod load;
 mod manifest;
 mod oauth;
 mod oauth_attacks;
+mod polyglot;
 mod rest;
 mod rights;
 mod sandbox;

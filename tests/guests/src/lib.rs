@@ -30,6 +30,7 @@ pub const GUESTS: &[&str] = &[
     "slow",
     "spin",
     "trap",
+    "typed_tools",
     "v2_hello",
     "whoami",
     "wrong_world",
