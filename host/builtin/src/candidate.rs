@@ -24,7 +24,9 @@ pub(crate) struct Arguments {
     /// The component, base64.
     #[schemars(extend("contentEncoding" = "base64", "contentMediaType" = "application/wasm"))]
     component: Option<String>,
-    /// What it may do: `keyvalue` (durable data of its own), `command:NAME` (call that command for its callers).
+    /// What it may do: `keyvalue` (durable data of its own), `command:NAME` (call that command for its callers),
+    /// `http:[METHODS ]SCHEME://HOST[:PORT]` and `http-private:…` (make requests there),
+    /// `directory:GUEST_PATH=HOST_DIRECTORY` and `directory-rw:…` (see that directory).
     grants: Option<Vec<String>>,
     /// Settings it can read; some may be secret.
     #[schemars(extend("writeOnly" = true))]

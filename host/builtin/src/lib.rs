@@ -24,6 +24,7 @@ mod key_list;
 mod key_revoke;
 mod list_banned;
 mod module_check;
+mod module_grants;
 mod module_install;
 mod module_release;
 mod module_uninstall;
@@ -158,6 +159,7 @@ pub fn commands(services: &Arc<Services>) -> Result<Vec<Registered>, String> {
         key_revoke::command,
         list_banned::command,
         module_check::command,
+        module_grants::command,
         module_install::command,
         module_release::command,
         module_uninstall::command,

@@ -74,6 +74,23 @@ pub struct LimitInfo {
     pub hits: u64,
 }
 
+/// One thing a plugin can use, may use, or wanted to use; with how often, since it was loaded.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GrantLine {
+    /// The grant in its one form, or the interface every plugin has.
+    pub name: String,
+    /// Whether the component imports what it is for, or asked for it while it ran.
+    pub declared: bool,
+    /// Whether the plugin has it.
+    pub granted: bool,
+    /// How often it was used.
+    pub used: u64,
+    /// How often that was refused.
+    pub refused: u64,
+    /// Why it was refused last; empty when it never was.
+    pub last: String,
+}
+
 /// A component an operator wants to have as a plugin.
 #[derive(Clone, Debug)]
 pub struct Candidate {
@@ -179,6 +196,12 @@ pub trait Plugins: Debug + Send + Sync {
     /// # Errors
     /// When there is no such plugin.
     fn release(&self, name: &PluginName) -> Result<bool, PluginError>;
+
+    /// What a plugin can use, may use, and wanted to use.
+    ///
+    /// # Errors
+    /// When there is no such plugin.
+    fn grants(&self, name: &PluginName) -> Result<Vec<GrantLine>, PluginError>;
 
     /// The bounds on plugins.
     fn limits(&self) -> Vec<LimitInfo>;

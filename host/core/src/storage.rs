@@ -32,6 +32,15 @@ pub enum Expect {
     Revision(Revision),
 }
 
+/// How much there is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Size {
+    /// Keys that have a value.
+    pub keys: u64,
+    /// Bytes of keys and values, and of each key's bucket name.
+    pub bytes: u64,
+}
+
 /// Why the store could not do what was asked.
 #[derive(Clone, Debug, Error)]
 pub enum StorageError {
@@ -69,6 +78,13 @@ pub trait Storage: Debug + Send + Sync {
         after: Option<&'a str>,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<String>, StorageError>>;
+
+    /// What the buckets whose names begin with `prefix` hold. Of their names, what follows the prefix counts. It reads
+    /// all of it, so it is for a start, not for every call.
+    fn size_below<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Size, StorageError>> {
+        let text = format!("this store cannot tell the size of `{prefix}`");
+        Box::pin(std::future::ready(Err(StorageError::Failed(text))))
+    }
 }
 
 /// Every key of a bucket, page by page.

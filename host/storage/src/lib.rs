@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, mpsc};
 
 use muster_core::BoxFuture;
-use muster_core::storage::{Entry, Expect, Revision, Storage, StorageError};
+use muster_core::storage::{Entry, Expect, Revision, Size, Storage, StorageError};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use tokio::sync::oneshot;
 
@@ -158,6 +158,25 @@ impl Storage for RedbStorage {
         let result = read();
         Box::pin(async move { result })
     }
+    fn size_below<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Size, StorageError>> {
+        let (database, prefix) = (Arc::clone(&self.database), prefix.to_owned());
+        Box::pin(
+            async move { tokio::task::spawn_blocking(move || size_below(&database, &prefix)).await.map_err(failed)? },
+        )
+    }
+}
+
+fn size_below(database: &Database, prefix: &str) -> Result<Size, StorageError> {
+    let table = database.begin_read().map_err(failed)?.open_table(ENTRIES).map_err(failed)?;
+    let mut size = Size::default();
+    for entry in table.range((prefix, "")..).map_err(failed)? {
+        let (place, value) = entry.map_err(failed)?;
+        let (bucket, key) = place.value();
+        let Some(bucket) = bucket.strip_prefix(prefix) else { break };
+        size.keys += 1;
+        size.bytes += (bucket.len() + key.len() + value.value().1.len()) as u64;
+    }
+    Ok(size)
 }
 
 fn write_until_closed(database: &Database, recent: &Recent, waiting: &mpsc::Receiver<Change>) {

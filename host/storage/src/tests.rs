@@ -82,6 +82,12 @@ proptest! {
                 let page = storage.list(bucket, None, limit).await.unwrap();
                 prop_assert_eq!(page.len(), expected.len().min(limit));
             }
+            for prefix in ["", "a", "ab", "b"] {
+                let size = storage.size_below(prefix).await.unwrap();
+                let below = model.keys().filter(|(at, _)| buckets[*at].starts_with(prefix));
+                let bytes = below.clone().map(|(at, key)| buckets[*at].len() - prefix.len() + key.len() + 1).sum::<usize>();
+                prop_assert_eq!(size, Size { keys: below.count() as u64, bytes: bytes as u64 });
+            }
             for ((bucket, key), value) in &model {
                 prop_assert_eq!(storage.get(buckets[*bucket], key).await.unwrap().unwrap().value, vec![*value]);
             }

@@ -2,6 +2,7 @@
 //! do about it.
 
 use muster_core::registry::RegisterError;
+use muster_core::storage::StorageError;
 use thiserror::Error;
 
 /// Why nothing was loaded.
@@ -67,9 +68,17 @@ pub enum LoadError {
         /// What might help; begins with a separator, or empty.
         hint: String,
     },
-    /// A grant nobody knows.
-    #[error("`{0}` is not a grant; known are `keyvalue` and `command:NAME`")]
-    UnknownGrant(String),
+    /// A grant that is none, or that cannot be used here.
+    #[error("`{grant}` cannot be granted: {reason}")]
+    BadGrant {
+        /// As it was written.
+        grant: String,
+        /// What is wrong with it, and what to write.
+        reason: String,
+    },
+    /// What the plugin keeps cannot be counted.
+    #[error("what the plugin keeps cannot be read: {0}; the host's log says more, and another try may help")]
+    Store(#[from] StorageError),
     /// It cannot be compiled.
     #[error("this component cannot be compiled: {0}")]
     Compile(String),
@@ -135,7 +144,8 @@ impl LoadError {
             Self::WrongWorld { .. } => "component-wrong-world",
             Self::MissingGrant { .. } => "component-grant-missing",
             Self::UnknownImport { .. } => "component-import-unknown",
-            Self::UnknownGrant(_) => "grant-unknown",
+            Self::BadGrant { .. } => "grant-unknown",
+            Self::Store(_) => "store-failed",
             Self::Compile(_) => "component-not-compiled",
             Self::Link(_) => "component-not-linked",
             Self::Refuses(_) => "plugin-refuses",

@@ -17,7 +17,7 @@ use muster_core::command::Origin;
 use muster_core::dispatch::Dispatcher;
 use muster_core::error::CallError;
 use muster_core::name::PluginName;
-use muster_core::plugins::{Candidate, Isolation, LimitInfo, PluginError, PluginInfo, Plugins};
+use muster_core::plugins::{Candidate, GrantLine, Isolation, LimitInfo, PluginError, PluginInfo, Plugins};
 use muster_core::registry::Registered;
 use muster_core::schema::MASK;
 use muster_core::storage::{Expect, Storage, StorageError, list_all};
@@ -195,6 +195,8 @@ impl Shared {
         };
         let dispatcher: Weak<Dispatcher> = Arc::downgrade(&self.dispatcher);
         let loaded = self.loader.load(wish, dispatcher).await.map_err(refused)?;
+        // From here on in their one form.
+        let terms = Terms { grants: loaded.context.granted.grants.texts(), ..terms };
         self.dispatcher
             .registry()
             .check(&loaded.origin, &loaded.commands)
@@ -343,6 +345,12 @@ impl Plugins for Lifecycle {
         let installed = self.shared.lock_installed();
         let installed = installed.get(name).ok_or_else(|| PluginError::Missing(name.clone()))?;
         Ok(installed.context.watch.release())
+    }
+
+    fn grants(&self, name: &PluginName) -> Result<Vec<GrantLine>, PluginError> {
+        let installed = self.shared.lock_installed();
+        let installed = installed.get(name).ok_or_else(|| PluginError::Missing(name.clone()))?;
+        Ok(installed.context.granted.lines(&installed.info.imports))
     }
 
     fn limits(&self) -> Vec<LimitInfo> {

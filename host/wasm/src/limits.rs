@@ -97,6 +97,16 @@ limits! {
     log_lines_max: u32 = 100, 0 => 1_000_000, "lines";
     /// One line of a guest's log; the rest is cut off.
     log_line_bytes_max: usize = 4_096, 1 => 1 << 20, "bytes";
+    /// Operations on keys (one for each key of a batch and each page of a list) one call can do; more are refused.
+    keyvalue_operations_max: u64 = 10_000, 1 => 1_000_000_000, "operations";
+    /// What one plugin keeps: names of buckets, keys and values. More is refused.
+    keyvalue_bytes_max: u64 = 64 << 20, 0 => 1 << 40, "bytes";
+    /// Keys one plugin keeps; more are refused.
+    keyvalue_keys_max: u64 = 100_000, 0 => 1_000_000_000, "keys";
+    /// Other commands one call can call; more are refused.
+    dispatches_max: u64 = 100, 0 => 1_000_000, "calls";
+    /// Reports of progress one call can make; later ones are counted and dropped.
+    progress_reports_max: u64 = 1_000, 0 => 1_000_000, "reports";
     /// Calls of all plugins that run at a time; others wait, within their deadline.
     calls_max: usize = 256, 1 => 4_096, "calls";
     /// Calls of one plugin that run at a time; others wait, within their deadline.

@@ -23,7 +23,7 @@ use wasmtime_wasi::I32Exit;
 
 use crate::adapter::{Docs, Functions};
 use crate::cache::CodeCache;
-use crate::capability::{self, Grants};
+use crate::capability::{self, Granted, Grants, Quotas};
 use crate::core_module;
 use crate::describe;
 use crate::engine::{self, EngineError, EngineInfo};
@@ -97,6 +97,7 @@ pub struct Loader {
     limits: Limits,
     storage: Arc<dyn Storage>,
     rooms: Arc<Rooms>,
+    quotas: Quotas,
     loads: AtomicU64,
 }
 
@@ -121,7 +122,17 @@ impl Loader {
         let slow_lane = SlowLane::start()
             .map_err(|error| EngineError::new(format!("the threads for long calls cannot start: {error}")))?;
         let rooms = Arc::new(Rooms { places: Places::new(&limits), idle: Idle::new(&limits), slow_lane });
-        Ok(Self { engine, info, cache, linker, limits, storage, rooms, loads: AtomicU64::new(0) })
+        Ok(Self {
+            engine,
+            info,
+            cache,
+            linker,
+            limits,
+            storage,
+            rooms,
+            quotas: Quotas::default(),
+            loads: AtomicU64::new(0),
+        })
     }
 
     /// Which settings of the engine took effect.
@@ -212,10 +223,11 @@ impl Loader {
         timings.cached = cached;
 
         let started = Instant::now();
+        let granted = self.granted(&name, grants.clone())?;
         let context = PluginContext {
             id: self.loads.fetch_add(1, Ordering::Relaxed),
             name: name.as_str().to_owned(),
-            grants: grants.clone(),
+            granted,
             secrets: manifest.secrets(&settings),
             settings,
             storage: Arc::clone(&self.storage),
@@ -233,6 +245,15 @@ impl Loader {
         let prepared = link().map_err(|error: wasmtime::Error| LoadError::Link(format!("{error:#}")))?;
         timings.link = started.elapsed();
         Ok((name, inspection, prepared, timings))
+    }
+
+    /// Makes what the plugin's calls share of its grants. Blocks, where its data must be counted.
+    fn granted(&self, name: &PluginName, grants: Grants) -> Result<Granted, LoadError> {
+        let quota = grants.keyvalue().map(|_| {
+            let quota = self.quotas.of(name.as_str(), &self.limits, &*self.storage);
+            tokio::runtime::Handle::current().block_on(quota)
+        });
+        Ok(Granted::new(grants, quota.transpose()?))
     }
 
     /// Asks the guest for its commands, under the limits of any call.

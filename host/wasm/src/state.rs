@@ -12,7 +12,7 @@ use wasmtime::component::{HasSelf, ResourceTable};
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::capability::{Grants, GuestLog};
+use crate::capability::{Granted, GuestLog};
 use crate::health::Watch;
 use crate::lanes::note_computing;
 use crate::limits::{EPOCH_MS, Limits};
@@ -25,7 +25,7 @@ pub(crate) struct PluginContext {
     /// The plugin's name.
     pub(crate) name: String,
     /// What it may do.
-    pub(crate) grants: Grants,
+    pub(crate) granted: Granted,
     /// Settings it can read.
     pub(crate) settings: BTreeMap<String, String>,
     /// Those of them that are secret.
@@ -59,6 +59,18 @@ pub(crate) struct PluginState {
     /// Made when first asked for: most commands never ask.
     wasi: Option<WasiCtx>,
     pub(crate) usage: Usage,
+    pub(crate) spent: Spent,
+}
+
+/// How often a call did what it can only do so often.
+#[derive(Debug, Default)]
+pub(crate) struct Spent {
+    /// Operations on keys.
+    pub(crate) keyvalue_operations: u64,
+    /// Calls of other commands.
+    pub(crate) dispatches: u64,
+    /// Reports of progress.
+    pub(crate) progress_reports: u64,
 }
 
 /// What a call used, and whether it wanted more than it may.
@@ -101,6 +113,7 @@ pub(crate) fn new_store(
         log: GuestLog::new(&plugin.name, request_id, &limits),
         wasi: None,
         usage,
+        spent: Spent::default(),
     };
     #[expect(clippy::disallowed_methods, reason = "this is the place that makes stores")]
     let mut store = Store::new(engine, state);
@@ -134,6 +147,7 @@ pub(crate) fn renew_store(store: &mut Store<PluginState>, call: CallContext, dea
     state.deadline = deadline;
     state.usage.cpu_ticks = 0;
     state.usage.refused = None;
+    state.spent = Spent::default();
 }
 
 impl WasiView for PluginState {

@@ -38,6 +38,11 @@ pub(super) enum Plugin {
         /// The plugin
         name: String,
     },
+    /// Tell what a plugin may do, and what of it it did
+    Grants {
+        /// The plugin
+        name: String,
+    },
     /// List the limits of plugins, and how often they were reached
     Limits,
     /// List the installed plugins
@@ -65,7 +70,9 @@ pub(super) struct Candidate {
     /// Name of the plugin, instead of the one in the component's metadata
     #[arg(long)]
     name: Option<String>,
-    /// Allow it something: keyvalue (durable data of its own), command:NAME (call that command for its callers)
+    /// Allow it something: keyvalue (durable data of its own), command:NAME (call that command for its callers),
+    /// http:[METHODS ]SCHEME://HOST[:PORT] or http-private:… (make requests there),
+    /// directory:GUEST_PATH=HOST_DIRECTORY or directory-rw:… (see that directory)
     #[arg(long = "grant", value_name = "GRANT")]
     grants: Vec<String>,
     /// Allow it everything it asks for
@@ -111,6 +118,10 @@ pub(super) fn run(
         Plugin::Release { name } => {
             let result = client()?.call("module_release", None, &json!({ "module": name }))?;
             output::line(&format!("{name} is called again"), &result, format);
+            Ok(())
+        }
+        Plugin::Grants { name } => {
+            output::value(&client()?.call("module_grants", None, &json!({ "module": name }))?, format);
             Ok(())
         }
         Plugin::Limits => {

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use muster_core::error::CallError as HostError;
 use muster_core::schema::Unread;
 
+use super::used::Interface;
 use crate::bindings::muster::plugin::dispatch::Host;
 use crate::bindings::muster::plugin::types::{self, ArgumentError, CallError};
 use crate::state::PluginState;
@@ -14,9 +15,22 @@ impl types::Host for PluginState {}
 impl Host for PluginState {
     async fn call(&mut self, name: String, input: String) -> wasmtime::Result<Result<String, CallError>> {
         // Read once, so that a plugin without the grant learns nothing about the command, not even whether it exists.
-        if !self.plugin.grants.allows_command(&name) {
-            return Ok(Err(CallError::Denied(format!("this plugin has no grant `command:{name}`"))));
+        let uses = &self.plugin.granted.uses;
+        uses.interface(Interface::Dispatch);
+        let Some(grant) = self.plugin.granted.grants.command(&name) else {
+            let text = format!("this plugin has no grant `command:{name}`");
+            uses.wished(&format!("command:{name}"), &text);
+            return Ok(Err(CallError::Denied(text)));
+        };
+        let most = self.plugin.limits.dispatches_max;
+        if self.spent.dispatches >= most {
+            self.plugin.watch.limited("dispatches_max");
+            let text = format!("a call calls at most {most} other commands (limit `dispatches_max`)");
+            uses.grant_refused(grant, &text);
+            return Ok(Err(CallError::Failed(text)));
         }
+        self.spent.dispatches += 1;
+        uses.grant(grant);
         let (Some(call), Some(dispatcher)) = (&self.call, self.plugin.dispatcher.upgrade()) else {
             return Ok(Err(CallError::Unavailable("commands cannot be called while describing".to_owned())));
         };
@@ -24,7 +38,10 @@ impl Host for PluginState {
         let result = match admitted {
             // Boxed: this future would otherwise contain itself.
             Ok(admitted) => Box::pin(admitted.call(Unread::Json(Bytes::from(input)))).await,
-            Err(error) => Err(error),
+            Err(error) => {
+                self.plugin.granted.uses.grant_refused(grant, &error.detail());
+                Err(error)
+            }
         };
         Ok(result.map(|outcome| outcome.text).map_err(to_guest))
     }

@@ -1,12 +1,16 @@
 //! `wasi:keyvalue` on the host's durable store. Each plugin has its own buckets: no name it can think of reaches
 //! another plugin's. What a call wrote is on disk when the call to `set` returns.
 
-use muster_core::storage::{Expect, StorageError};
+mod quota;
+
+use muster_core::storage::StorageError;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use crate::bindings::wasi::keyvalue::{atomics, batch, store};
-use crate::state::{PluginContext, PluginState};
+use crate::state::{PluginContext, PluginState, Spent};
 
+use quota::{Change, Refused};
+pub(crate) use quota::{Quota, Quotas};
 use store::{Error, KeyResponse};
 
 /// Longest bucket name, in bytes.
@@ -34,6 +38,7 @@ pub struct Bucket {
 pub(crate) struct Keyvalue<'a> {
     plugin: &'a PluginContext,
     table: &'a mut ResourceTable,
+    spent: &'a mut Spent,
 }
 
 struct HasKeyvalue;
@@ -44,7 +49,7 @@ impl HasData for HasKeyvalue {
 
 pub(super) fn add_to_linker(linker: &mut Linker<PluginState>) -> wasmtime::Result<()> {
     fn view(state: &mut PluginState) -> Keyvalue<'_> {
-        Keyvalue { plugin: &state.plugin, table: &mut state.table }
+        Keyvalue { plugin: &state.plugin, table: &mut state.table, spent: &mut state.spent }
     }
     store::add_to_linker::<_, HasKeyvalue>(linker, view)?;
     atomics::add_to_linker::<_, HasKeyvalue>(linker, view)?;
@@ -67,24 +72,74 @@ fn key_misfit(key: &str) -> Option<String> {
     (key.is_empty() || key.len() > KEY_BYTES_MAX).then(|| format!("a key has 1 to {KEY_BYTES_MAX} bytes"))
 }
 
+/// Where a bucket is in the host's store. A plugin's name has no `/`, so one plugin's buckets cannot begin like another's.
+fn place(plugin: &str, bucket: &str) -> String {
+    format!("kv/{plugin}/{bucket}")
+}
+
 impl Keyvalue<'_> {
     fn place(&self, bucket: &Resource<Bucket>) -> wasmtime::Result<String> {
         Ok(self.table.get(bucket)?.place.clone())
     }
+
+    /// Counts operations against the call's bound.
+    fn spend(&mut self, operations: usize) -> Result<(), Error> {
+        let most = self.plugin.limits.keyvalue_operations_max;
+        self.spent.keyvalue_operations = self.spent.keyvalue_operations.saturating_add(operations as u64);
+        if self.spent.keyvalue_operations > most {
+            return Err(self
+                .plugin
+                .refuse("keyvalue_operations_max", &format!("a call does at most {most} operations on keys")));
+        }
+        Ok(())
+    }
 }
 
 impl PluginContext {
-    async fn put(&self, place: &str, key: &str, value: Vec<u8>) -> Result<(), Error> {
-        if let Some(text) = key_misfit(key) {
-            return Err(Error::Other(text));
+    /// Counts a refusal and gives the guest's part of it.
+    fn refuse(&self, limit: &'static str, text: &str) -> Error {
+        self.watch.limited(limit);
+        let text = format!("{text} (limit `{limit}`)");
+        if let Some(grant) = self.granted.grants.keyvalue() {
+            self.granted.uses.grant_refused(grant, &text);
         }
-        if value.len() > VALUE_BYTES_MAX {
+        Error::Other(text)
+    }
+
+    fn used(&self) {
+        if let Some(grant) = self.granted.grants.keyvalue() {
+            self.granted.uses.grant(grant);
+        }
+    }
+
+    async fn change(&self, place: &str, key: &str, change: Change) -> Result<u64, Error> {
+        self.used();
+        // A key of no length, or too long a one, was never set.
+        if let Some(text) = key_misfit(key) {
+            return if matches!(change, Change::Remove) { Ok(0) } else { Err(Error::Other(text)) };
+        }
+        if matches!(&change, Change::Set(value) if value.len() > VALUE_BYTES_MAX) {
             return Err(Error::Other(format!("a value has at most {VALUE_BYTES_MAX} bytes")));
         }
-        match self.storage.put(place, key, value, Expect::Anything).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(failed(&error)),
+        // It is there wherever the interface is linked.
+        let Some(quota) = &self.granted.quota else { return Err(Error::AccessDenied) };
+        match quota.change(&self.storage, place.to_owned(), key.to_owned(), change).await {
+            Ok(number) => Ok(number),
+            Err(Refused::Limit(limit, most)) => {
+                let what = if limit == "keyvalue_keys_max" { "keys" } else { "bytes" };
+                Err(self.refuse(limit, &format!("this plugin keeps at most {most} {what}")))
+            }
+            Err(Refused::NotANumber) => {
+                Err(Error::Other("the value is not a number that can be increased by that much".to_owned()))
+            }
+            Err(Refused::Store(error)) => Err(failed(&error)),
         }
+    }
+
+    async fn get(&self, place: &str, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.used();
+        let found = self.storage.get(place, key).await;
+        found.map(|entry| entry.map(|entry| entry.value)).map_err(|error| failed(&error))
     }
 }
 
@@ -93,8 +148,7 @@ impl store::Host for Keyvalue<'_> {
         if identifier.len() > BUCKET_BYTES_MAX {
             return other(format!("a bucket's name has at most {BUCKET_BYTES_MAX} bytes"));
         }
-        // A plugin's name has no `/`, so one plugin's buckets cannot begin like another's.
-        let place = format!("kv/{}/{identifier}", self.plugin.name);
+        let place = place(&self.plugin.name, &identifier);
         match self.table.push(Bucket { place, page_end: None }) {
             Ok(bucket) => Ok(Ok(bucket)),
             Err(_) => other("too many buckets are open"),
@@ -105,19 +159,26 @@ impl store::Host for Keyvalue<'_> {
 impl store::HostBucket for Keyvalue<'_> {
     async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<Option<Vec<u8>>> {
         let place = self.place(&bucket)?;
-        let found = self.plugin.storage.get(&place, &key).await;
-        Ok(found.map(|entry| entry.map(|entry| entry.value)).map_err(|error| failed(&error)))
+        if let Err(error) = self.spend(1) {
+            return Ok(Err(error));
+        }
+        Ok(self.plugin.get(&place, &key).await)
     }
 
     async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Answer<()> {
         let place = self.place(&bucket)?;
-        Ok(self.plugin.put(&place, &key, value).await)
+        if let Err(error) = self.spend(1) {
+            return Ok(Err(error));
+        }
+        Ok(self.plugin.change(&place, &key, Change::Set(value)).await.map(|_| ()))
     }
 
     async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<()> {
         let place = self.place(&bucket)?;
-        let deleted = self.plugin.storage.delete(&place, &key, Expect::Anything).await;
-        Ok(deleted.map(|_| ()).map_err(|error| failed(&error)))
+        if let Err(error) = self.spend(1) {
+            return Ok(Err(error));
+        }
+        Ok(self.plugin.change(&place, &key, Change::Remove).await.map(|_| ()))
     }
 
     async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<bool> {
@@ -126,6 +187,7 @@ impl store::HostBucket for Keyvalue<'_> {
 
     async fn list_keys(&mut self, bucket: Resource<Bucket>, cursor: Option<u64>) -> Answer<KeyResponse> {
         let start = cursor.unwrap_or(0);
+        self.plugin.used();
         let Bucket { place, page_end } = self.table.get(&bucket)?;
         let (place, mut given, mut after) = match page_end {
             Some((given, last)) if *given == start => (place.clone(), start, Some(last.clone())),
@@ -133,6 +195,9 @@ impl store::HostBucket for Keyvalue<'_> {
         };
         // A cursor this bucket did not give out last is found by counting from the first key.
         loop {
+            if let Err(error) = self.spend(1) {
+                return Ok(Err(error));
+            }
             let wanted = usize::try_from(start - given).map_or(KEYS_PER_PAGE, |skip| match skip {
                 0 => KEYS_PER_PAGE,
                 skip => skip.min(KEYS_PER_PAGE),
@@ -163,31 +228,10 @@ impl store::HostBucket for Keyvalue<'_> {
 impl atomics::Host for Keyvalue<'_> {
     async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: u64) -> Answer<u64> {
         let place = self.place(&bucket)?;
-        if let Some(text) = key_misfit(&key) {
-            return other(text);
+        if let Err(error) = self.spend(1) {
+            return Ok(Err(error));
         }
-        // Each turn that loses was another's gain, and the call's deadline ends a long run of bad luck.
-        loop {
-            let entry = match self.plugin.storage.get(&place, &key).await {
-                Ok(entry) => entry,
-                Err(error) => return Ok(Err(failed(&error))),
-            };
-            let (expect, current) = match &entry {
-                None => (Expect::Absent, Some(0)),
-                Some(entry) => {
-                    let number = std::str::from_utf8(&entry.value).ok().and_then(|text| text.parse::<u64>().ok());
-                    (Expect::Revision(entry.revision), number)
-                }
-            };
-            let Some(sum) = current.and_then(|current| current.checked_add(delta)) else {
-                return other("the value is not a number that can be increased by that much");
-            };
-            match self.plugin.storage.put(&place, &key, sum.to_string().into_bytes(), expect).await {
-                Ok(_) => return Ok(Ok(sum)),
-                Err(StorageError::Conflict) => {}
-                Err(error) => return Ok(Err(failed(&error))),
-            }
-        }
+        Ok(self.plugin.change(&place, &key, Change::Add(delta)).await)
     }
 }
 
@@ -201,11 +245,14 @@ impl batch::Host for Keyvalue<'_> {
             return other(format!("at most {BATCH_MAX} keys at a time"));
         }
         let place = self.place(&bucket)?;
+        if let Err(error) = self.spend(keys.len()) {
+            return Ok(Err(error));
+        }
         let mut found = Vec::with_capacity(keys.len());
         for key in keys {
-            match self.plugin.storage.get(&place, &key).await {
-                Ok(entry) => found.push(entry.map(|entry| (key, entry.value))),
-                Err(error) => return Ok(Err(failed(&error))),
+            match self.plugin.get(&place, &key).await {
+                Ok(value) => found.push(value.map(|value| (key, value))),
+                Err(error) => return Ok(Err(error)),
             }
         }
         Ok(Ok(found))
@@ -216,8 +263,11 @@ impl batch::Host for Keyvalue<'_> {
             return other(format!("at most {BATCH_MAX} keys at a time"));
         }
         let place = self.place(&bucket)?;
+        if let Err(error) = self.spend(key_values.len()) {
+            return Ok(Err(error));
+        }
         for (key, value) in key_values {
-            if let Err(error) = self.plugin.put(&place, &key, value).await {
+            if let Err(error) = self.plugin.change(&place, &key, Change::Set(value)).await {
                 return Ok(Err(error));
             }
         }
@@ -229,9 +279,12 @@ impl batch::Host for Keyvalue<'_> {
             return other(format!("at most {BATCH_MAX} keys at a time"));
         }
         let place = self.place(&bucket)?;
+        if let Err(error) = self.spend(keys.len()) {
+            return Ok(Err(error));
+        }
         for key in keys {
-            if let Err(error) = self.plugin.storage.delete(&place, &key, Expect::Anything).await {
-                return Ok(Err(failed(&error)));
+            if let Err(error) = self.plugin.change(&place, &key, Change::Remove).await {
+                return Ok(Err(error));
             }
         }
         Ok(Ok(()))

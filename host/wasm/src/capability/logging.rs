@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use muster_core::caller::RequestId;
 
+use super::used::Interface;
 use crate::bindings::wasi::logging::logging::{Host, Level};
 use crate::limits::Limits;
 use crate::state::PluginState;
@@ -83,7 +84,7 @@ impl GuestLog {
         shared.keep_partial(rest);
     }
 
-    fn log(&self, level: Level, context: &str, message: &str) {
+    pub(super) fn log(&self, level: Level, context: &str, message: &str) {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         if level == Level::Critical && context == "panic" {
             shared.panic = Some(shared.cut(message));
@@ -146,6 +147,7 @@ impl Drop for Shared {
 
 impl Host for PluginState {
     async fn log(&mut self, level: Level, context: String, message: String) -> wasmtime::Result<()> {
+        self.plugin.granted.uses.interface(Interface::Logging);
         self.log.log(level, &context, &message);
         Ok(())
     }

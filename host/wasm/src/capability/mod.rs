@@ -4,14 +4,19 @@
 
 mod config;
 mod dispatch;
+mod granted;
+mod grants;
 pub(crate) mod keyvalue;
 mod logging;
 mod progress;
+mod used;
 pub(crate) mod wasi;
 
-use muster_core::name::CommandName;
 use wasmtime::component::Linker;
 
+pub(crate) use granted::Granted;
+pub use grants::Grants;
+pub(crate) use keyvalue::Quotas;
 pub(crate) use logging::GuestLog;
 
 use crate::bindings;
@@ -20,7 +25,6 @@ use crate::state::{HasState, PluginState};
 
 /// The grant for durable data.
 pub(crate) const KEYVALUE: &str = "keyvalue";
-const COMMAND_PREFIX: &str = "command:";
 
 /// Whether an import can be satisfied.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -71,46 +75,8 @@ pub(crate) fn offer(import: &str) -> Offer {
     }
 }
 
-/// What an operator allowed a plugin.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Grants {
-    keyvalue: bool,
-    commands: Vec<CommandName>,
-}
-
-impl Grants {
-    /// Parses `keyvalue` and `command:NAME`.
-    ///
-    /// # Errors
-    /// On any other text.
-    pub fn parse(texts: &[String]) -> Result<Self, LoadError> {
-        let mut grants = Self::default();
-        for text in texts {
-            let command = text.strip_prefix(COMMAND_PREFIX).and_then(|name| CommandName::parse(name).ok());
-            match (text.as_str(), command) {
-                (KEYVALUE, _) => grants.keyvalue = true,
-                (_, Some(command)) => grants.commands.push(command),
-                _ => return Err(LoadError::UnknownGrant(text.clone())),
-            }
-        }
-        Ok(grants)
-    }
-
-    /// Checks what a plugin asks for, which has the form of grants.
-    ///
-    /// # Errors
-    /// A sentence about the first request that has not.
-    pub(crate) fn check_requests(requests: &[String]) -> Result<(), String> {
-        Self::parse(requests).map(drop).map_err(|error| error.to_string())
-    }
-
-    fn has(&self, grant: &str) -> bool {
-        grant == KEYVALUE && self.keyvalue
-    }
-
-    fn allows_command(&self, name: &str) -> bool {
-        self.commands.iter().any(|command| command.as_str() == name)
-    }
+fn is_granted(grants: &Grants, need: &str) -> bool {
+    need == KEYVALUE && grants.keyvalue().is_some()
 }
 
 /// Checks every import against what is offered and granted.
@@ -121,7 +87,7 @@ pub(crate) fn check_imports(imports: &[String], grants: &Grants) -> Result<(), L
     for import in imports {
         match offer(import) {
             Offer::Always => {}
-            Offer::Granted(grant) if grants.has(grant) => {}
+            Offer::Granted(grant) if is_granted(grants, grant) => {}
             Offer::Granted(grant) => return Err(LoadError::MissingGrant { import: import.clone(), grant }),
             Offer::Never(hint) => {
                 return Err(LoadError::UnknownImport { import: import.clone(), hint: hint.to_owned() });
@@ -143,7 +109,7 @@ pub(crate) fn add_always(linker: &mut Linker<PluginState>) -> wasmtime::Result<(
 
 /// Links what this plugin was granted on top.
 pub(crate) fn add_granted(linker: &mut Linker<PluginState>, grants: &Grants) -> wasmtime::Result<()> {
-    if grants.keyvalue {
+    if grants.keyvalue().is_some() {
         keyvalue::add_to_linker(linker)?;
     }
     Ok(())
@@ -176,16 +142,6 @@ mod tests {
                 "{import}: {:?}",
                 offer(import)
             );
-        }
-    }
-
-    #[test]
-    fn only_known_grants_are_taken() {
-        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        let grants = Grants::parse(&texts(&["keyvalue", "command:status"])).unwrap();
-        assert!(grants.has(KEYVALUE) && grants.allows_command("status") && !grants.allows_command("stop"));
-        for bad in ["", "keyvalues", "command:", "command:*", "command:Stop"] {
-            assert!(Grants::parse(&texts(&[bad])).is_err(), "{bad}");
         }
     }
 }

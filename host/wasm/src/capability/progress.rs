@@ -1,15 +1,27 @@
 //! `muster:plugin/progress`: how far a long command is. For now a line in the host's log, under the guest's budget.
 
+use super::used::Interface;
 use crate::bindings::muster::plugin::progress::Host;
-use crate::bindings::wasi::logging::logging::{Host as Logging, Level};
+use crate::bindings::wasi::logging::logging::Level;
 use crate::state::PluginState;
 
 impl Host for PluginState {
     async fn report(&mut self, done: u64, total: Option<u64>, message: String) -> wasmtime::Result<()> {
+        let (uses, most) = (&self.plugin.granted.uses, self.plugin.limits.progress_reports_max);
+        self.spent.progress_reports = self.spent.progress_reports.saturating_add(1);
+        if self.spent.progress_reports > most {
+            if self.spent.progress_reports - most == 1 {
+                self.plugin.watch.limited("progress_reports_max");
+            }
+            uses.interface_refused(Interface::Progress, &format!("a call makes at most {most} reports"));
+            return Ok(());
+        }
+        uses.interface(Interface::Progress);
         let text = match total {
             Some(total) => format!("{done} of {total}: {message}"),
             None => format!("{done}: {message}"),
         };
-        self.log(Level::Debug, "progress".to_owned(), text).await
+        self.log.log(Level::Debug, "progress", &text);
+        Ok(())
     }
 }
