@@ -30,11 +30,7 @@ fn a_refusal_says_what_to_do_and_changes_nothing() {
         ),
         ("module", module, "build it for the target wasm32-wasip2, or make a component of it"),
         ("component", empty, "does not export `muster:plugin/commands@0.1.0`, and no function over plain data either"),
-        (
-            "http",
-            wants_http,
-            "imports `wasi:http/outgoing-handler@0.2.0`, which this host does not offer; HTTP is not among",
-        ),
+        ("http", wants_http, "imports `wasi:http/outgoing-handler@0.2.0`, which needs the grant `http:SCHEME://HOST`"),
         ("roster", built("roster"), "needs the grant `keyvalue`; install it with `--grant keyvalue`"),
         ("clash", built("clash"), "`status` of plugin clash 0.1.0 already belongs to built-in"),
         (

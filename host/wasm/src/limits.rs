@@ -103,6 +103,18 @@ limits! {
     keyvalue_bytes_max: u64 = 64 << 20, 0 => 1 << 40, "bytes";
     /// Keys one plugin keeps; more are refused.
     keyvalue_keys_max: u64 = 100_000, 0 => 1_000_000_000, "keys";
+    /// HTTP requests one call can make; more are refused.
+    http_requests_max: u64 = 50, 0 => 1_000_000, "requests";
+    /// HTTP responses one call can have open at a time; more are refused.
+    http_concurrency_max: usize = 8, 1 => 1_000, "responses";
+    /// Bodies of all HTTP requests of one call.
+    http_request_bytes_max: u64 = 8 << 20, 0 => 1 << 30, "bytes";
+    /// Bodies of all HTTP responses of one call.
+    http_response_bytes_max: u64 = 32 << 20, 0 => 1 << 30, "bytes";
+    /// Time to resolve a name and connect, TLS included.
+    http_connect_ms_max: u64 = 5_000, 1 => DAY_MS, "ms";
+    /// Time between the connection and the head of the response.
+    http_first_byte_ms_max: u64 = 15_000, 1 => DAY_MS, "ms";
     /// Other commands one call can call; more are refused.
     dispatches_max: u64 = 100, 0 => 1_000_000, "calls";
     /// Reports of progress one call can make; later ones are counted and dropped.

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -93,6 +93,8 @@ pub struct Loader {
     engine: Engine,
     info: EngineInfo,
     cache: Option<CodeCache>,
+    /// The host's own data, which no plugin sees.
+    data: Option<PathBuf>,
     linker: Linker<PluginState>,
     limits: Limits,
     storage: Arc<dyn Storage>,
@@ -114,6 +116,7 @@ impl Loader {
     /// When no engine can be made, or the cache directory cannot.
     pub fn new(limits: Limits, cache: Option<&Path>, storage: Arc<dyn Storage>) -> Result<Self, EngineError> {
         let (engine, info) = engine::build(&limits)?;
+        let data = cache.and_then(Path::parent).map(Path::to_owned);
         let cache = cache.map(|directory| CodeCache::open(directory, &engine)).transpose();
         let cache = cache
             .map_err(|error| EngineError::new(format!("the directory for compiled code cannot be made: {error}")))?;
@@ -126,6 +129,7 @@ impl Loader {
             engine,
             info,
             cache,
+            data,
             linker,
             limits,
             storage,
@@ -253,7 +257,7 @@ impl Loader {
             let quota = self.quotas.of(name.as_str(), &self.limits, &*self.storage);
             tokio::runtime::Handle::current().block_on(quota)
         });
-        Ok(Granted::new(grants, quota.transpose()?))
+        Granted::new(grants, quota.transpose()?, &self.limits, self.data.as_deref())
     }
 
     /// Asks the guest for its commands, under the limits of any call.

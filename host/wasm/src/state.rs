@@ -12,7 +12,7 @@ use wasmtime::component::{HasSelf, ResourceTable};
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::capability::{Granted, GuestLog};
+use crate::capability::{CallHttp, Granted, GuestLog};
 use crate::health::Watch;
 use crate::lanes::note_computing;
 use crate::limits::{EPOCH_MS, Limits};
@@ -58,6 +58,8 @@ pub(crate) struct PluginState {
     pub(crate) log: GuestLog,
     /// Made when first asked for: most commands never ask.
     wasi: Option<WasiCtx>,
+    /// The same.
+    pub(crate) http: Option<Box<CallHttp>>,
     pub(crate) usage: Usage,
     pub(crate) spent: Spent,
 }
@@ -112,6 +114,7 @@ pub(crate) fn new_store(
         table,
         log: GuestLog::new(&plugin.name, request_id, &limits),
         wasi: None,
+        http: None,
         usage,
         spent: Spent::default(),
     };
@@ -148,11 +151,13 @@ pub(crate) fn renew_store(store: &mut Store<PluginState>, call: CallContext, dea
     state.usage.cpu_ticks = 0;
     state.usage.refused = None;
     state.spent = Spent::default();
+    state.http = None;
 }
 
 impl WasiView for PluginState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let ctx = self.wasi.get_or_insert_with(|| crate::capability::wasi::empty_context(&self.log));
+        let ctx =
+            self.wasi.get_or_insert_with(|| crate::capability::wasi::context(&self.log, &self.plugin.granted.grants));
         WasiCtxView { ctx, table: &mut self.table }
     }
 }

@@ -1,12 +1,17 @@
 //! What the calls of one plugin share of the capabilities: its grants, the counts of their use, its quota.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use muster_core::plugins::GrantLine;
 
+use super::directories;
 use super::grants::Grants;
+use super::http::HttpClient;
 use super::keyvalue::Quota;
 use super::used::Uses;
+use crate::error::LoadError;
+use crate::limits::Limits;
 
 /// Everything a plugin was granted.
 #[derive(Debug)]
@@ -17,12 +22,30 @@ pub(crate) struct Granted {
     pub(crate) uses: Uses,
     /// What its durable data takes up; nothing where none is granted.
     pub(crate) quota: Option<Arc<Quota>>,
+    /// Its connections; nothing where no requests are granted.
+    pub(crate) http: Option<HttpClient>,
 }
 
 impl Granted {
-    /// Puts together what was granted.
-    pub(crate) fn new(grants: Grants, quota: Option<Arc<Quota>>) -> Self {
-        Self { uses: Uses::new(&grants), grants, quota }
+    /// Nothing at all.
+    pub(crate) fn nothing() -> Self {
+        let grants = Grants::default();
+        Self { uses: Uses::new(&grants), grants, quota: None, http: None }
+    }
+
+    /// Puts together what was granted. `data` is where the host's own data is.
+    ///
+    /// # Errors
+    /// When a grant cannot be used here.
+    pub(crate) fn new(
+        grants: Grants,
+        quota: Option<Arc<Quota>>,
+        limits: &Limits,
+        data: Option<&Path>,
+    ) -> Result<Self, LoadError> {
+        directories::check(&grants, data)?;
+        let http = grants.http().next().map(|_| HttpClient::new(&grants, limits)).transpose()?;
+        Ok(Self { uses: Uses::new(&grants), grants, quota, http })
     }
 
     /// One line for each thing a component with these imports can use, may use, or wanted to use.

@@ -3,9 +3,11 @@
 //! in the linker, so it cannot be named).
 
 mod config;
+mod directories;
 mod dispatch;
 mod granted;
 mod grants;
+mod http;
 pub(crate) mod keyvalue;
 mod logging;
 mod progress;
@@ -16,6 +18,7 @@ use wasmtime::component::Linker;
 
 pub(crate) use granted::Granted;
 pub use grants::Grants;
+pub(crate) use http::CallHttp;
 pub(crate) use keyvalue::Quotas;
 pub(crate) use logging::GuestLog;
 
@@ -25,6 +28,8 @@ use crate::state::{HasState, PluginState};
 
 /// The grant for durable data.
 pub(crate) const KEYVALUE: &str = "keyvalue";
+/// The form of the grants for requests.
+const HTTP: &str = "http:SCHEME://HOST";
 
 /// Whether an import can be satisfied.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,8 +64,11 @@ pub(crate) fn offer(import: &str) -> Offer {
         _ if interface.starts_with("wasi:config/") => {
             Offer::Never(" in that version; this host has wasi:config/store@0.2.0-rc.1")
         }
+        ("wasi:http/outgoing-handler" | "wasi:http/types", version) if version.starts_with("0.2.") => {
+            Offer::Granted(HTTP)
+        }
         _ if interface.starts_with("wasi:http/") => {
-            Offer::Never("; HTTP is not among the capabilities of this version")
+            Offer::Never("; of wasi:http it has outgoing-handler and types, both 0.2")
         }
         _ if interface.starts_with("wasi:") && version.starts_with("0.3") => Offer::Never(
             "; it was built for WASI 0.3, and this host has WASI 0.2: build it for the target wasm32-wasip2",
@@ -76,7 +84,11 @@ pub(crate) fn offer(import: &str) -> Offer {
 }
 
 fn is_granted(grants: &Grants, need: &str) -> bool {
-    need == KEYVALUE && grants.keyvalue().is_some()
+    match need {
+        KEYVALUE => grants.keyvalue().is_some(),
+        HTTP => grants.http().next().is_some(),
+        _ => false,
+    }
 }
 
 /// Checks every import against what is offered and granted.
@@ -112,6 +124,9 @@ pub(crate) fn add_granted(linker: &mut Linker<PluginState>, grants: &Grants) -> 
     if grants.keyvalue().is_some() {
         keyvalue::add_to_linker(linker)?;
     }
+    if grants.http().next().is_some() {
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    }
     Ok(())
 }
 
@@ -126,6 +141,7 @@ mod tests {
             ("wasi:cli/stderr@0.2.12", Offer::Always),
             ("wasi:sockets/tcp@0.2.0", Offer::Always),
             ("wasi:keyvalue/store@0.2.0-draft", Offer::Granted("keyvalue")),
+            ("wasi:http/outgoing-handler@0.2.12", Offer::Granted(HTTP)),
         ] {
             assert_eq!(offer(import), expected, "{import}");
         }
@@ -133,7 +149,7 @@ mod tests {
             ("muster:plugin/dispatch@0.2.0", "another version of the contract"),
             ("wasi:keyvalue/store@0.2.0-draft2", "wasi:keyvalue@0.2.0-draft"),
             ("wasi:cli/stderr@0.3.0", "WASI 0.3"),
-            ("wasi:http/outgoing-handler@0.2.0", "HTTP"),
+            ("wasi:http/incoming-handler@0.2.0", "outgoing-handler"),
             ("acme:things/magic", "remove the import"),
             ("wasi:clickhouse/x@0.2.0", "remove the import"),
         ] {

@@ -1,5 +1,5 @@
-//! The WASI 0.2 interfaces that toolchains import whether a guest uses them or not: present, and empty. No files, no
-//! arguments, no environment, no network; standard output and error go to the guest's log.
+//! The WASI 0.2 interfaces that toolchains import whether a guest uses them or not: present, and empty. No files but
+//! those of granted directories, no arguments, no environment, no network; standard output and error go to the guest's log.
 
 use std::io;
 use std::pin::Pin;
@@ -11,6 +11,8 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
+use super::directories;
+use super::grants::Grants;
 use super::logging::GuestLog;
 
 /// Bytes a guest can write at a time.
@@ -18,13 +20,15 @@ const WRITE_BYTES_MAX: usize = 64 << 10;
 /// Random bytes a guest can ask for at a time.
 const RANDOM_BYTES_MAX: u64 = 64 << 10;
 
-/// A context that gives nothing.
-pub(crate) fn empty_context(log: &GuestLog) -> WasiCtx {
-    WasiCtxBuilder::new()
+/// A context that gives nothing but the directories that were granted.
+pub(crate) fn context(log: &GuestLog, grants: &Grants) -> WasiCtx {
+    let mut builder = WasiCtxBuilder::new();
+    builder
         .stdout(LogStream { log: log.clone(), name: "stdout" })
         .stderr(LogStream { log: log.clone(), name: "stderr" })
-        .max_random_size(RANDOM_BYTES_MAX)
-        .build()
+        .max_random_size(RANDOM_BYTES_MAX);
+    directories::open(&mut builder, grants);
+    builder.build()
 }
 
 /// A standard stream that ends in the guest's log.

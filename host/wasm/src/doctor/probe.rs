@@ -8,7 +8,7 @@ use muster_core::plugins::Isolation;
 use wasmtime::component::{Component, ComponentNamedList, InstancePre, Lift, Linker, Lower};
 use wasmtime::{Engine, Store, Trap};
 
-use crate::capability::{self, Granted, Grants};
+use crate::capability::{self, Granted};
 use crate::engine::EngineInfo;
 use crate::health::Watch;
 use crate::limits::Limits;
@@ -54,7 +54,7 @@ impl Probe {
         let context = PluginContext {
             id: 0,
             name: "probe".to_owned(),
-            granted: Granted::new(Grants::default(), None),
+            granted: Granted::nothing(),
             settings: BTreeMap::new(),
             secrets: BTreeSet::new(),
             storage: Arc::new(Nowhere),

@@ -211,7 +211,8 @@ impl HttpGrant {
         method != "CONNECT" && (self.methods.is_empty() || self.methods.iter().any(|own| own == method))
     }
 
-    fn reaches(&self, destination: &Destination) -> bool {
+    /// Whether some request may go there.
+    pub(crate) fn reaches(&self, destination: &Destination) -> bool {
         let own = &self.destination;
         let host = match (self.below, &own.host, &destination.host) {
             (false, own, wanted) => own == wanted,
