@@ -4,6 +4,7 @@
 mod adapter;
 mod audit;
 mod bombs;
+mod capabilities;
 mod cli;
 mod credentials;
 mod defence;

@@ -79,12 +79,11 @@ fn reach_v6(address: Ipv6Addr) -> Reach {
     // Forms with an IPv4 address inside lead where that leads, but never count as public: who writes an address like
     // this wants to get past somebody.
     let inside = match segments {
-        // Mapped, compatible, translated (RFC 4291 §2.5.5, RFC 2765); NAT64 (RFC 6052, RFC 8215).
+        // Mapped, compatible, translated (RFC 4291 §2.5.5, RFC 2765); NAT64 (RFC 6052, RFC 8215); 6to4 (RFC 3056).
         [0, 0, 0, 0, 0, 0xffff | 0, high, low]
         | [0, 0, 0, 0, 0xffff, 0, high, low]
-        | [0x64, 0xff9b, 0 | 1, _, _, _, high, low] => Some(v4(high, low)),
-        // 6to4 (RFC 3056).
-        [0x2002, high, low, ..] => Some(v4(high, low)),
+        | [0x64, 0xff9b, 0 | 1, _, _, _, high, low]
+        | [0x2002, high, low, ..] => Some(v4(high, low)),
         // Teredo (RFC 4380), whose client's address is inverted.
         [0x2001, 0, .., high, low] => Some(v4(!high, !low)),
         _ => None,

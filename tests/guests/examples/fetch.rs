@@ -1,0 +1,115 @@
+//! A guest that makes whatever HTTP requests it is asked for: it must get no further than its grants and budgets.
+
+use muster_sdk::{command, plugin};
+
+use self::bindings::wasi::http::outgoing_handler::handle;
+use self::bindings::wasi::http::types::{ErrorCode, Fields, Method, OutgoingBody, OutgoingRequest, Scheme};
+use self::bindings::wasi::io::streams::StreamError;
+
+mod bindings {
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        unsafe_code,
+        clippy::allow_attributes_without_reason,
+        clippy::pedantic,
+        clippy::indexing_slicing,
+        clippy::str_to_string,
+        reason = "generated"
+    )]
+
+    wit_bindgen::generate!({ path: "wit", world: "fetch", generate_all });
+}
+
+/// Makes a request some times, and tells how the last one ended
+#[command(tags("hostile"), effects(open_world))]
+fn fetch(
+    /// Such as `GET`.
+    method: String,
+    /// `http` or `https`.
+    scheme: String,
+    /// Host and port.
+    authority: String,
+    /// Path and query.
+    path: String,
+    /// A header, as name and value.
+    #[serde(default)]
+    header: Vec<String>,
+    /// Bytes of the request's body.
+    #[serde(default)]
+    body_bytes: usize,
+    /// How often.
+    #[serde(default)]
+    times: u32,
+) -> String {
+    let mut told = String::new();
+    for _ in 0..times.max(1) {
+        told = match once(&method, &scheme, &authority, &path, &header, body_bytes) {
+            Ok(told) => told,
+            Err(error) => format!("{error:?}"),
+        };
+    }
+    told
+}
+
+fn once(
+    method: &str,
+    scheme: &str,
+    authority: &str,
+    path: &str,
+    header: &[String],
+    body_bytes: usize,
+) -> Result<String, ErrorCode> {
+    let headers = Fields::new();
+    if let [name, value] = header {
+        if let Err(error) = headers.append(name, value.as_bytes()) {
+            return Ok(format!("{error:?}"));
+        }
+    }
+    let request = OutgoingRequest::new(headers);
+    let method = match method {
+        "GET" => Method::Get,
+        "POST" => Method::Post,
+        other => Method::Other(other.to_owned()),
+    };
+    let scheme = match scheme {
+        "http" => Scheme::Http,
+        _ => Scheme::Https,
+    };
+    let set = request.set_method(&method).is_ok()
+        && request.set_scheme(Some(&scheme)).is_ok()
+        && request.set_authority(Some(authority)).is_ok()
+        && request.set_path_with_query(Some(path)).is_ok();
+    if !set {
+        return Ok("not a request".to_owned());
+    }
+    let Ok(body) = request.body() else { return Ok("no body".to_owned()) };
+    let answer = handle(request, None)?;
+    if let Ok(stream) = body.write() {
+        let mut left = body_bytes;
+        while left > 0 {
+            let length = left.min(4096);
+            if stream.blocking_write_and_flush(&vec![b'x'; length]).is_err() {
+                break;
+            }
+            left -= length;
+        }
+    }
+    let _ = OutgoingBody::finish(body, None);
+    answer.subscribe().block();
+    let Some(Ok(response)) = answer.get() else { return Ok("no answer".to_owned()) };
+    let response = response?;
+    let status = response.status();
+    let Ok(body) = response.consume() else { return Ok("no body".to_owned()) };
+    let Ok(stream) = body.stream() else { return Ok("no stream".to_owned()) };
+    let mut length = 0_usize;
+    loop {
+        match stream.blocking_read(65_536) {
+            Ok(bytes) => length += bytes.len(),
+            Err(StreamError::Closed) => return Ok(format!("{status} {length}")),
+            Err(StreamError::LastOperationFailed(error)) => return Ok(format!("{status} {}", error.to_debug_string())),
+        }
+    }
+}
+
+plugin!(fetch);
