@@ -45,14 +45,17 @@ fn answer(mut stream: TcpStream) {
     let write = |stream: &mut TcpStream, text: &str| stream.write_all(text.as_bytes()).is_ok();
     match head.split(' ').nth(1).unwrap() {
         "/redirect" => {
-            write(&mut stream, "HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n");
+            write(
+                &mut stream,
+                "HTTP/1.1 302 Found\r\nconnection: close\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n",
+            );
         }
         "/endless" => {
-            write(&mut stream, "HTTP/1.1 200 OK\r\n\r\n");
+            write(&mut stream, "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n");
             while write(&mut stream, &"x".repeat(65_536)) {}
         }
         "/slow" => {
-            write(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n");
+            write(&mut stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 1000\r\n\r\n");
             while write(&mut stream, "x") {
                 std::thread::sleep(Duration::from_millis(50));
             }
@@ -61,10 +64,16 @@ fn answer(mut stream: TcpStream) {
         "/head" => {
             let body = head.to_lowercase();
             let length = if body.contains("x-request-id: r-7") && body.contains("host: localhost:") { 7 } else { 1 };
-            write(&mut stream, &format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{}", "y".repeat(length)));
+            write(
+                &mut stream,
+                &format!(
+                    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{}",
+                    "y".repeat(length)
+                ),
+            );
         }
         _ => {
-            write(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
+            write(&mut stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello");
         }
     }
 }
@@ -100,7 +109,7 @@ fn requests_go_where_they_are_granted_and_nowhere_else() {
         (authority.clone(), "/", json!({"header": ["connection", "x"]}), "Forbidden"),
         (authority.clone(), "/", json!({"method": "POST", "body_bytes": 1000}), "200 5"),
         (authority.clone(), "/", json!({"method": "POST", "body_bytes": 1001}), "HttpRequestBodySize"),
-        (authority.clone(), "/endless", json!({}), "HttpResponseBodySize"),
+        (authority.clone(), "/endless", json!({}), "200 HTTP response body size exceeds limit"),
         (authority.clone(), "/silent", json!({}), "HttpResponseTimeout"),
         (authority.clone(), "/slow", json!({}), "504 deadline"),
         ("localhost:1".to_owned(), "/", json!({}), "DestinationIpProhibited"),
