@@ -62,6 +62,11 @@ pub(super) enum Plugin {
     Test(rehearse::Rehearsal),
 }
 
+/// What can be allowed.
+const GRANT: &str = "Allow it something: keyvalue (durable data of its own), command:NAME (call that command for its \
+                     callers), http:[METHODS ]SCHEME://HOST[:PORT] or http-private:… (make requests there), \
+                     directory:GUEST_PATH=HOST_DIRECTORY or directory-rw:… (see that directory)";
+
 #[derive(Args, Debug)]
 pub(super) struct Candidate {
     /// The .wasm file, or its address
@@ -70,10 +75,8 @@ pub(super) struct Candidate {
     /// Name of the plugin, instead of the one in the component's metadata
     #[arg(long)]
     name: Option<String>,
-    /// Allow it something: keyvalue (durable data of its own), command:NAME (call that command for its callers),
-    /// http:[METHODS ]SCHEME://HOST[:PORT] or http-private:… (make requests there),
-    /// directory:GUEST_PATH=HOST_DIRECTORY or directory-rw:… (see that directory)
-    #[arg(long = "grant", value_name = "GRANT")]
+    /// Allow it something
+    #[arg(long = "grant", value_name = "GRANT", help = GRANT)]
     grants: Vec<String>,
     /// Allow it everything it asks for
     #[arg(long, conflicts_with = "grants")]
