@@ -3,7 +3,9 @@
 use muster_sdk::{command, plugin};
 
 use self::bindings::wasi::http::outgoing_handler::handle;
-use self::bindings::wasi::http::types::{ErrorCode, Fields, Method, OutgoingBody, OutgoingRequest, Scheme};
+use self::bindings::wasi::http::types::{
+    ErrorCode, Fields, Method, OutgoingBody, OutgoingRequest, Scheme, http_error_code,
+};
 use self::bindings::wasi::io::streams::StreamError;
 
 mod bindings {
@@ -107,7 +109,9 @@ fn once(
         match stream.blocking_read(65_536) {
             Ok(bytes) => length += bytes.len(),
             Err(StreamError::Closed) => return Ok(format!("{status} {length}")),
-            Err(StreamError::LastOperationFailed(error)) => return Ok(format!("{status} {}", error.to_debug_string())),
+            Err(StreamError::LastOperationFailed(error)) => {
+                return Ok(format!("{status} {:?}", http_error_code(&error)));
+            }
         }
     }
 }

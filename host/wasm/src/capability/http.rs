@@ -3,7 +3,7 @@
 //! Scheme, host, port and method must be granted; then the host resolves the name and looks at every address
 //! (`connect.rs`, `address.rs`). Redirects are not followed: the guest sees them, and asks again. Connections are kept
 //! per load of a plugin. Requests, bytes and connections of a call have bounds, and all of it ends with the call: the
-//! futures and bodies are in its store.
+//! futures and bodies are in its store, and where that is kept for another call, they end with the deadline.
 
 mod address;
 mod connect;
@@ -22,6 +22,11 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use muster_core::caller::RequestId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep};
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource};
+use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
+use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView,
     WasiHttpHooks, WasiHttpView,
@@ -40,6 +45,34 @@ const IDLE_PER_HOST_MAX: usize = 4;
 const IDLE: Duration = Duration::from_secs(30);
 /// Longest head of a response, in bytes.
 const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// The interface as the engine's own crate names it; guests built for any 0.2 get it.
+const TYPES: &str = "wasi:http/types@0.2.12";
+
+/// Links the interfaces.
+pub(super) fn add_to_linker(linker: &mut Linker<PluginState>) -> wasmtime::Result<()> {
+    add_only_http_to_linker_async(linker)?;
+    // The crate's own function looks for an error of another type than bodies end with, and so never tells the guest.
+    linker.allow_shadowing(true);
+    let replaced = linker.instance(TYPES)?.func_wrap("http-error-code", error_code);
+    linker.allow_shadowing(false);
+    replaced
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "bodies end with these errors only")]
+fn error_code(
+    store: StoreContextMut<'_, PluginState>,
+    (error,): (Resource<wasmtime::Error>,),
+) -> wasmtime::Result<(Option<ErrorCode>,)> {
+    let error = store.data().table.get(&error)?.downcast_ref::<Error>();
+    let code = error.map(|error| match error {
+        Error::HttpResponseBodySize(size) => ErrorCode::HttpResponseBodySize(*size),
+        Error::HttpResponseIncomplete => ErrorCode::HttpResponseIncomplete,
+        Error::HttpResponseTimeout => ErrorCode::HttpResponseTimeout,
+        _ => ErrorCode::HttpProtocolError,
+    });
+    Ok((code,))
+}
 
 /// The connections of one plugin.
 #[derive(Clone, Debug)]
@@ -69,7 +102,7 @@ impl HttpClient {
         }
         let connector = Connector {
             grants: Arc::new(grants.clone()),
-            resolver: Arc::new(SystemResolver),
+            resolver: Arc::new(SystemResolver::new()),
             time: Duration::from_millis(limits.http_connect_ms_max),
         };
         let client = Client::builder(TokioExecutor::new())
@@ -89,11 +122,12 @@ pub(crate) struct CallHttp {
 }
 
 impl CallHttp {
-    fn new(plugin: &Arc<PluginContext>, request_id: Option<RequestId>) -> Self {
+    fn new(plugin: &Arc<PluginContext>, request_id: Option<RequestId>, deadline: Instant) -> Self {
         let limits = &plugin.limits;
         let hooks = Hooks {
             plugin: Arc::clone(plugin),
             request_id,
+            deadline,
             requests: 0,
             places: Arc::new(Semaphore::new(limits.http_concurrency_max)),
             request_bytes: Arc::new(AtomicU64::new(limits.http_request_bytes_max)),
@@ -105,10 +139,10 @@ impl CallHttp {
 
 impl WasiHttpView for PluginState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        let (plugin, call) = (&self.plugin, &self.call);
+        let (plugin, call, deadline) = (&self.plugin, &self.call, Instant::from_std(self.deadline));
         let http = self.http.get_or_insert_with(|| {
             let request_id = call.as_ref().map(|call| call.permit.caller().request_id.clone());
-            Box::new(CallHttp::new(plugin, request_id))
+            Box::new(CallHttp::new(plugin, request_id, deadline))
         });
         WasiHttpCtxView { hooks: &mut http.hooks, table: &mut self.table, ctx: &mut http.context }
     }
@@ -116,7 +150,9 @@ impl WasiHttpView for PluginState {
 
 struct Hooks {
     plugin: Arc<PluginContext>,
+    /// The call's; nothing while the plugin describes itself.
     request_id: Option<RequestId>,
+    deadline: Instant,
     requests: u64,
     places: Arc<Semaphore>,
     request_bytes: Arc<AtomicU64>,
@@ -132,6 +168,9 @@ impl Hooks {
         request: &http::Request<WasiBody>,
     ) -> Result<(usize, Destination, OwnedSemaphorePermit), Error> {
         let (method, limits) = (request.method().as_str(), self.plugin.limits);
+        if self.request_id.is_none() {
+            return Err(self.refuse(None, method, "any place", "nothing is requested while describing"));
+        }
         let Some(destination) = Destination::of(request.uri()) else {
             return Err(self.refuse(None, method, "an unreadable place", "it is no host a grant can name"));
         };
@@ -193,13 +232,22 @@ impl WasiHttpHooks for Hooks {
         let admitted = self.admit(&request);
         let (plugin, request_id) = (Arc::clone(&self.plugin), self.request_id.clone());
         let (request_bytes, response_bytes) = (Arc::clone(&self.request_bytes), Arc::clone(&self.response_bytes));
+        let deadline = self.deadline;
         Box::new(async move {
             let (grant, destination, place) = admitted?;
             let client = plugin.granted.http.as_ref().ok_or(Error::HttpRequestDenied)?;
             let (method, limits) = (request.method().clone(), plugin.limits);
             let request = addressed(request, &destination, request_id.as_ref())?.map(|body| {
                 let over = Error::HttpRequestBodySize(Some(limits.http_request_bytes_max));
-                Bounded { body, left: request_bytes, over: Some(over), _place: None }.boxed_unsync()
+                Bounded {
+                    body,
+                    left: request_bytes,
+                    over: Some(over),
+                    end: None,
+                    place: None,
+                    plugin: Arc::clone(&plugin),
+                }
+                .boxed_unsync()
             });
             let own = |most: u64, wanted: Option<Duration>| {
                 let most = Duration::from_millis(most);
@@ -208,13 +256,23 @@ impl WasiHttpHooks for Hooks {
             let options = options.unwrap_or_default();
             let time = own(limits.http_connect_ms_max, options.connect_timeout)
                 + own(limits.http_first_byte_ms_max, options.first_byte_timeout);
-            let answered = tokio::time::timeout(time, client.0.request(request)).await;
+            let until = Instant::now().checked_add(time).map_or(deadline, |until| until.min(deadline));
+            let answered = tokio::time::timeout_at(until, client.0.request(request)).await;
             let (error, reason) = match answered {
                 Ok(Ok(response)) => {
                     let response = response.map(|body| {
                         let over = Error::HttpResponseBodySize(Some(limits.http_response_bytes_max));
                         let body = body.map_err(|_| Error::HttpResponseIncomplete).boxed_unsync();
-                        Bounded { body, left: response_bytes, over: Some(over), _place: Some(place) }.boxed_unsync()
+                        let end = End::new(options.between_bytes_timeout, deadline);
+                        Bounded {
+                            body,
+                            left: response_bytes,
+                            over: Some(over),
+                            end: Some(end),
+                            place: Some(place),
+                            plugin: Arc::clone(&plugin),
+                        }
+                        .boxed_unsync()
                     });
                     let nothing_left: Box<dyn Future<Output = Result<(), Error>> + Send> = Box::new(async { Ok(()) });
                     return Ok((response, nothing_left));
@@ -281,12 +339,32 @@ fn to_guest(error: &hyper_util::client::legacy::Error) -> (Error, String) {
     (Error::ConnectionTerminated, reason)
 }
 
+/// When a body has to go on.
+struct End {
+    /// The longest time between two parts, if the guest named one.
+    between: Option<Duration>,
+    deadline: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl End {
+    fn new(between: Option<Duration>, deadline: Instant) -> Self {
+        Self { between, deadline, timer: Box::pin(tokio::time::sleep_until(Self::next(between, deadline))) }
+    }
+
+    fn next(between: Option<Duration>, deadline: Instant) -> Instant {
+        between.and_then(|between| Instant::now().checked_add(between)).map_or(deadline, |next| next.min(deadline))
+    }
+}
+
 /// A body that ends with an error once the call's bytes are used up. A response's body holds its place until it ends.
 struct Bounded {
     body: WasiBody,
     left: Arc<AtomicU64>,
     over: Option<Error>,
-    _place: Option<OwnedSemaphorePermit>,
+    end: Option<End>,
+    place: Option<OwnedSemaphorePermit>,
+    plugin: Arc<PluginContext>,
 }
 
 impl Body for Bounded {
@@ -298,13 +376,28 @@ impl Body for Bounded {
         if self.over.is_none() {
             return Poll::Ready(None);
         }
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        let Poll::Ready(Some(Ok(frame))) = &polled else { return polled };
+        let frame = match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => frame,
+            ended @ Poll::Ready(_) => {
+                self.place = None;
+                return ended;
+            }
+            Poll::Pending => {
+                let late = self.end.as_mut().is_some_and(|end| end.timer.as_mut().poll(context).is_ready());
+                return if late { Poll::Ready(Some(Err(Error::HttpResponseTimeout))) } else { Poll::Pending };
+            }
+        };
+        if let Some(end) = &mut self.end {
+            end.timer.as_mut().reset(End::next(end.between, end.deadline));
+        }
         let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
         let taken = self.left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
         if taken.is_ok() {
-            return polled;
+            return Poll::Ready(Some(Ok(frame)));
         }
+        let limit = if self.end.is_some() { "http_response_bytes_max" } else { "http_request_bytes_max" };
+        self.plugin.watch.limited(limit);
+        self.place = None;
         Poll::Ready(self.over.take().map(Err))
     }
 

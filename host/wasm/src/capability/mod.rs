@@ -125,7 +125,7 @@ pub(crate) fn add_granted(linker: &mut Linker<PluginState>, grants: &Grants) -> 
         keyvalue::add_to_linker(linker)?;
     }
     if grants.http().next().is_some() {
-        wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+        http::add_to_linker(linker)?;
     }
     Ok(())
 }

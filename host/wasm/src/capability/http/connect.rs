@@ -4,7 +4,7 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -19,6 +19,7 @@ use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
 use super::super::grants::{Destination, Grants, Host, Scheme};
@@ -26,6 +27,8 @@ use super::address::{Reach, reach};
 
 /// Addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;
+/// Names of one plugin that are looked up at a time: each takes a thread, also when nobody waits for it any more.
+const LOOKUPS_MAX: usize = 4;
 
 /// Why there is no connection.
 #[derive(Debug, Error)]
@@ -51,13 +54,27 @@ pub(super) trait Resolve: Debug + Send + Sync {
 
 /// The machine's own resolver.
 #[derive(Debug)]
-pub(super) struct SystemResolver;
+pub(super) struct SystemResolver(Arc<Semaphore>);
+
+impl SystemResolver {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(LOOKUPS_MAX)))
+    }
+}
 
 impl Resolve for SystemResolver {
     fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, Failed>> {
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name, 0)).await.map_err(|error| Failed::Resolve(error.to_string()))?;
-            Ok(found.map(|address| address.ip()).collect())
+            let failed = |error: String| Failed::Resolve(error);
+            let place = Arc::clone(&self.0).acquire_owned().await.map_err(|error| failed(error.to_string()))?;
+            let name = name.to_owned();
+            let look_up = move || {
+                let found = (name.as_str(), 0).to_socket_addrs();
+                drop(place);
+                found.map(|addresses| addresses.map(|address| address.ip()).collect())
+            };
+            let found = tokio::task::spawn_blocking(look_up).await.map_err(|error| failed(error.to_string()))?;
+            found.map_err(|error| failed(error.to_string()))
         })
     }
 }
