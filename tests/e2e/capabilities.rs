@@ -80,8 +80,8 @@ fn answer(mut stream: TcpStream) {
 
 fn fetch(host: &Host, authority: &str, path: &str, more: Value) -> Value {
     let mut input = json!({"method": "GET", "scheme": "http", "authority": authority, "path": path});
-    for (key, value) in more.as_object().into_iter().flatten() {
-        input[key] = value.clone();
+    if let (Some(input), Value::Object(more)) = (input.as_object_mut(), more) {
+        input.extend(more);
     }
     let answer = host.request("POST", "/api/fetch").as_user("admin").header("x-request-id", "r-7").json(&input).send();
     if answer.status == 200 { answer.value() } else { json!(answer.verdict()) }
@@ -148,7 +148,7 @@ fn grants_that_cannot_be_used_are_refused_with_what_to_write() {
     let shared = tempfile::tempdir().unwrap();
     let shared = shared.path().to_str().unwrap();
     let rows = [
-        ("fetch", "".to_owned(), "needs the grant `http:SCHEME://HOST`"),
+        ("fetch", String::new(), "needs the grant `http:SCHEME://HOST`"),
         ("fetch", "http:http://10.0.0.1".to_owned(), "write `http-private:`"),
         ("fetch", "http:http://169.254.169.254".to_owned(), "write `http-private:`"),
         ("fetch", "http-private:http://0.0.0.0".to_owned(), "no request can go to 0.0.0.0"),
@@ -158,7 +158,7 @@ fn grants_that_cannot_be_used_are_refused_with_what_to_write() {
         ("files", format!("directory-rw:/x={data}/code"), "the host's data directory"),
         ("files", "directory:/x=/".to_owned(), "the host's data directory"),
         ("files", format!("directory:x={shared}"), "is not absolute"),
-        ("hoard", "".to_owned(), "needs the grant `keyvalue`"),
+        ("hoard", String::new(), "needs the grant `keyvalue`"),
         ("hoard", "keyvalu".to_owned(), "did you mean `keyvalue`?"),
     ];
     for (guest, grant, expected) in rows {
