@@ -60,6 +60,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<PluginState>) -> wasmtime::Resul
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "bodies end with these errors only")]
+#[expect(clippy::needless_pass_by_value, reason = "the form of a host function")]
 fn error_code(
     store: StoreContextMut<'_, PluginState>,
     (error,): (Resource<wasmtime::Error>,),
