@@ -63,10 +63,10 @@ fn once(
     body_bytes: usize,
 ) -> Result<String, ErrorCode> {
     let headers = Fields::new();
-    if let [name, value] = header {
-        if let Err(error) = headers.append(name, value.as_bytes()) {
-            return Ok(format!("{error:?}"));
-        }
+    if let [name, value] = header
+        && let Err(error) = headers.append(name, value.as_bytes())
+    {
+        return Ok(format!("{error:?}"));
     }
     let request = OutgoingRequest::new(headers);
     let method = match method {
