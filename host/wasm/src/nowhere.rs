@@ -1,7 +1,7 @@
 //! A store for guests that run outside a host: nothing can be kept in it, and they are told so.
 
 use muster_core::BoxFuture;
-use muster_core::storage::{Entry, Expect, Revision, Storage, StorageError};
+use muster_core::storage::{Entry, Expect, Revision, Size, Storage, StorageError};
 
 /// A store that is none.
 #[derive(Debug)]
@@ -39,5 +39,9 @@ impl Storage for Nowhere {
         _: usize,
     ) -> BoxFuture<'a, Result<Vec<String>, StorageError>> {
         Self::refuse()
+    }
+
+    fn size_below<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Size, StorageError>> {
+        Box::pin(std::future::ready(Ok(Size::default())))
     }
 }
