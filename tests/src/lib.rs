@@ -40,7 +40,11 @@ pub fn root() -> PathBuf {
 /// A built component, by name.
 pub fn component(name: &str) -> PathBuf {
     let path = root().join("target/components").join(format!("{name}.wasm"));
-    assert!(path.exists(), "{} is missing: build the components with `cargo xtask guests --all`", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing: build the components with `cargo xtask guests --all` and `cargo xtask polyglot`",
+        path.display()
+    );
     path
 }
 

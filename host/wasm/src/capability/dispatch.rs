@@ -43,6 +43,10 @@ impl Host for PluginState {
                 Err(error)
             }
         };
+        if matches!(result, Err(HostError::Deadline { .. })) {
+            // It had this call's deadline, so this call is over as well: who waits for it says so, not the guest.
+            std::future::pending::<()>().await;
+        }
         Ok(result.map(|outcome| outcome.text).map_err(to_guest))
     }
 }
