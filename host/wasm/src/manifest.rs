@@ -5,13 +5,14 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster_core::schema::{Arguments, DEPTH_MAX, SCHEMA_BYTES_MAX, Schema, Unread, parse_json};
+use muster_core::schema::{Arguments, DEPTH_MAX, SCHEMA_BYTES_MAX, Schema, Unread, parse_json, says_secret};
 use serde_json::{Map, Value, json};
 use wasm_encoder::{ComponentSection as _, CustomSection};
-use wasmparser::{Encoding, Parser, Payload as Section};
+use wasmparser::Payload as Section;
 
 use crate::capability::Grants;
 use crate::error::LoadError;
+use crate::inspect::each_section;
 
 /// The name of the section.
 pub(crate) const SECTION: &str = "muster:manifest";
@@ -100,24 +101,27 @@ impl Manifest {
     ///
     /// # Errors
     /// [`LoadError::Manifest`] when it cannot be read, or there are two.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
     pub fn find(component: &[u8]) -> Result<Option<Self>, LoadError> {
-        let (mut found, mut depth) = (None, 0_u32);
-        for section in Parser::new(0).parse_all(component) {
-            match section.map_err(|error| LoadError::Invalid(error.to_string()))? {
-                Section::Version { encoding: Encoding::Module, .. } if depth == 0 => return Ok(None),
-                Section::Version { .. } => depth += 1,
-                Section::End(_) => depth = depth.saturating_sub(1),
-                Section::CustomSection(section) if depth == 1 && section.name() == SECTION => {
-                    if found.is_some() {
-                        return Err(LoadError::Manifest("there are two of them".to_owned()));
-                    }
-                    found = Some(Self::parse(section.data())?);
-                }
-                _ => {}
+        let mut found = None;
+        each_section(component, |section| {
+            if let Section::CustomSection(section) = section {
+                Self::take(&mut found, section.name(), section.data())?;
             }
-        }
+            Ok(())
+        })?;
         Ok(found)
+    }
+
+    /// Reads a custom section of a component, if it is the manifest.
+    pub(crate) fn take(found: &mut Option<Self>, name: &str, data: &[u8]) -> Result<(), LoadError> {
+        if name != SECTION {
+            return Ok(());
+        }
+        if found.is_some() {
+            return Err(LoadError::Manifest("there are two of them".to_owned()));
+        }
+        *found = Some(Self::parse(data)?);
+        Ok(())
     }
 
     /// The component with this manifest at its end.
@@ -171,10 +175,7 @@ impl Manifest {
     pub fn is_secret(&self, setting: &str) -> bool {
         let Some(settings) = &self.settings else { return true };
         let property = settings.pointer("/properties").and_then(|properties| properties.get(setting));
-        property.is_none_or(|property| {
-            property.get("writeOnly").is_some_and(|is| *is == Value::Bool(true))
-                || property.get("format").is_some_and(|format| format == "password")
-        })
+        property.and_then(Value::as_object).is_none_or(says_secret)
     }
 
     /// The same, with no setting that must be given: what a plugin describes is asked for before anybody can give it any.

@@ -27,6 +27,12 @@ const SAME_LIST: [&str; 3] = ["allOf", "anyOf", "oneOf"];
 /// Keywords whose value is a schema about every item that is not named elsewhere.
 const ITEMS: [&str; 4] = ["items", "additionalItems", "contains", "unevaluatedItems"];
 
+/// Whether a schema itself, without what it refers to, says that its value is secret.
+pub fn says_secret(schema: &Map<String, Value>) -> bool {
+    schema.get("writeOnly").is_some_and(|is| *is == Value::Bool(true))
+        || schema.get("format").is_some_and(|format| format == "password")
+}
+
 /// The value as it may be shown, by the schema it is for.
 pub fn mask(schema: &Value, value: &Value) -> Value {
     let root = Root { schema, relocated: has_inner_id(schema, true) };
@@ -108,9 +114,7 @@ impl<'a> Root<'a> {
                 Value::Object(members) => members,
                 Value::Null | Value::Bool(true) | Value::Number(_) | Value::String(_) | Value::Array(_) => continue,
             };
-            let secret = members.get("writeOnly").is_some_and(|is| *is == Value::Bool(true))
-                || members.get("format").is_some_and(|format| format == "password");
-            if secret || seen.len() > SUBSCHEMAS_MAX {
+            if says_secret(members) || seen.len() > SUBSCHEMAS_MAX {
                 return None;
             }
             for keyword in ["$ref", "$dynamicRef", "$recursiveRef"] {

@@ -16,7 +16,7 @@ use crate::error::ArgumentError;
 
 pub use arguments::{Arguments, DEPTH_MAX, Unread};
 pub use json::{JsonError, parse as parse_json};
-pub use mask::{MASK, mask};
+pub use mask::{MASK, mask, says_secret};
 pub use text::{Pairs, TextError};
 
 /// Longest schema text, in bytes.
