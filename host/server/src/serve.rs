@@ -71,13 +71,15 @@ pub fn run(options: &Options) -> Result<(), String> {
     result
 }
 
+/// The configuration file: the given one, or else that of the data directory if there is one.
+pub(crate) fn config_file(given: Option<&Path>, data: &Path) -> Option<PathBuf> {
+    given.map(Path::to_path_buf).or_else(|| Some(data.join(CONFIG)).filter(|file| file.exists()))
+}
+
 async fn run_host(options: &Options) -> Result<(), String> {
-    let config_file = options.config.clone().or_else(|| {
-        let file = options.data.join(CONFIG);
-        file.exists().then_some(file)
-    });
+    let config_file = config_file(options.config.as_deref(), &options.data);
     // Everything is checked before anything is opened.
-    let mut config = config_file.as_deref().map_or_else(|| Ok(Config::default()), Config::read)?;
+    let mut config = Config::read_or_default(config_file.as_deref())?;
     let listen_configured = config.listen.clone();
     if let Some(address) = options.listen {
         config.listen = vec![Listener::plain(address)];

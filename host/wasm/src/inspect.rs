@@ -66,22 +66,15 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, LoadError> {
     let (given, component) = (bytes, core_module::to_component(bytes)?);
     let bytes = &*component;
     let invalid = |error: &dyn std::fmt::Display| LoadError::Invalid(error.to_string());
-    let (mut imports, mut exports, mut depth) = (Vec::new(), Vec::new(), 0_u32);
-    for section in Parser::new(0).parse_all(bytes) {
-        // Nested modules and components are parsed in place; only the outermost one's names count.
-        match section.map_err(|error| invalid(&error))? {
-            // What reads components further down does so by recursion.
-            Section::Version { .. } if depth >= NESTING_MAX => {
-                return Err(LoadError::Invalid(format!("components are nested more than {NESTING_MAX} deep")));
-            }
-            Section::Version { .. } => depth += 1,
-            Section::End(_) => depth = depth.saturating_sub(1),
-            Section::ComponentImportSection(section) if depth == 1 => {
+    let (mut imports, mut exports, mut manifest) = (Vec::new(), Vec::new(), None);
+    each_section(bytes, |section| {
+        match section {
+            Section::ComponentImportSection(section) => {
                 for import in section {
                     imports.push(import.map_err(|error| invalid(&error))?.name.name.to_owned());
                 }
             }
-            Section::ComponentExportSection(section) if depth == 1 => {
+            Section::ComponentExportSection(section) => {
                 for export in section {
                     let export = export.map_err(|error| invalid(&error))?;
                     if export.kind != ComponentExternalKind::Type {
@@ -89,9 +82,11 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, LoadError> {
                     }
                 }
             }
+            Section::CustomSection(section) => Manifest::take(&mut manifest, section.name(), section.data())?,
             _ => {}
         }
-    }
+        Ok(())
+    })?;
     if imports.len() > IMPORTS_MAX {
         return Err(LoadError::Invalid(format!("it has {} imports; at most {IMPORTS_MAX} are allowed", imports.len())));
     }
@@ -111,8 +106,35 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, LoadError> {
         imports,
         exports,
         producers,
-        manifest: Manifest::find(bytes)?,
+        manifest,
     })
+}
+
+/// Shows `visit` each section of the outermost component; those of what is nested in it are parsed in place, and passed
+/// over.
+///
+/// # Errors
+/// When a section cannot be read, when there are too many in one another, and what `visit` answers.
+pub(crate) fn each_section<'a>(
+    bytes: &'a [u8],
+    mut visit: impl FnMut(Section<'a>) -> Result<(), LoadError>,
+) -> Result<(), LoadError> {
+    let mut depth = 0_u32;
+    for section in Parser::new(0).parse_all(bytes) {
+        let section = section.map_err(|error| LoadError::Invalid(error.to_string()))?;
+        if matches!(section, Section::Version { .. }) {
+            // What reads components further down does so by recursion.
+            if depth >= NESTING_MAX {
+                return Err(LoadError::Invalid(format!("components are nested more than {NESTING_MAX} deep")));
+            }
+            depth += 1;
+        } else if matches!(section, Section::End(_)) {
+            depth = depth.saturating_sub(1);
+        } else if depth == 1 {
+            visit(section)?;
+        }
+    }
+    Ok(())
 }
 
 /// The tools that made a component or any module in it, each once, outermost first.

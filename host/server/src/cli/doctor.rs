@@ -6,10 +6,10 @@ use clap::Args;
 use muster_wasm::{Finding, Outcome};
 use serde_json::{Value, json};
 
-use super::CliError;
 use super::output::{self, Format};
+use super::{CliError, block_on};
 use crate::config::Config;
-use crate::serve::CONFIG;
+use crate::serve::config_file;
 
 #[derive(Args, Debug)]
 pub(super) struct Doctor {
@@ -19,12 +19,10 @@ pub(super) struct Doctor {
 }
 
 pub(super) fn run(data: &Path, doctor: &Doctor, format: Format) -> Result<(), CliError> {
-    let file = doctor.config.clone().or_else(|| Some(data.join(CONFIG)).filter(|file| file.exists()));
-    let config = file.as_deref().map_or_else(|| Ok(Config::default()), Config::read).map_err(CliError::Failed)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| CliError::Failed(format!("the runtime cannot start: {error}")))?;
+    let file = config_file(doctor.config.as_deref(), data);
+    let config = Config::read_or_default(file.as_deref()).map_err(CliError::Failed)?;
     let spinner = output::spinner("running guests that want more than they may");
-    let findings = runtime.block_on(muster_wasm::examine(config.limits));
+    let findings = block_on(muster_wasm::examine(config.limits))?;
     spinner.finish_and_clear();
     let rows: Vec<Value> = findings.iter().map(row).collect();
     output::value(&json!(rows), format);

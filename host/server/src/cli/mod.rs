@@ -149,6 +149,13 @@ enum CliError {
     Failed(String),
 }
 
+/// Does what needs a runtime; talking to a host does not.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| CliError::Failed(format!("the runtime cannot start: {error}")))?;
+    Ok(runtime.block_on(work))
+}
+
 impl CliError {
     fn exit_code(&self) -> u8 {
         match self {

@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
 use muster_core::name::PluginName;
 use muster_core::plugins::Isolation;
+use muster_wasm::Inspection;
 use serde_json::{Value, json};
 
 use super::CliError;
@@ -98,13 +99,17 @@ pub(super) fn run(
     format: Format,
 ) -> Result<(), CliError> {
     match action {
-        Plugin::Install(mut candidate) => {
-            candidate.ask(format)?;
-            put(&client()?, "module_install", "installed", &candidate, format)
+        Plugin::Install(candidate) => {
+            let mut chosen = candidate.choose()?;
+            candidate.ask(&mut chosen, format)?;
+            put(&client()?, "module_install", "installed", &candidate, chosen, format)
         }
-        Plugin::Upgrade(candidate) => put(&client()?, "module_upgrade", "upgraded", &candidate, format),
+        Plugin::Upgrade(candidate) => {
+            let chosen = candidate.choose()?;
+            put(&client()?, "module_upgrade", "upgraded", &candidate, chosen, format)
+        }
         Plugin::Check(candidate) => {
-            let (arguments, name) = arguments(&candidate)?;
+            let (arguments, name) = arguments(&candidate, candidate.choose()?)?;
             client()?.call("module_check", None, &arguments)?;
             output::line(
                 &format!("{name} can be installed"),
@@ -138,10 +143,19 @@ pub(super) fn run(
     }
 }
 
+/// A component that was read, and looked into.
+struct Chosen {
+    bytes: Vec<u8>,
+    inspection: Inspection,
+    name: PluginName,
+    /// The grants it gets.
+    grants: Vec<String>,
+}
+
 impl Candidate {
     /// The component with what the operator wants of it.
     fn read(&self) -> Result<muster_core::plugins::Candidate, CliError> {
-        let (bytes, name, grants) = self.component()?;
+        let Chosen { bytes, name, grants, .. } = self.choose()?;
         Ok(muster_core::plugins::Candidate {
             component: bytes.into(),
             name: Some(name),
@@ -152,9 +166,8 @@ impl Candidate {
         })
     }
 
-    /// The component, its name and the grants it gets. Looking at it here already tells most mistakes before anything is
-    /// sent.
-    fn component(&self) -> Result<(Vec<u8>, PluginName, Vec<String>), CliError> {
+    /// Reads the component. Looking at it here already tells most mistakes before anything is sent.
+    fn choose(&self) -> Result<Chosen, CliError> {
         let bytes = source::read(&self.source)?;
         let named = self.name.as_deref().map(PluginName::parse).transpose();
         let named = named.map_err(|error| CliError::Usage(error.to_string()))?;
@@ -162,7 +175,7 @@ impl Candidate {
         let name = inspection.plugin_name(named.as_ref());
         let name = name.map_err(|error| CliError::Failed(format!("{}: {error}", self.source)))?;
         let grants = if self.grant_requested { inspection.requests() } else { self.grants.clone() };
-        Ok((bytes, name, grants))
+        Ok(Chosen { bytes, inspection, name, grants })
     }
 
     fn docs(&self) -> Result<BTreeMap<String, String>, CliError> {
@@ -188,17 +201,16 @@ impl Candidate {
     }
 
     /// On a terminal: shows what the plugin asks for beyond what it was given, and asks whether it gets it.
-    fn ask(&mut self, format: Format) -> Result<(), CliError> {
+    fn ask(&self, chosen: &mut Chosen, format: Format) -> Result<(), CliError> {
         if self.grant_requested || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
             return Ok(());
         }
-        let inspection = inspect::look(&self.source, &source::read(&self.source)?)?;
-        let missing: Vec<String> =
-            inspection.requests().into_iter().filter(|request| !self.grants.contains(request)).collect();
+        let requests = chosen.inspection.requests();
+        let missing: Vec<String> = requests.into_iter().filter(|request| !chosen.grants.contains(request)).collect();
         if missing.is_empty() {
             return Ok(());
         }
-        inspect::print(&inspection, format);
+        inspect::print(&chosen.inspection, format);
         let mut terminal = std::io::stderr().lock();
         let _ = write!(terminal, "\nIt asks for: {}. Allow it? [y/N] ", missing.join(", "));
         let _ = terminal.flush();
@@ -207,14 +219,14 @@ impl Candidate {
         if !["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
             return Err(CliError::Failed("nothing was installed".to_owned()));
         }
-        self.grants.extend(missing);
+        chosen.grants.extend(missing);
         Ok(())
     }
 }
 
 /// The arguments of the `module_…` commands, and the plugin's name.
-fn arguments(candidate: &Candidate) -> Result<(Value, PluginName), CliError> {
-    let (bytes, name, grants) = candidate.component()?;
+fn arguments(candidate: &Candidate, chosen: Chosen) -> Result<(Value, PluginName), CliError> {
+    let Chosen { bytes, name, grants, .. } = chosen;
     let mut arguments = json!({ "module": name.as_str(), "component": STANDARD.encode(bytes) });
     if let Some(object) = arguments.as_object_mut() {
         if !grants.is_empty() {
@@ -233,8 +245,15 @@ fn arguments(candidate: &Candidate) -> Result<(Value, PluginName), CliError> {
     Ok((arguments, name))
 }
 
-fn put(client: &Client, command: &str, done: &str, candidate: &Candidate, format: Format) -> Result<(), CliError> {
-    let (arguments, name) = arguments(candidate)?;
+fn put(
+    client: &Client,
+    command: &str,
+    done: &str,
+    candidate: &Candidate,
+    chosen: Chosen,
+    format: Format,
+) -> Result<(), CliError> {
+    let (arguments, name) = arguments(candidate, chosen)?;
     let spinner = output::spinner(&format!("compiling {name}"));
     client.call(command, None, &arguments)?;
     spinner.finish_and_clear();

@@ -98,6 +98,14 @@ impl Config {
         Self::parse(&path.display().to_string(), &text).map_err(|error| error.to_string())
     }
 
+    /// Reads the file, if there is one.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn read_or_default(path: Option<&Path>) -> Result<Self, String> {
+        path.map_or_else(|| Ok(Self::default()), Self::read)
+    }
+
     /// Parses the text of the file named `file`.
     ///
     /// # Errors

@@ -51,13 +51,7 @@ pub struct Function {
     place: Place,
     name: CommandName,
     version: u32,
-    /// In the words of WIT.
-    signature: String,
-    docs: String,
-    parameters: Vec<Field>,
-    answer: Answer,
-    input: Value,
-    output: Value,
+    typed: Typed,
 }
 
 /// What a function gives.
@@ -144,8 +138,9 @@ impl Functions {
 }
 
 /// A function whose types are plain data, before it has a name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Typed {
+    /// In the words of WIT.
     signature: String,
     docs: String,
     parameters: Vec<Field>,
@@ -194,8 +189,7 @@ impl Typed {
     }
 
     fn into_function(self, place: Place, name: CommandName, version: u32) -> Function {
-        let Self { signature, docs, parameters, answer, input, output } = self;
-        Function { place, name, version, signature, docs, parameters, answer, input, output }
+        Function { place, name, version, typed: self }
     }
 }
 
@@ -215,11 +209,11 @@ impl Function {
     }
 
     pub(crate) fn parameters(&self) -> &[Field] {
-        &self.parameters
+        &self.typed.parameters
     }
 
     pub(crate) fn answer(&self) -> &Answer {
-        &self.answer
+        &self.typed.answer
     }
 
     /// The command, as `inspect` shows it.
@@ -227,7 +221,7 @@ impl Function {
         let (summary, description) = self.texts();
         json!({
             "name": self.name(), "version": self.version, "summary": summary, "description": description,
-            "function": self.place.to_string(), "input": self.input, "output": self.output,
+            "function": self.place.to_string(), "input": self.typed.input, "output": self.typed.output,
         })
     }
 
@@ -244,8 +238,8 @@ impl Function {
             rule_tags: Vec::new(),
             audience: Audience::Restricted,
             effects: Effects::default(),
-            input: Schema::input(self.input.clone()).map_err(refuse)?,
-            output: Schema::output(self.output.clone()).map_err(refuse)?,
+            input: Schema::input(self.typed.input.clone()).map_err(refuse)?,
+            output: Schema::output(self.typed.output.clone()).map_err(refuse)?,
             examples: Vec::new(),
             deprecated: None,
             input_bytes_max: None,
@@ -258,12 +252,16 @@ impl Function {
     /// Summary and description: the author's first line and the rest, then where the command comes from. Without docs
     /// the summary is the signature.
     fn texts(&self) -> (String, String) {
-        let function = format!("{}{}", self.name.as_str(), self.signature);
-        let first = self.docs.lines().next().unwrap_or_default().trim().trim_end_matches('.');
+        let function = format!("{}{}", self.name.as_str(), self.typed.signature);
+        let first = self.typed.docs.lines().next().unwrap_or_default().trim().trim_end_matches('.');
         let is_whole = !first.is_empty() && first.chars().count() <= SUMMARY_CHARS_MAX;
         let summary = cut(if first.is_empty() { &function } else { first }, SUMMARY_CHARS_MAX);
-        let rest = if is_whole { self.docs.lines().skip(1).collect::<Vec<_>>().join("\n") } else { self.docs.clone() };
-        let shown = cut(&self.signature, SIGNATURE_CHARS_MAX);
+        let rest = if is_whole {
+            self.typed.docs.lines().skip(1).collect::<Vec<_>>().join("\n")
+        } else {
+            self.typed.docs.clone()
+        };
+        let shown = cut(&self.typed.signature, SIGNATURE_CHARS_MAX);
         let source = format!("The function `{}`: `{shown}`.", self.place);
         let mut rest = rest.trim().to_owned();
         while rest.len() + source.len() + 2 > DESCRIPTION_BYTES_MAX && rest.pop().is_some() {}

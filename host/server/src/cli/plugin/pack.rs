@@ -6,8 +6,8 @@ use clap::Args;
 use muster_wasm::{Limits, Manifest};
 use serde_json::{Map, Value, json};
 
-use crate::cli::CliError;
 use crate::cli::output::{self, Format};
+use crate::cli::{CliError, block_on};
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Pack {
@@ -28,10 +28,8 @@ pub(super) fn run(pack: &Pack, format: Format) -> Result<(), CliError> {
     let written = pack.manifest.clone().or_else(|| Some(PathBuf::from("muster.toml")).filter(|file| file.exists()));
     let manifest = written.as_deref().map_or_else(|| Ok(Manifest::default()), read)?;
     let component = super::source::read(&pack.file.display().to_string())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| CliError::Failed(format!("the runtime cannot start: {error}")))?;
     let spinner = output::spinner("asking the plugin for its commands");
-    let packed = runtime.block_on(muster_wasm::pack(component.into(), manifest, Limits::default()));
+    let packed = block_on(muster_wasm::pack(component.into(), manifest, Limits::default()))?;
     spinner.finish_and_clear();
     let packed = packed.map_err(|error| CliError::Failed(format!("{}: {error}", pack.file.display())))?;
     let target = pack.output.as_ref().unwrap_or(&pack.file);

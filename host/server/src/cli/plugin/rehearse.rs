@@ -8,8 +8,8 @@ use clap::Args;
 use muster_core::plugins::{Candidate, Isolation};
 use serde_json::{Value, json};
 
-use crate::cli::CliError;
 use crate::cli::output::{self, Format};
+use crate::cli::{CliError, block_on};
 use crate::config::Config;
 use crate::testbed::Testbed;
 
@@ -35,10 +35,9 @@ struct Scene {
 }
 
 pub(super) fn run(rehearsal: &Rehearsal, format: Format) -> Result<(), CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| CliError::Failed(format!("the runtime cannot start: {error}")))?;
+    let candidate = rehearsal.candidate.read()?;
     let spinner = output::spinner("running the plugin's examples");
-    let rows = runtime.block_on(rehearse(rehearsal));
+    let rows = block_on(rehearse(rehearsal, &candidate))?;
     spinner.finish_and_clear();
     let rows = rows?;
     if rows.is_empty() {
@@ -53,10 +52,10 @@ pub(super) fn run(rehearsal: &Rehearsal, format: Format) -> Result<(), CliError>
     }
 }
 
-async fn rehearse(rehearsal: &Rehearsal) -> Result<Vec<Value>, CliError> {
-    let (scenes, fresh) = perform(rehearsal, Isolation::Call).await?;
-    let (_, again) = perform(rehearsal, Isolation::Call).await?;
-    let (_, shared) = perform(rehearsal, Isolation::Plugin).await?;
+async fn rehearse(rehearsal: &Rehearsal, candidate: &Candidate) -> Result<Vec<Value>, CliError> {
+    let (scenes, fresh) = perform(rehearsal, candidate, Isolation::Call).await?;
+    let (_, again) = perform(rehearsal, candidate, Isolation::Call).await?;
+    let (_, shared) = perform(rehearsal, candidate, Isolation::Plugin).await?;
     let results = fresh.iter().zip(&again).zip(&shared);
     Ok(scenes.iter().zip(results).map(|(scene, ((fresh, again), shared))| row(scene, fresh, again, shared)).collect())
 }
@@ -79,13 +78,17 @@ fn row(scene: &Scene, fresh: &str, again: &str, shared: &str) -> Value {
 }
 
 /// Runs every scene twice in a host of its own, and gives what each answered.
-async fn perform(rehearsal: &Rehearsal, isolation: Isolation) -> Result<(Vec<Scene>, Vec<String>), CliError> {
+async fn perform(
+    rehearsal: &Rehearsal,
+    candidate: &Candidate,
+    isolation: Isolation,
+) -> Result<(Vec<Scene>, Vec<String>), CliError> {
     let mut config = Config::default();
     // One instance for everything, as long as it lives.
     config.limits.reuse_max = u32::MAX;
     config.limits.faults_max = 0;
     let testbed = Testbed::start(&config).await.map_err(CliError::Failed)?;
-    let candidate = Candidate { isolation: Some(isolation), ..rehearsal.candidate.read()? };
+    let candidate = Candidate { isolation: Some(isolation), ..candidate.clone() };
     testbed.install(candidate).await.map_err(CliError::Failed)?;
     let scenes = scenes(rehearsal, &testbed)?;
     let mut answers = Vec::new();
