@@ -1,6 +1,7 @@
 //! A client that takes as little of the machine as it can: the request is bytes made beforehand, and of an answer only
 //! its status and length are read.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -56,6 +57,49 @@ pub(crate) fn latency(address: &str, request: &[u8], calls: usize) -> Duration {
         times.sort();
         times.get(calls / 2).copied().unwrap_or_default()
     })
+}
+
+/// The time that 99 of 100 calls over these connections do not exceed.
+pub(crate) fn slowest(address: &str, request: &[u8], connections: usize, time: Duration) -> Duration {
+    block_on(async {
+        let end = Instant::now() + time;
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..connections {
+            let (address, request) = (address.to_owned(), request.to_vec());
+            tasks.spawn(async move {
+                let mut connection = Connection::open(&address).await;
+                let mut times = Vec::new();
+                while Instant::now() < end {
+                    let started = Instant::now();
+                    connection.call(&request).await;
+                    times.push(started.elapsed());
+                }
+                times
+            });
+        }
+        let mut times = tasks.join_all().await.concat();
+        times.sort();
+        times.get(times.len() * 99 / 100).copied().unwrap_or_default()
+    })
+}
+
+/// Calls over these connections until told to stop; calls that are not over then are given up.
+pub(crate) fn until(address: &str, request: &[u8], connections: usize, stop: &AtomicBool) {
+    block_on(async {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..connections {
+            let (address, request) = (address.to_owned(), request.to_vec());
+            tasks.spawn(async move {
+                let mut connection = Connection::open(&address).await;
+                loop {
+                    connection.call(&request).await;
+                }
+            });
+        }
+        while !stop.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

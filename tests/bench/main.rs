@@ -8,6 +8,7 @@
 
 mod bare;
 mod client;
+mod neighbours;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -45,12 +46,15 @@ fn main() {
     if has("bare") {
         bare::serve();
     } else {
-        measure(has("--quick"), has("--json"));
+        let (quick, report) = (has("--quick"), Report { as_json: has("--json") });
+        if !has("--neighbours") {
+            measure(quick, &report);
+        }
+        neighbours::measure(Duration::from_secs(if quick { 1 } else { 3 }), &report);
     }
 }
 
-fn measure(quick: bool, as_json: bool) {
-    let report = Report { as_json };
+fn measure(quick: bool, report: &Report) {
     let round = if quick { Duration::from_millis(500) } else { Duration::from_secs(3) };
     let prepared = |config: &str| {
         let host = Host::start_with(config);
@@ -59,9 +63,13 @@ fn measure(quick: bool, as_json: bool) {
         host
     };
     // A host of its own: the others should have lived the same life when they are compared.
-    loads(&prepared(CONFIG), &report);
+    loads(&prepared(CONFIG), report);
     let host = prepared(CONFIG);
     let open = prepared(OPEN);
+    let reusing = prepared(CONFIG);
+    let path = tests::component("hello").display().to_string();
+    let kept = reusing.cli(&["plugin", "upgrade", &path, "--isolation", "caller"]);
+    assert_eq!(kept.code, 0, "{kept:?}");
 
     let (mut bare, bare_address) = start_bare();
     let hello = json!({"name": "Ada"}).to_string();
@@ -75,6 +83,11 @@ fn measure(quick: bool, as_json: bool) {
             name: "plugin_call",
             address: host.address().to_owned(),
             request: client::post(host.address(), "/api/hello", Some(("admin@localhost", PASSWORD)), &hello),
+        },
+        Candidate {
+            name: "caller_call",
+            address: reusing.address().to_owned(),
+            request: client::post(reusing.address(), "/api/hello", Some(("admin@localhost", PASSWORD)), &hello),
         },
         Candidate {
             name: "open_call",
@@ -109,11 +122,15 @@ fn measure(quick: bool, as_json: bool) {
     report.number("bare", median(bare_rates), "calls/s");
     for (candidate, own) in candidates.iter().skip(1).zip(others) {
         let ratios: Vec<f64> = own.iter().zip(bare_rates).map(|(own, bare)| own / bare).collect();
-        // The bar of the design: half of what a handler without rights, plugins and rules reaches.
-        let bar = (candidate.name == "plugin_call").then_some(0.5);
+        // The bars of the design, of what a handler without rights, plugins and rules reaches.
+        let bar = match candidate.name {
+            "plugin_call" => Some(0.5),
+            "caller_call" => Some(0.85),
+            _ => None,
+        };
         report.ratio(candidate.name, median(own), "calls/s", median(&ratios), bar);
     }
-    if let [_, full, open, anonymous, ..] = rates.as_slice() {
+    if let [_, full, _, open, anonymous, ..] = rates.as_slice() {
         let ratio = |of: &[f64]| median(&full.iter().zip(of).map(|(full, of)| full / of).collect::<Vec<_>>());
         // Rules and the record may cost a tenth of the same path without them.
         report.at_least("rules_and_audit", ratio(open), 0.9);

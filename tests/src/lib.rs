@@ -235,6 +235,8 @@ fn spawn(data: &Path, as_configured: bool) -> (Child, Vec<String>) {
         .arg(data)
         .arg("serve")
         .args(listen)
+        // Whoever watches the tests may want backtraces; the host is run as it is shipped.
+        .env_remove("RUST_BACKTRACE")
         .stdout(Stdio::piped())
         .stderr(log)
         .spawn()

@@ -18,7 +18,7 @@ use crate::adapter::{Functions, Unspeakable};
 use crate::bindings::muster::plugin::types::{CallError as GuestError, Caller, Command};
 use crate::entry::{Entry, GuestCall};
 use crate::idle::{Idle, Instance, Share, share};
-use crate::lanes::SlowLane;
+use crate::lanes::{Habit, SlowLane};
 use crate::limits::Limits;
 use crate::places::Places;
 use crate::state::{CallContext, PluginContext, PluginState, new_store, renew_store};
@@ -252,19 +252,28 @@ impl Drop for Ending<'_> {
     }
 }
 
-/// A plugin as the registry has it.
+/// A command of a plugin as the registry has it.
 #[derive(Debug)]
-pub(crate) struct Plugin(pub(crate) Arc<Prepared>);
+pub(crate) struct PluginCommand {
+    plugin: Arc<Prepared>,
+    habit: Arc<Habit>,
+}
 
-impl Invoke for Plugin {
+impl PluginCommand {
+    pub(crate) fn new(plugin: &Arc<Prepared>) -> Self {
+        Self { plugin: Arc::clone(plugin), habit: Arc::default() }
+    }
+}
+
+impl Invoke for PluginCommand {
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Output, CallError>> {
-        let prepared = Arc::clone(&self.0);
-        Box::pin(self.0.rooms.slow_lane.run(Box::pin(async move { prepared.call(invocation).await })))
+        let plugin = Arc::clone(&self.plugin);
+        Box::pin(self.plugin.rooms.slow_lane.run(&self.habit, Box::pin(async move { plugin.call(invocation).await })))
     }
 
     fn checked(&self, satisfied: bool) {
         if !satisfied {
-            self.0.failed(Fault::InvalidOutput.code());
+            self.plugin.failed(Fault::InvalidOutput.code());
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::error::LoadError;
 use crate::health::Watch;
 use crate::idle::Idle;
 use crate::inspect::{COMMANDS, Inspection, inspect};
-use crate::invoke::{Plugin, Prepared, Rooms, limit_of};
+use crate::invoke::{PluginCommand, Prepared, Rooms, limit_of};
 use crate::lanes::SlowLane;
 use crate::limits::Limits;
 use crate::places::Places;
@@ -176,8 +176,9 @@ impl Loader {
         };
         timings.describe = started.elapsed();
         let context = Arc::clone(&prepared.context);
-        let invoke: Arc<dyn Invoke> = Arc::new(Plugin(Arc::new(prepared)));
-        let register = |command: Command| Registered { command, invoke: Arc::clone(&invoke) };
+        let plugin = Arc::new(prepared);
+        let register =
+            |command: Command| Registered { command, invoke: Arc::new(PluginCommand::new(&plugin)) as Arc<dyn Invoke> };
         let commands = commands.into_iter().map(register).collect();
         Ok(Loaded { name, origin, inspection, commands, context, timings })
     }
