@@ -161,6 +161,10 @@ fn grants_that_cannot_be_used_are_refused_with_what_to_write() {
         ("hoard", String::new(), "needs the grant `keyvalue`"),
         ("hoard", "keyvalu".to_owned(), "did you mean `keyvalue`?"),
     ];
+    let clash = ["--grant", "http:GET http://*.example.org", "--grant", "http-private:POST http://a.example.org"];
+    let fetch = component("fetch");
+    let refused = host.cli(&[&["plugin", "install", fetch.to_str().unwrap()], &clash[..]].concat());
+    assert!(refused.code == 1 && refused.stderr.contains("write both so, or neither"), "{refused:?}");
     for (guest, grant, expected) in rows {
         let path = component(guest);
         let mut words = vec!["plugin", "install", path.to_str().unwrap()];

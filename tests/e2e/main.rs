@@ -9,6 +9,7 @@ mod cli;
 mod credentials;
 mod defence;
 mod docs;
+mod edges;
 mod examples;
 mod hostile;
 mod issuers;

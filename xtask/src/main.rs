@@ -4,6 +4,8 @@
 
 mod bench;
 mod demo;
+mod dependencies;
+mod fuzz;
 mod guests;
 mod polyglot;
 mod run;
@@ -22,6 +24,10 @@ enum Chore {
     Test,
     /// Measure the host against a bare HTTP handler
     Bench(bench::Bench),
+    /// Check licences and sources of every dependency, and known vulnerabilities
+    Dependencies,
+    /// Run the fuzz targets, each for a while
+    Fuzz(fuzz::Fuzz),
     /// Build the plugins as WebAssembly components, into target/components
     Guests {
         /// Build the hostile guests of tests/guests too
@@ -37,6 +43,8 @@ fn main() -> Result<()> {
         Chore::Demo(demo) => demo::run(&demo)?,
         Chore::Test => test::run()?,
         Chore::Bench(bench) => bench::run(&bench)?,
+        Chore::Dependencies => dependencies::run()?,
+        Chore::Fuzz(fuzz) => fuzz::run(&fuzz)?,
         Chore::Polyglot(polyglot) => polyglot::run(&polyglot)?,
         Chore::Guests { all } => {
             let which = if all { guests::Which::All } else { guests::Which::Plugins };

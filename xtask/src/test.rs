@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use anyhow::Result;
 
 use crate::run::{build_binary, cargo, step};
-use crate::{demo, guests, polyglot};
+use crate::{demo, dependencies, guests, polyglot};
 
 /// What the host is made of and tested with. One build with the binary: the same packages choose the same features.
 const HOST: &[&str] = &[
@@ -32,6 +32,7 @@ const AROUND: &[&str] = &[
 /// Runs every check; the first that fails ends it.
 pub(crate) fn run() -> Result<()> {
     step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
+    dependencies::run()?;
     let components = guests::build(guests::Which::All)?;
     polyglot::all()?;
     build_binary()?;

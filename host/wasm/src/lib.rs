@@ -15,6 +15,8 @@ mod doctor;
 mod engine;
 mod entry;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod health;
 mod idle;
 mod inspect;

@@ -17,6 +17,7 @@ pub const GUESTS: &[&str] = &[
     "clash_hello",
     "counter",
     "dispatcher",
+    "edge",
     "exit",
     "fetch",
     "files",

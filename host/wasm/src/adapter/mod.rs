@@ -19,5 +19,7 @@ pub use function::{Function, Functions, Skipped};
 pub(crate) use call::{Answered, TypedCall};
 pub(crate) use value::Unspeakable;
 
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 mod tests;

@@ -96,6 +96,10 @@ impl HttpClient {
                 },
                 (None, _) => None,
             };
+            // Connections are shared by methods, and so is what they may lead to.
+            let clash = !grant.private && grants.http().any(|(_, other)| other.private && other.overlaps(grant));
+            let reason = reason.or(clash
+                .then(|| "`http-private:` is granted for the same destination: write both so, or neither".to_owned()));
             if let Some(reason) = reason {
                 let grant = grants.texts().get(number).cloned().unwrap_or_default();
                 return Err(LoadError::BadGrant { grant, reason });

@@ -151,7 +151,10 @@ impl store::Host for Keyvalue<'_> {
         let place = place(&self.plugin.name, &identifier);
         match self.table.push(Bucket { place, page_end: None }) {
             Ok(bucket) => Ok(Ok(bucket)),
-            Err(_) => other("too many buckets are open"),
+            Err(_) => {
+                self.plugin.watch.limited("resources_max");
+                other("too many resources are held: resources_max")
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
-use super::super::shape::{Case, Field, Integer, Name, Shape};
+use crate::adapter::shape::{Case, Field, Integer, Name, Shape};
 
 const INTEGERS: [(Integer, &str); 8] = [
     (Integer::S8, "s8"),
@@ -19,7 +19,7 @@ const INTEGERS: [(Integer, &str); 8] = [
 ];
 
 /// A shape that nests at most `depth` deep.
-pub(super) fn shape(random: &mut Rng, depth: usize) -> Shape {
+pub(crate) fn shape(random: &mut Rng, depth: usize) -> Shape {
     let inner = |random: &mut Rng| Box::new(shape(random, depth.saturating_sub(1)));
     let maybe = |random: &mut Rng| random.bool().then(|| Box::new(shape(random, depth.saturating_sub(1))));
     let count = random.usize(1..4);
@@ -61,7 +61,7 @@ fn names(count: usize) -> Vec<Name> {
 }
 
 /// The type as WIT has it; `declarations` gets what must be declared for it.
-pub(super) fn wit(shape: &Shape, declarations: &mut String) -> String {
+pub(crate) fn wit(shape: &Shape, declarations: &mut String) -> String {
     let mut maybe =
         |shape: &Option<Box<Shape>>| shape.as_ref().map_or("_".to_owned(), |shape| wit(shape, declarations));
     match shape {
@@ -113,7 +113,7 @@ fn declare(declarations: &mut String, kind: &str, parts: &[String]) -> String {
 }
 
 /// A value of the shape; now and then, where `misfits` is given, another one.
-pub(super) fn value(shape: &Shape, random: &mut Rng, misfits: bool) -> Value {
+pub(crate) fn value(shape: &Shape, random: &mut Rng, misfits: bool) -> Value {
     if misfits && random.u8(..8) == 0 {
         return junk(random);
     }

@@ -149,6 +149,13 @@ pub(crate) struct HttpGrant {
 }
 
 impl HttpGrant {
+    /// Whether there is a destination both are about, whatever the method.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.reaches(&other.destination)
+            || other.reaches(&self.destination)
+            || (self.destination == other.destination && self.below == other.below)
+    }
+
     /// Reads what stands behind `http:` or `http-private:`.
     pub(super) fn parse(text: &str, private: bool) -> Result<Self, String> {
         const FORM: &str =

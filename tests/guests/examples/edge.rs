@@ -1,0 +1,56 @@
+//! A guest that uses exactly as much of one thing as it is asked to, and tells how much it got: limits must bite at their
+//! value and not one before.
+
+use muster_sdk::{CallError, command, dispatch, log, plugin, progress, store};
+use serde_json::{Value, json};
+
+/// Uses so much of a thing, and tells how much it got
+#[command(tags("hostile"))]
+fn edge(
+    /// What to use.
+    of: String,
+    /// How much of it.
+    amount: usize,
+) -> Result<Value, CallError> {
+    let got = match of.as_str() {
+        "log_lines_max" => {
+            (0..amount).for_each(|line| log::info!("edge line {line}"));
+            amount
+        }
+        "log_line_bytes_max" => {
+            log::info!("{}", "e".repeat(amount));
+            amount
+        }
+        "progress_reports_max" => {
+            (0..amount).for_each(|done| progress::report(done as u64, None, "edge"));
+            amount
+        }
+        "dispatches_max" => {
+            (0..amount).take_while(|_| dispatch::call::<_, Value>("status", &json!({})).is_ok()).count()
+        }
+        "keyvalue_operations_max" => {
+            let bucket = store::open("edge")?;
+            (0..amount).take_while(|_| bucket.exists("none").is_ok()).count()
+        }
+        "keyvalue_keys_max" => {
+            let bucket = store::open("edge")?;
+            (0..amount).take_while(|key| bucket.set(&format!("{key}"), "").is_ok()).count()
+        }
+        "keyvalue_bytes_max" => {
+            // Names of bucket and key count too; the value is a JSON text with its quotes.
+            let names = "bytes".len() + "key".len() + 2;
+            let value = "v".repeat(amount.saturating_sub(names));
+            usize::from(store::open("bytes")?.set("key", &value).is_ok())
+        }
+        "resources_max" => {
+            let open: Vec<_> = (0..amount).map_while(|_| store::open("edge").ok()).collect();
+            open.len()
+        }
+        // Two bytes of JSON are quotes.
+        "result_bytes_max" => return Ok(json!("r".repeat(amount.saturating_sub(2)))),
+        other => return Err(CallError::failed(format!("nobody can use `{other}`"))),
+    };
+    Ok(json!(got))
+}
+
+plugin!(edge);
