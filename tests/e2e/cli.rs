@@ -76,6 +76,113 @@ fn scripts_get_json() {
 }
 
 #[test]
+fn results_have_the_form_that_is_asked_for() {
+    let host = Host::start();
+    host.install("hello", &[]);
+    for (words, expected) in [
+        (&["call", "registered_users", "host=localhost", "-o", "json"][..], "[\"admin\",\"ann\"]\n"),
+        (&["-o", "yaml", "call", "registered_users", "host=localhost"], "- admin\n- ann\n"),
+        (&["-o", "plain", "call", "registered_users", "host=localhost"], "admin\nann\n"),
+        (&["-o", "plain", "call", "hello", "name=Ada"], "Hello, Ada!\n"),
+        (&["-o", "yaml", "call", "hello", "name=yes: 5"], "\"Hello, yes: 5!\"\n"),
+    ] {
+        // What stands behind the command's name is its own.
+        let words: Vec<&str> = if words.ends_with(&["-o", "json"]) {
+            ["-o", "json"].iter().chain(&words[..words.len() - 2]).copied().collect()
+        } else {
+            words.to_vec()
+        };
+        assert_eq!(host.cli(&words).stdout, expected, "{words:?}");
+    }
+    let plugins = host.cli(&["-o", "plain", "call", "modules_installed"]);
+    assert!(plugins.stdout.starts_with("hello\t"), "{plugins:?}");
+    let yaml = host.cli(&["-o", "yaml", "help", "hello"]).stdout;
+    assert!(yaml.contains("name: hello") && yaml.contains("required:"), "{yaml}");
+}
+
+#[test]
+fn a_bulk_is_answered_in_order_and_goes_on_where_it_stopped() {
+    let mut host = Host::start();
+    host.install("hello", &[]);
+    let note = host.data().join("note").display().to_string();
+    let line = |number: u32| match number {
+        7 => "not json".to_owned(),
+        8 => r#"{"nam": "x"}"#.to_owned(),
+        number => format!(r#"{{"name": "N{number}"}}"#),
+    };
+    let input = |lines: std::ops::RangeInclusive<u32>| lines.map(line).collect::<Vec<_>>().join("\n");
+    let words = ["call", "--bulk", "--jobs", "4", "--resume", &note, "hello"];
+    let ran = host.cli_with_input(&words, &input(1..=20));
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("18 done, 2 failed"), "{ran:?}");
+    let answers: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (place, answer) in answers.iter().enumerate() {
+        assert_eq!(answer["line"], place + 1);
+        match place + 1 {
+            7 => assert_eq!(answer["error"]["code"], "malformed"),
+            8 => assert_eq!(answer["error"]["code"], "invalid-arguments"),
+            number => assert_eq!(answer["result"], format!("Hello, N{number}!")),
+        }
+    }
+    assert_eq!(answers.len(), 20);
+    // The same input with more lines: only those are called.
+    let more = host.cli_with_input(&words, &input(1..=25));
+    assert_eq!((more.code, more.stdout.lines().count()), (0, 5), "{more:?}");
+    assert!(more.stdout.starts_with(r#"{"line":21,"result":"Hello, N21!"}"#), "{more:?}");
+    host.terminate();
+    host.wait_for_end();
+    let gone = host.cli_with_input(&words, &input(1..=30));
+    assert_eq!((gone.code, gone.stdout.as_str()), (3, ""), "{gone:?}");
+    assert!(gone.stderr.contains("run it again to go on"), "{gone:?}");
+    host.start_again();
+    let rest = host.cli_with_input(&words, &input(1..=30));
+    assert_eq!((rest.code, rest.stdout.lines().count()), (0, 5), "{rest:?}");
+    for (words, text) in [
+        (&["call", "--bulk", "hello", "name=x"][..], "come from standard input"),
+        (&["call", "--jobs", "3", "hello"], "--bulk"),
+        (&["call", "--bulk", "--jobs", "0", "hello"], "1..=64"),
+    ] {
+        let refused = host.cli(words);
+        assert!(refused.code == 2 && refused.stderr.contains(text), "{words:?} {refused:?}");
+    }
+}
+
+#[test]
+fn shells_complete_commands_and_arguments_that_there_are_now() {
+    let host = Host::start();
+    let complete = |line: &[&str]| {
+        let mut command = std::process::Command::new(tests::binary());
+        command.env("MUSTER_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", (line.len() - 1).to_string());
+        command.env("_CLAP_IFS", "\n").env("_CLAP_COMPLETE_COMP_TYPE", "9").arg("--").args(line);
+        let ran = tests::run(&mut command, "");
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.stdout.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let data = host.data().display().to_string();
+    let before = complete(&["muster", "--data", &data, "call", "hel"]);
+    assert_eq!(before, ["help"]);
+    host.install("hello", &[]);
+    for (words, expected) in [
+        (&["call", "hel"][..], &["hello", "help"][..]),
+        (&["help", "hel"], &["hello", "help"]),
+        (&["call", "hello", "na"], &["name="]),
+        (&["call", "register", ""], &["host=", "password=", "user="]),
+        (&["call", "no_such_command", ""], &[]),
+        (&["permissions", "che"], &["check"]),
+    ] {
+        let line = [&["muster", "--data", &data][..], words].concat();
+        let mut found = complete(&line);
+        // Options of the program are offered too, as long as nothing is written.
+        found.retain(|word| !word.starts_with("--"));
+        found.sort();
+        assert_eq!(found, expected, "{words:?}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(host.cli(&["completion", shell]).stdout.contains("MUSTER_COMPLETE"), "{shell}");
+    }
+}
+
+#[test]
 fn arguments_can_come_from_standard_input() {
     let host = Host::start();
     host.install("hello", &[]);

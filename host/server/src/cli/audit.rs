@@ -194,7 +194,7 @@ fn report(verified: &Value, format: Format) -> Result<(), CliError> {
         output::line(&line, verified, format);
         return Ok(());
     }
-    if format == Format::Json {
+    if format != Format::Table {
         output::value(verified, format);
     }
     let problem = verified.get("problem").unwrap_or(&Value::Null);

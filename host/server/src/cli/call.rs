@@ -4,11 +4,14 @@
 use std::io::Read;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use muster_core::schema::{DEPTH_MAX, Schema, parse_json};
 use serde_json::{Map, Value};
 
 use super::CliError;
+use super::bulk::{self, Bulk};
 use super::client::Client;
+use super::complete;
 use super::help;
 use super::output::{self, Format};
 
@@ -24,8 +27,15 @@ pub(super) struct Call {
     /// The command (`-` stands for `_`), then its arguments: name=text, --name text, name:=JSON, a JSON object, or - to
     /// read one from standard input; --help describes them
     // One list, so that nothing behind the command's name is taken for an option of this program.
-    #[arg(trailing_var_arg = true, required = true, value_name = "COMMAND [ARGUMENTS]")]
+    #[arg(
+        trailing_var_arg = true,
+        required = true,
+        value_name = "COMMAND [ARGUMENTS]",
+        add = ArgValueCompleter::new(complete::words)
+    )]
     words: Vec<String>,
+    #[command(flatten)]
+    bulk: Bulk,
 }
 
 impl Call {
@@ -35,14 +45,20 @@ impl Call {
     }
 }
 
-pub(super) fn run(client: &Client, call: Call, format: Format) -> Result<(), CliError> {
+pub(super) fn run(client: Client, call: Call, format: Format) -> Result<(), CliError> {
     let mut words = call.words.into_iter();
     let command = words.next().unwrap_or_default().replace('-', "_");
     let words: Vec<String> = words.filter(|word| word != JSON_FLAG).collect();
     if words.iter().any(|word| word == "--help" || word == "-h") {
-        return help::one(client, &command, format);
+        return help::one(&client, &command, format);
     }
-    let arguments = arguments_of(client, &command, call.api_version, words)?;
+    if call.bulk.wanted {
+        if let Some(word) = words.first() {
+            return Err(CliError::Usage(format!("`{word}`: the arguments of a bulk come from standard input")));
+        }
+        return bulk::run(client, &command, call.api_version, &call.bulk);
+    }
+    let arguments = arguments_of(&client, &command, call.api_version, words)?;
     let result = client.call(&command, call.api_version, &Value::Object(arguments))?;
     output::value(&result, format);
     Ok(())

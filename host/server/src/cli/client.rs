@@ -37,6 +37,13 @@ pub(super) enum ClientError {
     Unusable(String),
 }
 
+impl ClientError {
+    /// As if a host had answered with this problem.
+    pub(super) fn refused(problem: Value) -> Self {
+        Self::Refused(Problem(problem))
+    }
+}
+
 /// A problem details object (RFC 9457), as the host sends it.
 #[derive(Debug)]
 pub(super) struct Problem(pub(super) Value);

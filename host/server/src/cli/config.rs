@@ -58,7 +58,7 @@ fn check(file: &Path, format: Format) -> Result<(), CliError> {
 /// What the file would change for whom: a line for each caller.
 fn changes(client: &Client, format: Format) -> Result<(), CliError> {
     let found = client.call("permissions_changes", None, &json!({}))?;
-    if format == Format::Json {
+    if format != Format::Table {
         output::value(&found, format);
         return Ok(());
     }

@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use serde_json::{Value, json};
 
 use super::CliError;
 use super::client::Client;
+use super::complete;
 use super::output::{self, Format};
 
 #[derive(Args, Debug)]
 pub(super) struct Help {
     /// A command, a tag, a pattern such as '*roster*', `commands` or `tags`
+    #[arg(add = ArgValueCompleter::new(complete::words))]
     topic: Option<String>,
 }
 
@@ -53,7 +56,7 @@ fn words<'a>(entry: &'a Value, key: &str) -> Vec<&'a str> {
 }
 
 fn list(entries: &[Value], format: Format) {
-    if format == Format::Json {
+    if format != Format::Table {
         output::value(&json!(entries), format);
         return;
     }
@@ -74,8 +77,8 @@ fn tags(entries: &[Value], format: Format) {
         }
     }
     let value = match format {
-        Format::Json => json!(tags),
-        Format::Text => {
+        Format::Json | Format::Yaml | Format::Plain => json!(tags),
+        Format::Table => {
             tags.into_iter().map(|(tag, names)| (tag.to_owned(), json!(Vec::from_iter(names).join(", ")))).collect()
         }
     };
@@ -83,7 +86,7 @@ fn tags(entries: &[Value], format: Format) {
 }
 
 fn describe(client: &Client, entries: &[Value], format: Format) {
-    if format == Format::Json {
+    if format != Format::Table {
         output::value(&json!(entries), format);
         return;
     }

@@ -3,9 +3,11 @@
 
 mod account;
 mod audit;
+mod bulk;
 mod call;
 mod client;
 mod clients;
+mod complete;
 mod config;
 mod doctor;
 mod help;
@@ -21,7 +23,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
+use clap_complete::{CompleteEnv, Shell};
 
 use client::{Client, ClientError, Credential};
 use output::Format;
@@ -66,7 +68,10 @@ struct Connection {
     /// is named
     #[arg(long, global = true)]
     token_stdin: bool,
-    /// Print results and errors as JSON
+    /// Form of results
+    #[arg(short, long, global = true, value_enum, value_name = "FORM", env = "MUSTER_OUTPUT", default_value_t = Format::Table)]
+    output: Format,
+    /// Print results and errors as JSON: the same as --output json
     #[arg(long, global = true)]
     json: bool,
 }
@@ -105,7 +110,7 @@ enum Action {
     Audit(audit::Action),
     /// Prove on this machine that the limits of plugins bite
     Doctor(doctor::Doctor),
-    /// Print the completion script of a shell
+    /// Print the completion script of a shell: commands and their arguments are completed by asking the host
     Completion {
         /// Which shell
         shell: Shell,
@@ -177,9 +182,11 @@ impl CliError {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    // A shell that asks what could be written is answered, and nothing is done.
+    CompleteEnv::with_factory(Cli::command).var(complete::VARIABLE).complete();
     let cli = Cli::parse();
     let behind = matches!(&cli.action, Action::Call(call) if call.asks_for_json());
-    let format = if cli.connection.json || behind { Format::Json } else { Format::Text };
+    let format = if cli.connection.json || behind { Format::Json } else { cli.connection.output };
     match run(cli, format) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -201,7 +208,7 @@ fn run(cli: Cli, format: Format) -> Result<(), CliError> {
             };
             crate::serve::run(&options).map_err(CliError::Failed)
         }
-        Action::Call(call) => call::run(&client(&connection)?, call, format),
+        Action::Call(call) => call::run(client(&connection)?, call, format),
         Action::Help(help) => help::run(&client(&connection)?, &help, format),
         Action::Plugin(action) => plugin::run(|| client(&connection), action, format),
         Action::Account(action) => account::run(&client(&connection)?, action, format),
@@ -212,10 +219,7 @@ fn run(cli: Cli, format: Format) -> Result<(), CliError> {
         Action::Config(action) => config::run(|| client(&connection), &connection.data, &action, format),
         Action::Doctor(doctor) => doctor::run(&connection.data, &doctor, format),
         Action::Audit(action) => audit::run(|| client(&connection), action, format),
-        Action::Completion { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "muster", &mut std::io::stdout());
-            Ok(())
-        }
+        Action::Completion { shell } => complete::script(shell),
     }
 }
 

@@ -3,48 +3,108 @@
 #![expect(clippy::print_stderr, reason = "printing is what this file is for")]
 
 use std::io::{IsTerminal, Write};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table};
+use console::Term;
 use indicatif::ProgressBar;
+use saphyr::{LoadableYamlNode, Yaml, YamlEmitter};
 use serde_json::{Value, json};
 
 use super::CliError;
 use super::client::ClientError;
 
 /// In which form to print.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(super) enum Format {
-    /// For a person.
-    Text,
-    /// For a script.
+    /// Tables and sentences, for a person
+    Table,
+    /// JSON on one line, for a script
     Json,
+    /// YAML
+    Yaml,
+    /// Bare values: a line for each, tabs between columns, no headings
+    Plain,
 }
 
 /// Prints a result.
 pub(super) fn value(value: &Value, format: Format) {
     match format {
         Format::Json => print(&value.to_string()),
-        Format::Text => {
-            let text = text(value);
-            if !text.is_empty() {
-                print(text.trim_end());
-            }
-        }
+        Format::Yaml => print(&yaml(value)),
+        Format::Plain => printed(&bare(value)),
+        Format::Table => printed(&text(value)),
+    }
+}
+
+/// Prints a text, unless there is none.
+fn printed(text: &str) {
+    if !text.is_empty() {
+        print(text.trim_end_matches('\n'));
+    }
+}
+
+/// A value as YAML, of which JSON is a part.
+fn yaml(value: &Value) -> String {
+    let (json, mut text) = (value.to_string(), String::new());
+    let written = Yaml::load_from_str(&json).ok().and_then(|documents| {
+        let document = documents.first()?;
+        YamlEmitter::new(&mut text).dump(document).ok()
+    });
+    match written {
+        Some(()) => text.trim_start_matches("---\n").to_owned(),
+        None => json,
+    }
+}
+
+/// A value without anything around it: lines, with tabs where a line has several parts.
+fn bare(value: &Value) -> String {
+    let row = |row: &Value| match row {
+        Value::Object(members) => members.values().map(cell).collect::<Vec<_>>().join("\t"),
+        other => cell(other),
+    };
+    match value {
+        Value::Array(items) => items.iter().map(|item| row(item) + "\n").collect(),
+        Value::Object(members) => members.iter().map(|(key, value)| [key, "\t", &cell(value), "\n"].concat()).collect(),
+        other => cell(other),
     }
 }
 
 /// Prints a line for a person; a script gets `value`.
 pub(super) fn line(line: &str, json: &Value, format: Format) {
     match format {
-        Format::Json => print(&json.to_string()),
-        Format::Text => print(line),
+        Format::Json | Format::Yaml => value(json, format),
+        Format::Plain | Format::Table => print(line),
     }
 }
 
-/// Writes a line to standard output. A reader that has seen enough (`| head`) is no mistake.
-fn print(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+/// Writes a text to standard output: through a pager where a person would see only its end. A reader that has seen enough
+/// (`| head`) is no mistake.
+fn print(text: &str) {
+    if !paged(text) {
+        let _ = writeln!(std::io::stdout(), "{text}");
+    }
+}
+
+/// Shows a text with `$PAGER`, or `less` that leaves it on the screen. Tells whether it was shown.
+#[expect(clippy::disallowed_methods, reason = "the pager is chosen by everybody's convention")]
+fn paged(text: &str) -> bool {
+    let stdout = std::io::stdout();
+    let height = Term::stdout().size_checked().map(|(rows, _)| usize::from(rows));
+    if !stdout.is_terminal() || height.is_none_or(|height| text.lines().count() < height) {
+        return false;
+    }
+    let pager = std::env::var("PAGER").unwrap_or_else(|_| "less -FRX".to_owned());
+    let mut words = pager.split_whitespace();
+    let Some(program) = words.next() else { return false };
+    let Ok(mut pager) = Command::new(program).args(words).stdin(Stdio::piped()).spawn() else { return false };
+    if let Some(mut input) = pager.stdin.take() {
+        let _ = writeln!(input, "{text}");
+    }
+    let _ = pager.wait();
+    true
 }
 
 /// Prints an error.
@@ -52,8 +112,13 @@ pub(super) fn error(error: &CliError, format: Format) {
     match (format, error) {
         (Format::Json, CliError::Client(ClientError::Refused(problem))) => eprintln!("{}", problem.0),
         (Format::Json, other) => eprintln!("{}", json!({ "title": "Error", "detail": other.to_string() })),
-        (Format::Text, other) => eprintln!("error: {other}"),
+        (Format::Table | Format::Yaml | Format::Plain, other) => eprintln!("error: {other}"),
     }
+}
+
+/// Prints a line beside results, for whoever looks after a program that goes on.
+pub(super) fn note(text: &str) {
+    eprintln!("{text}");
 }
 
 /// Shows on a terminal that something takes its time, until it is dropped.

@@ -93,10 +93,10 @@ fn explain(client: &Client, explain: Explain, format: Format) -> Result<(), CliE
 }
 
 fn print(explanation: &Value, format: Format) {
-    if format == Format::Json {
-        output::value(explanation, format);
-    } else {
+    if format == Format::Table {
         output::line(&in_words(explanation), &Value::Null, format);
+    } else {
+        output::value(explanation, format);
     }
 }
 
@@ -182,7 +182,7 @@ fn check(client: &Client, file: Option<&Path>, format: Format) -> Result<(), Cli
         (Err(error), _) => return Err(error.into()),
     };
     let found = findings.as_array().map(Vec::as_slice).unwrap_or_default();
-    if format == Format::Json {
+    if format != Format::Table {
         output::value(&findings, format);
     } else if found.is_empty() {
         output::line("nothing is odd about the rules", &Value::Null, format);
@@ -217,7 +217,7 @@ fn offline(file: &Path) -> Result<Value, CliError> {
 /// A table of commands × callers.
 fn matrix(client: &Client, file: Option<&Path>, format: Format) -> Result<(), CliError> {
     let rows = client.call("permissions_matrix", None, &of_file(file)?)?;
-    if format == Format::Json {
+    if format != Format::Table {
         output::value(&rows, format);
         return Ok(());
     }

@@ -272,7 +272,7 @@ fn put(
 
 fn list(client: &Client, format: Format) -> Result<(), CliError> {
     let details = client.call("modules_details", None, &json!({}))?;
-    if format == Format::Json {
+    if format != Format::Table {
         output::value(&details, format);
         return Ok(());
     }

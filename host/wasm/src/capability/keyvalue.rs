@@ -149,13 +149,11 @@ impl store::Host for Keyvalue<'_> {
             return other(format!("a bucket's name has at most {BUCKET_BYTES_MAX} bytes"));
         }
         let place = place(&self.plugin.name, &identifier);
-        match self.table.push(Bucket { place, page_end: None }) {
-            Ok(bucket) => Ok(Ok(bucket)),
-            Err(_) => {
-                self.plugin.watch.limited("resources_max");
-                other("too many resources are held: resources_max")
-            }
+        if let Ok(bucket) = self.table.push(Bucket { place, page_end: None }) {
+            return Ok(Ok(bucket));
         }
+        self.plugin.watch.limited("resources_max");
+        other("too many resources are held: resources_max")
     }
 }
 

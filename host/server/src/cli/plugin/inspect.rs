@@ -39,7 +39,7 @@ pub(super) fn print(inspection: &Inspection, format: Format) {
         "imports": inspection.imports, "exports": inspection.exports, "requests": inspection.requests(),
         "settings": settings(inspection), "commands": names(&commands), "notes": inspection.notes(),
     });
-    if format == Format::Json {
+    if format != Format::Table {
         let mut about = about;
         if let Some(members) = about.as_object_mut() {
             members.insert("commands".to_owned(), json!(commands));

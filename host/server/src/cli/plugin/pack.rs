@@ -17,8 +17,8 @@ pub(in crate::cli) struct Pack {
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
     /// Where the packed component goes, instead of in the place of FILE
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
 }
 
 /// Keys of `muster.toml`.
@@ -32,7 +32,7 @@ pub(super) fn run(pack: &Pack, format: Format) -> Result<(), CliError> {
     let packed = block_on(muster_wasm::pack(component.into(), manifest, Limits::default()))?;
     spinner.finish_and_clear();
     let packed = packed.map_err(|error| CliError::Failed(format!("{}: {error}", pack.file.display())))?;
-    let target = pack.output.as_ref().unwrap_or(&pack.file);
+    let target = pack.to.as_ref().unwrap_or(&pack.file);
     // There whole or not at all: the target may be the source.
     let unfinished = target.with_extension("wasm.unfinished");
     std::fs::write(&unfinished, &packed)
