@@ -186,6 +186,8 @@ fn bytes_that_are_a_bomb_are_refused_before_anything_is_made_of_them() {
         ("nested_a_little_too_deep", nested(65)),
         ("many_imports", many_imports),
         ("many_exports", many_exports),
+        // Found by fuzzing: what makes a component of it followed the circle until the stack was over.
+        ("circle_of_packages", std::fs::read(tests::root().join("tests/vectors/cyclic-packages.wasm")).unwrap()),
         ("zeros", [b"\0asm\x0d\0\x01\0".to_vec(), vec![0; 1 << 20]].concat()),
         ("noise", [b"\0asm\x0d\0\x01\0".to_vec(), (0..1_u32 << 16).flat_map(u32::to_le_bytes).collect()].concat()),
     ];

@@ -1,9 +1,13 @@
 //! The command line: what it prints, to whom, and with which exit code.
 
 use std::fmt::Write as _;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
 use serde_json::Value;
 use tests::{Host, component};
+
+use crate::oauth::{Page, parameter};
 
 #[test]
 fn help_texts_are_reviewed() {
@@ -145,6 +149,66 @@ fn a_bulk_is_answered_in_order_and_goes_on_where_it_stopped() {
         let refused = host.cli(words);
         assert!(refused.code == 2 && refused.stderr.contains(text), "{words:?} {refused:?}");
     }
+}
+
+#[test]
+fn a_person_logs_in_with_a_browser_and_calls_by_profile() {
+    let lent = "  lent: {who: [{oauth: {scope: '@command', server: localhost}}], what: [status, registered_users]}";
+    let mut host = Host::start_with(&format!("{}{lent}\n", tests::RULES));
+    host.add_account("admin");
+    host.add_account("ann");
+    let (home, url) = (tempfile::tempdir().unwrap(), format!("http://{}", host.address()));
+    let muster = |words: &[&str]| {
+        let mut command = std::process::Command::new(tests::binary());
+        command.env("XDG_CONFIG_HOME", home.path()).env_remove("MUSTER_PROFILE").args(words);
+        command
+    };
+    let ran = |words: &[&str]| tests::run(&mut muster(words), "");
+    let unknown = ran(&["--profile", "work", "call", "status"]);
+    assert!(unknown.code == 5 && unknown.stderr.contains("muster --url URL login --profile work"), "{unknown:?}");
+    let added = host.cli(&["client", "add", "muster-cli", "--redirect-uri", "http://127.0.0.1/callback"]);
+    assert_eq!(added.code, 0, "{added:?}");
+
+    let words = ["--url", &url, "--profile", "work", "login", "--no-browser", "--scope", "status"];
+    let mut login = muster(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(login.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("Log in at ").unwrap().to_owned();
+    let redirect = parameter(&address, "redirect_uri").unwrap();
+    // Somebody else on this machine knocks first, with another state.
+    let stranger =
+        ureq::get(format!("{redirect}?code=stolen&state=other")).config().http_status_as_error(false).build();
+    assert_eq!(stranger.call().unwrap().status(), 400);
+    let page = Page::of(host.request("GET", address.strip_prefix(&url).unwrap()).send());
+    let back = page.send(&host, "ann@localhost", tests::PASSWORD, "allow").header("location").to_owned();
+    assert!(ureq::get(&back).call().unwrap().body_mut().read_to_string().unwrap().contains("go back to the terminal"));
+    let done = login.wait_with_output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    assert_eq!(String::from_utf8(done.stdout).unwrap(), "logged in for status; call with --profile work\n");
+
+    let file = home.path().join("muster/profiles.json");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(ran(&["--profile", "work", "call", "status"]).code, 0);
+    assert_eq!(
+        ran(&["--profile", "work", "call", "registered_users", "host=localhost"]).code,
+        4,
+        "only what was granted"
+    );
+    // A token that is about to end is renewed, also by a host that was restarted meanwhile.
+    let kept = || -> Value { serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap() };
+    let mut ending = kept();
+    let first = ending["work"]["token"].take();
+    ending["work"]["token"] = first.clone();
+    ending["work"]["ends_s"] = 1.into();
+    std::fs::write(&file, ending.to_string()).unwrap();
+    assert_eq!(ran(&["--profile", "work", "call", "status"]).code, 0);
+    assert_ne!(kept()["work"]["token"], first);
+    let token = kept()["work"]["token"].as_str().unwrap().to_owned();
+    assert_eq!(ran(&["--profile", "work", "logout"]).stdout, "logged out\n");
+    assert_eq!(ran(&["--profile", "work", "call", "status"]).code, 5);
+    assert_eq!(host.request("GET", "/api").bearer(&token).send().status, 401, "revoked at the host too");
+    host.terminate();
 }
 
 #[test]

@@ -60,8 +60,8 @@ fn plant(target: &str, seeds: &Path) -> Result<()> {
     let texts: &[&str] = match target {
         "component" => return plant_components(seeds),
         "manifest" => &[
-            r#"{"grants":["keyvalue","http:GET https://example.org"],"settings":{"type":"object","properties":{"a":{"type":"string","writeOnly":true}},"required":["a"]}}"#,
-            r#"{"grants":[],"commands":[{"name":"a","version":0,"summary":"b"}]}"#,
+            r#"{"manifest":1,"requests":["keyvalue","http:GET https://example.org"],"settings":{"type":"object","properties":{"a":{"type":"string","writeOnly":true}},"required":["a"]}}"#,
+            r#"{"manifest":1,"requests":[],"commands":[{"name":"a","version":0,"summary":"b"}],"commands_depend_on_settings":true}"#,
         ],
         "schema" => &[
             "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\",\"minimum\":1},\"b\":{\"$ref\":\"#/$defs/c\"}},\"$defs\":{\"c\":{\"enum\":[1,null]}}}\n{\"a\":2,\"b\":null}",

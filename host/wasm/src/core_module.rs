@@ -3,6 +3,7 @@
 //! go through wasmtime's own adapter.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use muster_core::plugins::COMPONENT_BYTES_MAX;
 use wasi_preview1_component_adapter_provider::{
@@ -10,11 +11,14 @@ use wasi_preview1_component_adapter_provider::{
 };
 use wasmparser::{Encoding, Parser, Payload};
 use wit_component::ComponentEncoder;
+use wit_parser::PackageId;
 
 use crate::error::LoadError;
 
 /// How the sections begin that have a type; generators of several worlds add their names.
 const TYPE_SECTION: &str = "component-type";
+/// Most packages a type may be made of.
+const PACKAGES_MAX: usize = 200;
 
 /// The component: what was given, or what a core module was made into.
 ///
@@ -28,7 +32,10 @@ pub(crate) fn to_component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
         #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
         match section {
             Payload::Version { encoding: Encoding::Component, .. } => return Ok(Cow::Borrowed(bytes)),
-            Payload::CustomSection(section) => has_type |= section.name().starts_with(TYPE_SECTION),
+            Payload::CustomSection(section) if section.name().starts_with(TYPE_SECTION) => {
+                has_type = true;
+                check_packages(section.data())?;
+            }
             Payload::ImportSection(imports) => {
                 is_preview1 |= imports
                     .into_imports()
@@ -46,6 +53,33 @@ pub(crate) fn to_component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
         return Err(LoadError::TooLarge { bytes: component.len(), bytes_max: COMPONENT_BYTES_MAX });
     }
     Ok(Cow::Owned(component))
+}
+
+/// Refuses a type whose packages lean on one another in a circle, or are too many: what follows those leanings calls
+/// itself for each, and a stack that overflows takes the whole host with it.
+fn check_packages(section: &[u8]) -> Result<(), LoadError> {
+    // An older form has a few bytes before the type itself. What cannot be read is refused by whoever reads it next.
+    let start = section.windows(4).position(|bytes| bytes == b"\0asm").unwrap_or_default();
+    let Ok(decoded) = wit_component::decode(section.get(start..).unwrap_or_default()) else { return Ok(()) };
+    let resolve = decoded.resolve();
+    let misfit = |reason: String| Err(LoadError::CoreModuleMisfit(reason));
+    if resolve.packages.len() > PACKAGES_MAX {
+        return misfit(format!("its type has {} packages; at most {PACKAGES_MAX} are allowed", resolve.packages.len()));
+    }
+    let mut settled: HashSet<PackageId> = HashSet::new();
+    loop {
+        let free = |id: PackageId| resolve.package_direct_deps(id).all(|other| settled.contains(&other));
+        let next: Vec<PackageId> =
+            (resolve.packages.iter()).map(|(id, _)| id).filter(|id| !settled.contains(id) && free(*id)).collect();
+        if next.is_empty() {
+            break;
+        }
+        settled.extend(next);
+    }
+    if settled.len() < resolve.packages.len() {
+        return misfit("packages of its type depend on one another in a circle".to_owned());
+    }
+    Ok(())
 }
 
 fn encode(module: &[u8], is_preview1: bool) -> Result<Vec<u8>, String> {

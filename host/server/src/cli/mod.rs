@@ -12,9 +12,11 @@ mod config;
 mod doctor;
 mod help;
 mod key;
+mod login;
 mod output;
 mod permissions;
 mod plugin;
+mod profile;
 mod token;
 mod trust;
 
@@ -58,6 +60,9 @@ struct Connection {
     /// Address of a host elsewhere: http://HOST:PORT or https://HOST:PORT
     #[arg(long, global = true, value_name = "URL", env = "MUSTER_URL")]
     url: Option<String>,
+    /// A host somebody logged in to with `muster login`, by the name of the login
+    #[arg(long, global = true, value_name = "NAME", env = "MUSTER_PROFILE")]
+    profile: Option<String>,
     /// Certificates (PEM) of the authorities to trust at an https address, instead of this machine's
     #[arg(long, global = true, value_name = "FILE", env = "MUSTER_CA")]
     ca: Option<PathBuf>,
@@ -68,7 +73,7 @@ struct Connection {
     /// is named
     #[arg(long, global = true)]
     token_stdin: bool,
-    /// Form of results
+    /// Form of results: plain are bare values, a line for each, tabs between columns
     #[arg(short, long, global = true, value_enum, value_name = "FORM", env = "MUSTER_OUTPUT", default_value_t = Format::Table)]
     output: Format,
     /// Print results and errors as JSON: the same as --output json
@@ -108,6 +113,10 @@ enum Action {
     /// See who called what, and verify that nobody changed the record of it
     #[command(subcommand)]
     Audit(audit::Action),
+    /// Log in to a host elsewhere with a browser, and keep the login as a profile
+    Login(login::Login),
+    /// Revoke the login of a profile, and forget it
+    Logout,
     /// Prove on this machine that the limits of plugins bite
     Doctor(doctor::Doctor),
     /// Print the completion script of a shell: commands and their arguments are completed by asking the host
@@ -219,6 +228,8 @@ fn run(cli: Cli, format: Format) -> Result<(), CliError> {
         Action::Config(action) => config::run(|| client(&connection), &connection.data, &action, format),
         Action::Doctor(doctor) => doctor::run(&connection.data, &doctor, format),
         Action::Audit(action) => audit::run(|| client(&connection), action, format),
+        Action::Login(login) => login::run(&connection, &login, format),
+        Action::Logout => login::out(&connection, format),
         Action::Completion { shell } => complete::script(shell),
     }
 }
@@ -229,6 +240,11 @@ fn client(connection: &Connection) -> Result<Client, CliError> {
         None => account::token_of_environment().map(Credential::Bearer),
         Some(user) => Some(Credential::Basic(user.clone(), account::password_of(user)?)),
     };
+    if let (Some(name), None) = (&connection.profile, &connection.url) {
+        let profile = profile::load(name)?;
+        let credential = credential.or(Some(Credential::Bearer(profile.token)));
+        return Client::remote(&profile.url, profile.ca.as_deref(), credential).map_err(CliError::Usage);
+    }
     match &connection.url {
         Some(url) => Client::remote(url, connection.ca.as_deref(), credential).map_err(CliError::Usage),
         None => Ok(Client::local(connection.data.join(crate::serve::SOCKET), credential)),

@@ -19,13 +19,12 @@ use super::client::ClientError;
 /// In which form to print.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(super) enum Format {
-    /// Tables and sentences, for a person
+    // Tables and sentences, for a person.
     Table,
-    /// JSON on one line, for a script
+    // One line, for a script.
     Json,
-    /// YAML
     Yaml,
-    /// Bare values: a line for each, tabs between columns, no headings
+    // Bare values: a line for each, tabs between columns, no headings.
     Plain,
 }
 

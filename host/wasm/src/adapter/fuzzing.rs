@@ -7,7 +7,6 @@ use super::schema;
 use super::value::{At, from_json, to_json};
 
 #[path = "tests/random.rs"]
-#[expect(dead_code, reason = "the tests use all of it")]
 mod random;
 
 /// Converts JSON to a value of a random type and back: what is taken satisfies the type's schema, and comes back as

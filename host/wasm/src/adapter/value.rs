@@ -167,7 +167,7 @@ fn whole(number: &Number) -> Option<i128> {
     let exact = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
     #[expect(clippy::cast_possible_truncation, reason = "it has no fraction, and what is out of range stays so")]
     let float = || number.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as i128);
-    exact.or_else(|| float().filter(|number| number.abs() < EXACT_BELOW))
+    exact.or_else(|| float().filter(|number| (-EXACT_BELOW + 1..EXACT_BELOW).contains(number)))
 }
 
 /// The number whose shortest decimal form the text is.
