@@ -48,6 +48,13 @@ pub fn component(name: &str) -> PathBuf {
     path
 }
 
+/// A program of others, or its folder, by its place below `target/tools/interfaces`.
+pub fn tool(place: &str) -> PathBuf {
+    let path = root().join("target/tools/interfaces").join(place);
+    assert!(path.exists(), "{} is missing: install it with `cargo xtask interfaces`", path.display());
+    path
+}
+
 /// The shipped binary, which lies beside the tests' own.
 pub fn binary() -> PathBuf {
     let path = std::env::current_exe().unwrap();

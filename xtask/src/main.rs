@@ -7,9 +7,11 @@ mod demo;
 mod dependencies;
 mod fuzz;
 mod guests;
+mod interfaces;
 mod polyglot;
 mod run;
 mod test;
+mod tools;
 
 use anyhow::Result;
 use clap::Parser;
@@ -36,6 +38,8 @@ enum Chore {
     },
     /// Build the sample of tests/polyglot in C, JavaScript and Python, installing what that takes below target/tools
     Polyglot(polyglot::Polyglot),
+    /// Install the programs of others that the end-to-end tests of interfaces use, below target/tools/interfaces
+    Interfaces,
 }
 
 fn main() -> Result<()> {
@@ -45,6 +49,7 @@ fn main() -> Result<()> {
         Chore::Bench(bench) => bench::run(&bench)?,
         Chore::Dependencies => dependencies::run()?,
         Chore::Fuzz(fuzz) => fuzz::run(&fuzz)?,
+        Chore::Interfaces => interfaces::install()?,
         Chore::Polyglot(polyglot) => polyglot::run(&polyglot)?,
         Chore::Guests { all } => {
             let which = if all { guests::Which::All } else { guests::Which::Plugins };

@@ -5,13 +5,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 
-use crate::guests::toolchain::root_prefix;
 use crate::run::{cargo, root, step};
+use crate::tools;
 
 const COMPONENTIZE_QJS: &str = "componentize-qjs@0.4.5";
 const COMPONENTIZE_PY: &str = "componentize-py==0.25.1";
@@ -22,8 +22,6 @@ const C_PACKAGES: [(&str, &str); 4] = [
     ("wasi-libc", "/usr/lib/wasm32-wasi/crt1-reactor.o"),
     ("libclang-rt-19-dev-wasm32", "/usr/lib/llvm-19/lib/clang/19/lib/wasi/libclang_rt.builtins-wasm32.a"),
 ];
-/// How often an installation is tried: registries are now and then busy.
-const TRIES: u32 = 3;
 
 /// Which languages.
 #[derive(Args, Debug)]
@@ -65,21 +63,13 @@ fn c() -> Result<()> {
     if is_fresh(&component, &[&sources, &root().join("wit")])? {
         return Ok(());
     }
-    let missing: Vec<&str> =
-        C_PACKAGES.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(package, _)| *package).collect();
-    if !missing.is_empty() {
-        let prefix = root_prefix().with_context(|| {
-            format!("C for Wasm is missing: run `sudo apt-get install {}`, and start again", missing.join(" "))
-        })?;
-        let install = [&["apt-get", "install", "--yes", "--no-install-recommends"][..], &missing].concat();
-        retried("installing clang for Wasm", || system(prefix, &install), || system(prefix, &["apt-get", "update"]))?;
-    }
-    let bindings = tools().join("c");
+    tools::debian("C for Wasm", &C_PACKAGES)?;
+    let bindings = tools::folder().join("c");
     step(
         "bindings for C",
         cargo(&["run", "--quiet", "--release", "--locked", "--manifest-path", "tests/polyglot/bindings/Cargo.toml"])
             .arg("--target-dir")
-            .arg(tools().join("build"))
+            .arg(tools::folder().join("build"))
             .args(["--", "wit", "plugin"])
             .arg(&bindings),
     )?;
@@ -96,17 +86,7 @@ fn javascript() -> Result<()> {
     if is_fresh(&component, &[&sources, &root().join("wit")])? {
         return Ok(());
     }
-    let folder = tools().join("npm");
-    let tool = folder.join("node_modules/.bin/componentize-qjs");
-    if !tool.exists() {
-        fs::create_dir_all(&folder)?;
-        let install = || {
-            let mut npm = Command::new("npm");
-            npm.args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(&folder).arg(COMPONENTIZE_QJS);
-            npm
-        };
-        retried("installing componentize-qjs (needs Node.js 20 or later, with npm)", install, || Command::new("true"))?;
-    }
+    let tool = tools::npm("npm", &[COMPONENTIZE_QJS])?.join(".bin/componentize-qjs");
     let mut build = Command::new(tool);
     build.arg("--wit").arg(root().join("wit")).arg("--js").arg(sources.join("plugin.js"));
     build.args(["-n", "plugin", "--sync", "--opt-size", "-o"]).arg(&component);
@@ -121,7 +101,7 @@ fn python() -> Result<()> {
         if is_fresh(&component, &[&sources, &wit])? {
             continue;
         }
-        let environment = python_environment()?;
+        let environment = tools::python("python", &[COMPONENTIZE_PY])?;
         let mut build = Command::new(environment.join("bin/componentize-py"));
         // It takes along what lies in the environment it is told of: this one has nothing but itself.
         build.env("VIRTUAL_ENV", &environment).current_dir(&sources).arg("-d").arg(wit).args(["-w", world]);
@@ -130,52 +110,12 @@ fn python() -> Result<()> {
     Ok(())
 }
 
-fn python_environment() -> Result<PathBuf> {
-    let environment = tools().join("python");
-    if !environment.join("bin/componentize-py").exists() {
-        let mut venv = Command::new("python3");
-        let venv = venv.args(["-m", "venv"]).arg(&environment);
-        step("an environment for Python (needs Python 3.10 or later, with venv)", venv)?;
-        let install = || {
-            let mut pip = Command::new(environment.join("bin/pip"));
-            pip.args(["install", "--quiet", COMPONENTIZE_PY]);
-            pip
-        };
-        retried("installing componentize-py", install, || Command::new("true"))?;
-    }
-    Ok(environment)
-}
-
 fn source(language: &str) -> PathBuf {
     root().join("tests/polyglot").join(language)
 }
 
 fn component(name: &str) -> PathBuf {
     root().join("target/components").join(format!("{name}.wasm"))
-}
-
-fn tools() -> PathBuf {
-    root().join("target/tools")
-}
-
-fn system(prefix: &[&str], words: &[&str]) -> Command {
-    let words = [prefix, words].concat();
-    let (program, arguments) = words.split_first().unwrap_or((&"true", &[]));
-    let mut command = Command::new(program);
-    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-    command
-}
-
-/// Tries a step some times, with `between` before the next time.
-fn retried(what: &str, command: impl Fn() -> Command, between: impl Fn() -> Command) -> Result<()> {
-    for attempt in 1..TRIES {
-        if step(what, &mut command()).is_ok() {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_secs(u64::from(5 * attempt)));
-        let _ = between().status();
-    }
-    step(what, &mut command()).with_context(|| format!("{what} failed {TRIES} times; is the network there?"))
 }
 
 /// Whether the component is younger than everything it is made of.

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use anyhow::Result;
 
 use crate::run::{build_binary, cargo, step};
-use crate::{demo, dependencies, guests, polyglot};
+use crate::{demo, dependencies, guests, interfaces, polyglot};
 
 /// What the host is made of and tested with. One build with the binary: the same packages choose the same features.
 const HOST: &[&str] = &[
@@ -35,6 +35,7 @@ pub(crate) fn run() -> Result<()> {
     dependencies::run()?;
     let components = guests::build(guests::Which::All)?;
     polyglot::all()?;
+    interfaces::install()?;
     build_binary()?;
     guests::pack(&components)?;
     let lints = ["clippy", "--release", "--workspace", "--all-targets", "--", "--deny", "warnings"];

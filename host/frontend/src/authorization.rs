@@ -1,7 +1,7 @@
 //! The `Authorization` header, read in one way by every wire over HTTP.
 
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use muster_core::authn::Credential;
@@ -31,6 +31,12 @@ pub(crate) fn credential(headers: &HeaderMap) -> Credential {
         Some(Credential::Basic { account: account.to_owned(), password: password.to_owned() })
     };
     usable().unwrap_or(Credential::Unusable)
+}
+
+/// Whether the request brings a token or key (RFC 6750 §2.1), right or wrong.
+pub(crate) fn presents_bearer(headers: &HeaderMap) -> bool {
+    let value = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    value.and_then(|value| value.get(..7)).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "))
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 //! A frontend translates: bytes to what the dispatcher takes, and its answer to bytes. It decides nothing about calls.
 
 mod authorization;
+mod caller;
 pub mod listen;
+mod problem;
 mod request_id;
 
 pub mod oauth;

@@ -1,28 +1,19 @@
 //! From an HTTP request to what the dispatcher takes. Everything here is outside text: nothing panics, all is bounded.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
-use axum::http::{HeaderValue, Method, Request};
+use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use axum::http::{Method, Request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use muster_core::authn::{Credential, Source};
 use muster_core::caller::RequestId;
 use muster_core::command::Command;
 use muster_core::dispatch::Head;
 use muster_core::error::CallError;
-use muster_core::name::FrontendName;
-use muster_core::permission::CONSOLE;
 use muster_core::schema::Unread;
 
-use super::REST;
-use super::encode::Refusal;
-use crate::authorization;
-use crate::listen::{BrokenChain, Peer};
-
-/// The interface's name for a local caller who presents a credential, and so wants to be an account.
-const CLI: &str = "cli";
+use crate::caller::{self, Interface};
+use crate::problem::Refusal;
 
 /// Longest body that is taken only to be thrown away.
 const DRAIN_BYTES_MAX: usize = 8 << 20;
@@ -60,38 +51,9 @@ impl Target {
     }
 
     pub(super) fn head(self, request: &Request<Body>, request_id: RequestId) -> Result<Head, Refusal> {
-        let (credential, source) = caller(request, request_id)?;
+        let (credential, source) = caller::of(request, Interface::REST, request_id)?;
         Ok(Head { source, credential, name: self.name, version: self.version, safe: self.safe })
     }
-}
-
-/// Who says to be calling, and from where. What the `Authorization` header says goes before a certificate: who sends
-/// both wants to be the former, as a proxy with a certificate of its own does for its users.
-pub(super) fn caller(request: &Request<Body>, request_id: RequestId) -> Result<(Credential, Source), Refusal> {
-    let credential = authorization::credential(request.headers());
-    let source = |via, tag, address| Source { via: FrontendName(via), tag, address, request_id };
-    Ok(match (request.extensions().get::<Peer>(), credential) {
-        (Some(Peer::Owner), Credential::Absent) => (Credential::Console, source(CONSOLE, None, None)),
-        (Some(Peer::Owner), credential) => (credential, source(CLI, None, None)),
-        (Some(Peer::Network { address, account, door }), credential) => {
-            let address = door.trusted_proxies.caller(address.ip(), request.headers()).map_err(|BrokenChain| {
-                let text = "X-Forwarded-For, as a trusted proxy passed it on, does not lead to an address";
-                Refusal::Call(CallError::Malformed(text.to_owned()))
-            })?;
-            let credential = match (credential, account) {
-                (Credential::Absent, Some(account)) => Credential::Certificate(Arc::clone(account)),
-                (credential, _) => credential,
-            };
-            (credential, source(REST, door.tag.clone(), Some(address)))
-        }
-        (None, credential) => (credential, source(REST, None, None)),
-    })
-}
-
-/// Whether the request brings a token or key (RFC 6750 §2.1), right or wrong.
-pub(super) fn presents_bearer(request: &Request<Body>) -> bool {
-    let value = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-    value.and_then(|value| value.get(..7)).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "))
 }
 
 /// In which form the client wants the result.

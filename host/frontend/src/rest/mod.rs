@@ -11,20 +11,18 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Method, Request, StatusCode};
+use axum::http::{Method, Request};
 use axum::response::Response;
 use axum::routing::any;
 use muster_core::caller::RequestId;
 use muster_core::dispatch::{Admitted, Dispatcher};
 use muster_core::error::CallError;
 
-pub use encode::Refusal;
-
+use crate::authorization::presents_bearer;
+use crate::caller::{self, Interface};
+use crate::problem::{self, Refusal};
 use crate::request_id::RequestIds;
 use decode::Target;
-
-/// The interface's name in rules.
-pub const REST: &str = "rest";
 
 /// Bounds and parts of the ReST interface.
 #[derive(Clone, Debug)]
@@ -53,29 +51,29 @@ impl Rest {
 
     /// A failure, with the challenge that belongs to it.
     fn refuse(&self, refusal: &Refusal, bearer: bool, request_id: &RequestId) -> Response {
-        let mut response = encode::refusal(refusal, request_id);
+        let mut response = problem::refusal(refusal, request_id);
         let settings = self.dispatcher.authenticator().bearers().server.settings();
-        encode::challenge(&mut response, bearer, &settings.issuer);
+        problem::challenge(&mut response, bearer, &settings.issuer);
         response
     }
 }
 
 async fn no_route(State(rest): State<Rest>, request: Request<Body>) -> Response {
     let request_id = rest.request_ids.of(&request);
-    encode::refusal(&Refusal::NoRoute, &request_id)
+    problem::refusal(&Refusal::NoRoute, &request_id)
 }
 
 async fn list(State(rest): State<Rest>, request: Request<Body>) -> Response {
     let request_id = rest.request_ids.of(&request);
-    let bearer = decode::presents_bearer(&request);
+    let bearer = presents_bearer(request.headers());
     let result = match *request.method() {
         Method::OPTIONS => return encode::options("GET, HEAD, OPTIONS", &request_id),
         Method::GET | Method::HEAD if request.uri().query().is_some() => {
             Err(Refusal::Call(CallError::Malformed("the list of commands takes no arguments".to_owned())))
         }
-        Method::GET | Method::HEAD => match decode::caller(&request, request_id.clone()) {
+        Method::GET | Method::HEAD => match caller::of(&request, Interface::REST, request_id.clone()) {
             Ok((credential, source)) => rest.dispatcher.list(credential, source).await.map_err(Refusal::Call),
-            Err(refusal) => Err(refusal),
+            Err(error) => Err(Refusal::Call(error)),
         },
         _ => Err(Refusal::Method { allow: "GET, HEAD, OPTIONS" }),
     };
@@ -90,7 +88,7 @@ async fn call(State(rest): State<Rest>, request: Request<Body>) -> Response {
     if request.method() == Method::OPTIONS {
         return encode::options("GET, HEAD, POST, OPTIONS", &request_id);
     }
-    let bearer = decode::presents_bearer(&request);
+    let bearer = presents_bearer(request.headers());
     match answer(&rest, request, &request_id).await {
         Ok(response) => response,
         Err(refusal) => rest.refuse(&refusal, bearer, &request_id),
@@ -116,8 +114,8 @@ async fn answer(rest: &Rest, request: Request<Body>, request_id: &RequestId) -> 
     if rates.is_empty() {
         return result;
     }
-    let mut response = result.unwrap_or_else(|refusal| encode::refusal(&refusal, request_id));
-    encode::standings(&mut response, &rates);
+    let mut response = result.unwrap_or_else(|refusal| problem::refusal(&refusal, request_id));
+    problem::standings(&mut response, &rates);
     Ok(response)
 }
 
@@ -137,27 +135,4 @@ async fn run(
     let version = admitted.command().version;
     let outcome = admitted.call(unread).await?;
     Ok(encode::result(outcome, wanted, version, request_id))
-}
-
-/// The status of each kind of failure. Written out, so that a new kind must be thought about.
-fn status(error: &CallError) -> StatusCode {
-    match error {
-        CallError::Malformed(_) | CallError::InvalidArguments(_) => StatusCode::BAD_REQUEST,
-        CallError::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
-        CallError::Forbidden { .. } | CallError::Denied(_) => StatusCode::FORBIDDEN,
-        CallError::UnknownCommand(_) | CallError::NotFound(_) => StatusCode::NOT_FOUND,
-        CallError::NotReadOnly => StatusCode::METHOD_NOT_ALLOWED,
-        CallError::Conflict(_) => StatusCode::CONFLICT,
-        CallError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        CallError::Failed(_) | CallError::PluginRefused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-        CallError::TooManyCalls | CallError::Throttled { .. } | CallError::RateLimited { .. } => {
-            StatusCode::TOO_MANY_REQUESTS
-        }
-        CallError::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-        CallError::PluginFault { .. } => StatusCode::BAD_GATEWAY,
-        CallError::Unavailable(_) | CallError::LimitExceeded { .. } | CallError::Quarantined { .. } => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
-        CallError::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
-    }
 }

@@ -1,0 +1,61 @@
+//! Who says to be calling, and from where, read in one way by every wire over HTTP.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::Request;
+use muster_core::authn::{Credential, Source};
+use muster_core::caller::RequestId;
+use muster_core::error::CallError;
+use muster_core::name::FrontendName;
+use muster_core::permission::CONSOLE;
+
+use crate::authorization;
+use crate::listen::{BrokenChain, Peer};
+
+/// How rules name an interface, by who is at the other end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interface {
+    /// Somebody on the network.
+    network: FrontendName,
+    /// A local caller who presents a credential, and so wants to be an account.
+    local: FrontendName,
+    /// The owner of this process.
+    owner: FrontendName,
+}
+
+impl Interface {
+    /// ReST, and what describes it: the command line speaks it over the local socket.
+    pub(crate) const REST: Self =
+        Self { network: FrontendName("rest"), local: FrontendName("cli"), owner: FrontendName(CONSOLE) };
+}
+
+/// Who says to be calling, and from where. What the `Authorization` header says goes before a certificate: who sends
+/// both wants to be the former, as a proxy with a certificate of its own does for its users.
+///
+/// # Errors
+/// When a trusted proxy passed on an address that is none.
+pub(crate) fn of(
+    request: &Request<Body>,
+    interface: Interface,
+    request_id: RequestId,
+) -> Result<(Credential, Source), CallError> {
+    let credential = authorization::credential(request.headers());
+    let source = |via, tag, address| Source { via, tag, address, request_id };
+    Ok(match (request.extensions().get::<Peer>(), credential) {
+        (Some(Peer::Owner), Credential::Absent) => (Credential::Console, source(interface.owner, None, None)),
+        (Some(Peer::Owner), credential) => (credential, source(interface.local, None, None)),
+        (Some(Peer::Network { address, account, door }), credential) => {
+            let address = door.trusted_proxies.caller(address.ip(), request.headers()).map_err(|BrokenChain| {
+                let text = "X-Forwarded-For, as a trusted proxy passed it on, does not lead to an address";
+                CallError::Malformed(text.to_owned())
+            })?;
+            let credential = match (credential, account) {
+                (Credential::Absent, Some(account)) => Credential::Certificate(Arc::clone(account)),
+                (credential, _) => credential,
+            };
+            (credential, source(interface.network, door.tag.clone(), Some(address)))
+        }
+        (None, credential) => (credential, source(interface.network, None, None)),
+    })
+}

@@ -1,0 +1,198 @@
+//! Failures as problem details (RFC 9457), told in one way by every wire over HTTP. The `type` of each ends in the
+//! failure's stable code; its status stands here.
+
+use axum::body::Body;
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use muster_core::caller::RequestId;
+use muster_core::error::CallError;
+use muster_core::rate::Standing;
+use serde_json::json;
+
+use crate::authorization::BASIC_CHALLENGE;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const NO_SNIFF: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// Why a request got no result.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The call failed.
+    Call(CallError),
+    /// Nothing is at this address.
+    NoRoute,
+    /// The method means nothing here.
+    Method {
+        /// What does.
+        allow: &'static str,
+    },
+    /// The body is of a type that cannot be JSON.
+    MediaType,
+    /// The client takes no JSON.
+    NotAcceptable,
+    /// The body came too slowly.
+    SlowBody,
+}
+
+impl From<CallError> for Refusal {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl Refusal {
+    fn parts(&self) -> (StatusCode, &'static str, &'static str, String) {
+        let own = |status, code, title, detail: &str| (status, code, title, detail.to_owned());
+        match self {
+            Self::Call(error) => (status(error), error.code(), error.title(), error.detail()),
+            Self::NoRoute => own(
+                StatusCode::NOT_FOUND,
+                "no-such-address",
+                "Nothing is here",
+                "commands are at /api/COMMAND and /api/COMMAND/vN; GET /api lists them",
+            ),
+            Self::Method { allow } => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "The method is not allowed here",
+                format!("use one of {allow}"),
+            ),
+            Self::MediaType => own(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-media-type",
+                "The body's type is not supported",
+                "send a JSON object as application/json",
+            ),
+            Self::NotAcceptable => own(
+                StatusCode::NOT_ACCEPTABLE,
+                "not-acceptable",
+                "No acceptable form of the result",
+                "results are application/json; let Accept allow that",
+            ),
+            Self::SlowBody => own(
+                StatusCode::REQUEST_TIMEOUT,
+                "slow-request",
+                "The request came too slowly",
+                "the whole body must arrive within the time a call may take",
+            ),
+        }
+    }
+}
+
+/// An answer under the request's id that is kept nowhere.
+pub(crate) fn response(
+    status: StatusCode,
+    kind: HeaderValue,
+    body: impl Into<Body>,
+    request_id: &RequestId,
+) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, kind);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let (name, value) = NO_SNIFF;
+    headers.insert(name, value);
+    // A request id is visible ASCII by construction.
+    if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// Says where the caller stands with rate limits (draft-ietf-httpapi-ratelimit-headers-10): calls a full bucket holds
+/// and the seconds it takes to fill, calls left and the seconds until there is one more.
+pub(crate) fn standings(response: &mut Response, rates: &[Standing]) {
+    let list = |item: &dyn Fn(&Standing) -> String| rates.iter().map(item).collect::<Vec<_>>().join(", ");
+    let policy = list(&|rate| format!("\"{}\";q={};w={}", rate.name, rate.burst, rate.window_s));
+    let left = list(&|rate| {
+        let seconds = rate.retry_after.as_millis().div_ceil(1000);
+        format!("\"{}\";r={};t={seconds}", rate.name, rate.remaining)
+    });
+    // Names of limits are visible ASCII by construction.
+    for (name, value) in [("ratelimit-policy", policy), ("ratelimit", left)] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+}
+
+/// A failure.
+#[expect(clippy::wildcard_enum_match_arm, reason = "most failures need no header of their own")]
+pub(crate) fn refusal(refusal: &Refusal, request_id: &RequestId) -> Response {
+    let (status, code, title, detail) = refusal.parts();
+    let mut problem = json!({
+        "type": format!("urn:muster:problem:{code}"), "title": title, "status": status.as_u16(), "detail": detail,
+        "instance": request_id.as_str(), "code": code,
+    });
+    if let (Refusal::Call(CallError::InvalidArguments(errors)), Some(problem)) = (refusal, problem.as_object_mut()) {
+        let errors = errors.iter().map(|error| json!({ "pointer": error.pointer, "detail": error.message }));
+        problem.insert("errors".to_owned(), errors.collect());
+    }
+    let mut response = response(status, PROBLEM, problem.to_string(), request_id);
+    if let Refusal::Call(CallError::RateLimited { standing }) = refusal {
+        standings(&mut response, std::slice::from_ref(standing));
+    }
+    let headers = response.headers_mut();
+    if let Refusal::Call(error) = refusal
+        && let Some(seconds) = error.retry_after_s()
+    {
+        headers.insert(RETRY_AFTER, seconds.into());
+    }
+    match refusal {
+        Refusal::Call(CallError::Unauthenticated { .. }) => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(BASIC_CHALLENGE));
+        }
+        Refusal::Call(CallError::NotReadOnly) => {
+            headers.insert(ALLOW, HeaderValue::from_static("POST, OPTIONS"));
+        }
+        Refusal::Method { allow } => {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        _ => {}
+    }
+    response
+}
+
+/// Adds the challenge for tokens (RFC 6750 §3, RFC 9728 §5.1) to an answer that asks for a credential, or for a better
+/// one than the token that was presented.
+pub(crate) fn challenge(response: &mut Response, bearer: bool, issuer: &str) {
+    let error = match (response.status(), bearer) {
+        (StatusCode::UNAUTHORIZED, false) => "",
+        (StatusCode::UNAUTHORIZED, true) => ", error=\"invalid_token\"",
+        (StatusCode::FORBIDDEN, true) => ", error=\"insufficient_scope\"",
+        _ => return,
+    };
+    let metadata = format!("{issuer}/.well-known/oauth-protected-resource");
+    let challenge = format!("Bearer realm=\"muster\"{error}, resource_metadata=\"{metadata}\"");
+    // The issuer was checked to be a plain address when the configuration was read.
+    if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+        response.headers_mut().append(WWW_AUTHENTICATE, challenge);
+    }
+}
+
+/// The status of each kind of failure. Written out, so that a new kind must be thought about.
+fn status(error: &CallError) -> StatusCode {
+    match error {
+        CallError::Malformed(_) | CallError::InvalidArguments(_) => StatusCode::BAD_REQUEST,
+        CallError::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
+        CallError::Forbidden { .. } | CallError::Denied(_) => StatusCode::FORBIDDEN,
+        CallError::UnknownCommand(_) | CallError::NotFound(_) => StatusCode::NOT_FOUND,
+        CallError::NotReadOnly => StatusCode::METHOD_NOT_ALLOWED,
+        CallError::Conflict(_) => StatusCode::CONFLICT,
+        CallError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        CallError::Failed(_) | CallError::PluginRefused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        CallError::TooManyCalls | CallError::Throttled { .. } | CallError::RateLimited { .. } => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
+        CallError::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        CallError::PluginFault { .. } => StatusCode::BAD_GATEWAY,
+        CallError::Unavailable(_) | CallError::LimitExceeded { .. } | CallError::Quarantined { .. } => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        CallError::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
+    }
+}

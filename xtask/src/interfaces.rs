@@ -1,0 +1,38 @@
+//! `cargo xtask interfaces`: the programs of others that the end-to-end tests speak to, or let speak to the host. They are
+//! installed below `target/tools/interfaces`, where `tests::tool` finds them.
+
+use anyhow::Result;
+
+use crate::tools;
+
+/// Packages of Python, all in one environment.
+const PYTHON: &[&str] = &[
+    // OpenAPI: a validator, a fuzzer that reads the document, a generator of clients.
+    "openapi-spec-validator==0.9.0",
+    "schemathesis==4.32.5",
+    "openapi-python-client==0.29.1",
+    // A client of MCP.
+    "mcp==2.3.0",
+];
+/// Packages of npm, all in one folder.
+const NPM: &[&str] = &[
+    // A generator of TypeScript from OpenAPI, the client that goes with it, and a compiler that holds them together.
+    "openapi-typescript@7.13.0",
+    "openapi-fetch@0.17.0",
+    "typescript@5.9.3",
+    // Drives a browser.
+    "puppeteer-core@24.8.2",
+];
+/// Packages of Debian, each with a file that shows it is there.
+const DEBIAN: &[(&str, &str)] = &[("chromium", "/usr/bin/chromium")];
+
+/// Installs what is missing.
+///
+/// # Errors
+/// When something cannot be installed, with what to do.
+pub(crate) fn install() -> Result<()> {
+    tools::debian("a browser", DEBIAN)?;
+    tools::python("interfaces/python", PYTHON)?;
+    tools::npm("interfaces", NPM)?;
+    Ok(())
+}
