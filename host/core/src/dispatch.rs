@@ -134,6 +134,11 @@ impl Dispatcher {
         &self.counts
     }
 
+    /// The bound of every call that begins now.
+    pub fn deadline(&self) -> Duration {
+        **self.deadline.load()
+    }
+
     /// Bounds every call that begins from now on.
     pub fn set_deadline(&self, deadline: Duration) {
         self.deadline.store(Arc::new(deadline));
@@ -213,6 +218,28 @@ impl Dispatcher {
         };
         trail.name(name);
         result
+    }
+
+    /// authenticate → resolve → admit, and no call: for a wire that shows what a command takes before it is called. No
+    /// rate limit is drawn from.
+    ///
+    /// # Errors
+    /// As [`Dispatcher::admit`]: who may not call learns nothing.
+    pub async fn find(&self, head: Head) -> Result<Listed, CallError> {
+        let started = Instant::now();
+        let request_id = head.source.request_id.clone();
+        let mut trail = self.trail(&head.source, &head.credential, started)?;
+        let result = self.admit_within(head, &Span::none(), &mut trail).await;
+        if result.is_ok() {
+            // Nothing ran, so this is no record of that command.
+            trail.unnamed();
+            trail.admitted();
+        }
+        trail.end(result.as_ref().err());
+        let admission = result.inspect_err(|error| report(error, started, &request_id, ""))?;
+        let registered = Arc::clone(admission.registered());
+        let only_where = self.permissions.load().demands(admission.caller(), &registered.command);
+        Ok(Listed { registered, only_where })
     }
 
     /// A command calls another one for its own caller: the same two checks, the rest of its deadline, one level deeper.
@@ -344,6 +371,11 @@ impl Admitted {
     /// The command that may be called.
     pub fn command(&self) -> &Command {
         &self.admission.registered().command
+    }
+
+    /// The same, to be kept beyond the call.
+    pub fn registered(&self) -> &Arc<Registered> {
+        self.admission.registered()
     }
 
     /// Where the caller stands with each rate limit that is about this call.

@@ -28,6 +28,9 @@ impl Interface {
     /// ReST, and what describes it: the command line speaks it over the local socket.
     pub(crate) const REST: Self =
         Self { network: FrontendName("rest"), local: FrontendName("cli"), owner: FrontendName(CONSOLE) };
+    /// XML-RPC. Who speaks it over the local socket and presents nothing is the console, as over ReST.
+    pub(crate) const XMLRPC: Self =
+        Self { network: FrontendName("xmlrpc"), local: FrontendName("xmlrpc"), owner: FrontendName(CONSOLE) };
 }
 
 /// Who says to be calling, and from where. What the `Authorization` header says goes before a certificate: who sends

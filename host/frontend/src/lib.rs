@@ -3,10 +3,13 @@
 //! A frontend translates: bytes to what the dispatcher takes, and its answer to bytes. It decides nothing about calls.
 
 mod authorization;
+mod body;
 mod caller;
 pub mod listen;
 mod problem;
 mod request_id;
+mod xml;
 
 pub mod oauth;
 pub mod rest;
+pub mod xmlrpc;

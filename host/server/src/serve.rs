@@ -22,6 +22,7 @@ use muster_core::storage::Storage;
 use muster_frontend::listen::{ConnectionLimits, Door, Tls, bind_local, serve_local, serve_tcp};
 use muster_frontend::oauth::OAuth;
 use muster_frontend::rest::Rest;
+use muster_frontend::xmlrpc::XmlRpc;
 use muster_issuer::TrustedIssuers;
 use muster_storage::RedbStorage;
 use muster_wasm::{Lifecycle, Loader};
@@ -107,7 +108,11 @@ async fn run_host(options: &Options) -> Result<(), String> {
     let rest = Rest::new(Arc::clone(&host.dispatcher), random_u64()?, config.body_bytes_max).router();
     let oauth =
         OAuth::new(Arc::clone(&host.dispatcher), Arc::clone(&host.tokens), random_u64()?, Arc::new(SystemRandom));
-    let rest = rest.merge(oauth.map_err(|error| error.to_string())?.router());
+    let mut rest = rest.merge(oauth.map_err(|error| error.to_string())?.router());
+    if let Some(path) = &config.xmlrpc {
+        let wire = XmlRpc::new(Arc::clone(&host.dispatcher), random_u64()?, config.body_bytes_max)?;
+        rest = rest.merge(wire.router(path));
+    }
     let limits = ConnectionLimits {
         connections_max: config.connections_max,
         drain_deadline_ms: u64::try_from(config.drain_deadline.as_millis()).unwrap_or(u64::MAX),

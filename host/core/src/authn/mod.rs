@@ -41,6 +41,17 @@ pub enum Credential {
     /// The name of an account in a certificate somebody vouched for, as the frontend verified; empty when the
     /// certificate has none.
     Certificate(Arc<str>),
+    /// A token or an API key together with the account it is said to be of, as clients of XML-RPC send them; neither
+    /// checked.
+    BearerOf {
+        /// `user@host`, as sent.
+        account: String,
+        /// The token or key, as sent.
+        token: String,
+    },
+    /// The name of an account another server vouches for, which the operator configured to be believed about it. At a host
+    /// of this server there must be such an account; elsewhere its own server has it.
+    Vouched(Arc<str>),
     /// Something that cannot be a credential here, such as an unknown scheme.
     Unusable,
     /// The peer of the local socket, whose user id the frontend checked.
@@ -57,6 +68,8 @@ impl std::fmt::Debug for Credential {
             Self::Basic { .. } => "Basic",
             Self::Bearer(_) => "Bearer",
             Self::Certificate(_) => "Certificate",
+            Self::BearerOf { .. } => "BearerOf",
+            Self::Vouched(_) => "Vouched",
             Self::Unusable => "Unusable",
             Self::Console => "Console",
             Self::Authenticated(_) => "Authenticated",
@@ -114,17 +127,37 @@ impl Authenticator {
     /// # Errors
     /// [`CallError::Unauthenticated`] when it is wrong; another error when it could not be checked.
     pub async fn authenticate(&self, credential: Credential, source: Source) -> Result<Arc<Caller>, CallError> {
+        let wrong = || CallError::Unauthenticated { presented: true };
         let (identity, authority) = match credential {
             Credential::Absent => (Identity::Anonymous, Authority::Full),
             Credential::Console => (Identity::Console, Authority::Full),
             Credential::Bearer(text) => self.bearers.authenticate(&text).await?,
-            Credential::Unusable => return Err(CallError::Unauthenticated { presented: true }),
+            Credential::BearerOf { account, token } => {
+                let (identity, authority) = self.bearers.authenticate(&token).await?;
+                match (&identity, AccountId::parse(&account)) {
+                    (Identity::Account(own), Ok(account)) if *own == account => (identity, authority),
+                    _ => return Err(wrong()),
+                }
+            }
+            Credential::Unusable => return Err(wrong()),
             Credential::Authenticated(caller) => return Ok(caller),
             Credential::Certificate(account) => {
-                let wrong = CallError::Unauthenticated { presented: true };
-                let Ok(account) = AccountId::parse(&account) else { return Err(wrong) };
+                let Ok(account) = AccountId::parse(&account) else { return Err(wrong()) };
                 if self.accounts.standing(&account).await?.is_none() {
-                    return Err(wrong);
+                    return Err(wrong());
+                }
+                (Identity::Account(account), Authority::Full)
+            }
+            Credential::Vouched(account) => {
+                let Ok(account) = AccountId::parse(&account) else { return Err(wrong()) };
+                let stands = if self.knows_host_of(&account) {
+                    self.accounts.standing(&account).await?.is_some()
+                } else {
+                    // Where an account of that name is here all the same, its ban counts.
+                    !self.accounts.is_banned(&account).await?
+                };
+                if !stands {
+                    return Err(wrong());
                 }
                 (Identity::Account(account), Authority::Full)
             }
@@ -132,7 +165,7 @@ impl Authenticator {
                 let account = AccountId::parse(&account).ok();
                 let right = self.accounts.login(account.as_ref(), password, source.address).await?;
                 // Without an account nothing can have been right.
-                let account = account.filter(|_| right).ok_or(CallError::Unauthenticated { presented: true })?;
+                let account = account.filter(|_| right).ok_or_else(wrong)?;
                 (Identity::Account(account), Authority::Full)
             }
         };

@@ -42,8 +42,8 @@ impl Trail {
     ) -> Self {
         let Some(audit) = audit else { return Self(None) };
         let claimed = match credential {
-            Credential::Basic { account, .. } => Some(account.clone()),
-            Credential::Certificate(account) => Some(account.as_ref().to_owned()),
+            Credential::Basic { account, .. } | Credential::BearerOf { account, .. } => Some(account.clone()),
+            Credential::Certificate(account) | Credential::Vouched(account) => Some(account.as_ref().to_owned()),
             Credential::Absent
             | Credential::Bearer(_)
             | Credential::Unusable
@@ -93,6 +93,14 @@ impl Trail {
             }
             name.truncate(name.floor_char_boundary(NAME_BYTES_MAX));
             open.call.name = name;
+        });
+    }
+
+    /// No command is called after all.
+    pub(super) fn unnamed(&mut self) {
+        self.note(|open| {
+            open.call.registered = None;
+            open.call.name.clear();
         });
     }
 

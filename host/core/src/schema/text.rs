@@ -96,6 +96,17 @@ impl Schema {
         wanted.then(|| self.follow(schema, 0).get("items").unwrap_or(&Value::Null))
     }
 
+    /// What `schema`, a part of this schema, stands for: itself, or what it refers to.
+    pub fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
+        self.follow(schema, 0)
+    }
+
+    /// The types a value of `schema`, a part of this schema, may have, as far as it says so plainly; none where it does
+    /// not.
+    pub fn types_of<'a>(&'a self, schema: &'a Value) -> Vec<&'a str> {
+        self.types(schema, 0)
+    }
+
     /// Where a chain of references leads. Bounded, since an author may write a circle.
     fn follow<'a>(&'a self, schema: &'a Value, depth: usize) -> &'a Value {
         let target = schema

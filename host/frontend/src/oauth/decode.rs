@@ -142,6 +142,8 @@ pub(super) fn caller(presented: &Credential) -> Option<Credential> {
         Credential::Basic { .. }
         | Credential::Absent
         | Credential::Unusable
+        | Credential::BearerOf { .. }
+        | Credential::Vouched(_)
         | Credential::Certificate(_)
         | Credential::Console
         | Credential::Authenticated(_) => None,
@@ -172,6 +174,8 @@ pub(super) fn client(form: &Form, presented: Credential) -> Result<Presented, OA
         }
         Credential::Bearer(_)
         | Credential::Unusable
+        | Credential::BearerOf { .. }
+        | Credential::Vouched(_)
         | Credential::Certificate(_)
         | Credential::Console
         | Credential::Authenticated(_) => Err(OAuthError::InvalidClient),

@@ -1,24 +1,19 @@
 //! From an HTTP request to what the dispatcher takes. Everything here is outside text: nothing panics, all is bounded.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use axum::body::Body;
-use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{Method, Request};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use muster_core::caller::RequestId;
 use muster_core::command::Command;
 use muster_core::dispatch::Head;
 use muster_core::error::CallError;
 use muster_core::schema::Unread;
 
+use crate::body::{self, BodyError};
 use crate::caller::{self, Interface};
 use crate::problem::Refusal;
-
-/// Longest body that is taken only to be thrown away.
-const DRAIN_BYTES_MAX: usize = 8 << 20;
-/// Longest time for that.
-const DRAIN_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// The command a request is for, and how.
 #[derive(Debug)]
@@ -91,8 +86,8 @@ fn media_type(value: &str) -> &str {
     value.split(';').next().unwrap_or_default().trim()
 }
 
-/// Reads the arguments, from the query of a safe request, otherwise from the body.
-pub(super) async fn arguments(request: Request<Body>, bytes_max: usize) -> Result<Unread, Refusal> {
+/// Reads the arguments, from the query of a safe request, otherwise from the body, which must be there at the deadline.
+pub(super) async fn arguments(request: Request<Body>, bytes_max: usize, deadline: Instant) -> Result<Unread, Refusal> {
     let query = request.uri().query().map(str::to_owned);
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return Ok(Unread::Pairs(query.as_deref().map(pairs).transpose()?.unwrap_or_default()));
@@ -108,32 +103,12 @@ pub(super) async fn arguments(request: Request<Body>, bytes_max: usize) -> Resul
         Some(kind) if kind.starts_with("application/") && kind.ends_with("+json") => {}
         Some(_) => return Err(Refusal::MediaType),
     }
-    let too_large = Refusal::Call(CallError::TooLarge { bytes_max });
-    if declared_bytes(&request).is_some_and(|bytes| bytes > bytes_max) {
-        drain(request).await;
-        return Err(too_large);
-    }
-    match Limited::new(request.into_body(), bytes_max).collect().await {
-        Ok(body) => Ok(Unread::Json(body.to_bytes())),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large),
-        Err(_) => Err(Refusal::Call(CallError::Malformed("the body broke off".to_owned()))),
-    }
-}
-
-fn declared_bytes(request: &Request<Body>) -> Option<usize> {
-    request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok())
-}
-
-/// Takes a body that nobody wants, if it is not too long and comes soon. A client that is still sending when the
-/// connection closes loses the answer (RFC 9112 §9.6), and would not learn why it was refused.
-pub(super) async fn drain(request: Request<Body>) {
-    let waits_for_permission = request.headers().contains_key(EXPECT);
-    if waits_for_permission || declared_bytes(&request).is_none_or(|bytes| bytes > DRAIN_BYTES_MAX) {
-        return;
-    }
-    let mut body = request.into_body();
-    let taking = async { while let Some(Ok(_)) = body.frame().await {} };
-    let _ = tokio::time::timeout(DRAIN_TIME_MAX, taking).await;
+    let body = body::read(request, bytes_max, deadline).await.map_err(|error| match error {
+        BodyError::TooLarge => Refusal::Call(CallError::TooLarge { bytes_max }),
+        BodyError::BrokenOff => Refusal::Call(CallError::Malformed("the body broke off".to_owned())),
+        BodyError::Slow => Refusal::SlowBody,
+    });
+    Ok(Unread::Json(body?))
 }
 
 /// Splits a query into pairs of text (WHATWG URL §5.1).

@@ -19,6 +19,7 @@ use muster_core::dispatch::{Admitted, Dispatcher};
 use muster_core::error::CallError;
 
 use crate::authorization::presents_bearer;
+use crate::body;
 use crate::caller::{self, Interface};
 use crate::problem::{self, Refusal};
 use crate::request_id::RequestIds;
@@ -105,7 +106,7 @@ async fn answer(rest: &Rest, request: Request<Body>, request_id: &RequestId) -> 
     let admitted = match admitted {
         Ok(admitted) => admitted,
         Err(refusal) => {
-            decode::drain(request).await;
+            body::drain(request).await;
             return Err(refusal);
         }
     };
@@ -127,11 +128,7 @@ async fn run(
 ) -> Result<Response, Refusal> {
     let wanted = decode::wanted(&request, admitted.command())?;
     let bytes_max = admitted.command().input_bytes_max.unwrap_or(rest.body_bytes_max).max(rest.body_bytes_max);
-    let reading = decode::arguments(request, bytes_max);
-    let unread = match tokio::time::timeout_at(admitted.deadline().into(), reading).await {
-        Ok(unread) => unread?,
-        Err(_) => return Err(Refusal::SlowBody),
-    };
+    let unread = decode::arguments(request, bytes_max, admitted.deadline()).await?;
     let version = admitted.command().version;
     let outcome = admitted.call(unread).await?;
     Ok(encode::result(outcome, wanted, version, request_id))

@@ -7,6 +7,7 @@ mod listen;
 mod oauth;
 mod permissions;
 mod rates;
+mod xmlrpc;
 mod yaml;
 
 use std::net::SocketAddr;
@@ -27,8 +28,18 @@ use yaml::Node;
 
 /// The address without configuration.
 const LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 5280));
-const KEYS: [&str; 9] =
-    ["listen", "hosts", "loglevel", "limits", "rate_limits", "audit", "plugins_available", "oauth", "issuers"];
+const KEYS: [&str; 10] = [
+    "listen",
+    "hosts",
+    "loglevel",
+    "limits",
+    "rate_limits",
+    "audit",
+    "plugins_available",
+    "oauth",
+    "issuers",
+    "xmlrpc",
+];
 /// Keys below `limits` that are about the host; those about plugins are [`Limits::ALL`].
 const HOST_LIMITS: [&str; 4] = ["body_bytes_max", "call_deadline_ms", "connections_max", "drain_deadline_ms"];
 
@@ -61,6 +72,8 @@ pub struct Config {
     pub oauth: OAuth,
     /// Whose tokens are taken beside those of this server.
     pub issuers: Vec<IssuerSettings>,
+    /// The path XML-RPC is served at; nothing where it is not.
+    pub xmlrpc: Option<String>,
     /// Who may call what.
     pub permissions: Permissions,
 }
@@ -83,6 +96,7 @@ impl Default for Config {
             plugins_available: None,
             oauth: OAuth::default(),
             issuers: Vec::new(),
+            xmlrpc: None,
         }
     }
 }
@@ -132,6 +146,7 @@ impl Config {
                 "plugins_available" => config.plugins_available = Some(node.text("a directory")?.into()),
                 "oauth" => config.oauth = oauth::section(&node)?,
                 "issuers" => issuers = Some(member),
+                "xmlrpc" => config.xmlrpc = Some(xmlrpc::path(&node)?),
                 key if permission::KEYS.contains(&key) => {}
                 other => {
                     let known = [&KEYS[..], &permission::KEYS].concat();

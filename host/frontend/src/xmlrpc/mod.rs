@@ -1,0 +1,199 @@
+//! XML-RPC, as old clients of ejabberd speak it: `methodName` is the command, the arguments are one struct, and user,
+//! server and password may stand in another one before it. What a caller may not call, is told in `system.listMethods` to
+//! nobody.
+//!
+//! A request goes `decode` → dispatcher → `encode`. Unlike in ReST the body is read before anybody knows who calls, since
+//! the method stands in it: it is bounded in size, in elements and in time.
+
+mod decode;
+mod ejabberd;
+mod encode;
+mod fault;
+mod value;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{Method, Request};
+use axum::response::Response;
+use axum::routing::any;
+use bytes::Bytes;
+use muster_core::authn::{Credential, Source};
+use muster_core::caller::RequestId;
+use muster_core::command::Command;
+use muster_core::dispatch::{Dispatcher, Head};
+use muster_core::name::FrontendName;
+use muster_core::schema::{Schema, Unread};
+use serde_json::{Value, json};
+
+use crate::body::{self, BodyError};
+use crate::caller::{self, Interface};
+use crate::problem::{self, Refusal};
+use crate::request_id::RequestIds;
+use decode::{MethodCall, Parts};
+use fault::Fault;
+
+/// The interface's name in rules.
+const XMLRPC: FrontendName = FrontendName("xmlrpc");
+/// Methods that tell about methods, and what they do.
+const SYSTEM: [(&str, &str); 3] = [
+    ("system.listMethods", "Lists the methods the caller may call"),
+    ("system.methodHelp", "Describes a method the caller may call"),
+    ("system.methodSignature", "Tells the types of a method's result and parameters"),
+];
+
+/// Bounds and parts of the XML-RPC interface.
+#[derive(Clone, Debug)]
+pub struct XmlRpc {
+    dispatcher: Arc<Dispatcher>,
+    request_ids: Arc<RequestIds>,
+    /// Longest body, in bytes.
+    body_bytes_max: usize,
+    /// The schema everything satisfies.
+    anything: Arc<Schema>,
+}
+
+impl XmlRpc {
+    /// XML-RPC in front of the dispatcher. `seed`: random bits that set this process's request ids apart.
+    ///
+    /// # Errors
+    /// Never, as long as `true` is a schema.
+    pub fn new(dispatcher: Arc<Dispatcher>, seed: u64, body_bytes_max: usize) -> Result<Self, String> {
+        let anything = Arc::new(Schema::output(Value::Bool(true))?);
+        Ok(Self { dispatcher, request_ids: Arc::new(RequestIds::new(seed)), body_bytes_max, anything })
+    }
+
+    /// The one route, at `path`.
+    pub fn router(self, path: &str) -> Router {
+        Router::new().route(path, any(handle)).with_state(self)
+    }
+}
+
+async fn handle(State(wire): State<XmlRpc>, request: Request<Body>) -> Response {
+    let request_id = wire.request_ids.of(&request);
+    match *request.method() {
+        Method::POST => {}
+        Method::OPTIONS => return encode::options(&request_id),
+        _ => return problem::refusal(&Refusal::Method { allow: encode::ALLOWED }, &request_id),
+    }
+    let kind = request.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
+    let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    if !matches!(kind.as_deref(), None | Some("text/xml" | "application/xml")) {
+        body::drain(request).await;
+        return encode::media_type(&request_id);
+    }
+    match answer(&wire, request, &request_id).await {
+        Ok(document) => encode::answer(document, None, &request_id),
+        Err(fault) => encode::answer(encode::fault(&fault, &wire.anything), fault.retry_after_s, &request_id),
+    }
+}
+
+async fn answer(wire: &XmlRpc, request: Request<Body>, request_id: &RequestId) -> Result<String, Fault> {
+    let (credential, source) = match caller::of(&request, Interface::XMLRPC, request_id.clone()) {
+        Ok(caller) => caller,
+        Err(error) => {
+            body::drain(request).await;
+            return Err(Fault::of(&error, None));
+        }
+    };
+    let body = read(wire, request).await?;
+    let call = MethodCall::read(&body)?;
+    // The tree is all that is needed of it.
+    drop(body);
+    let parts = call.parts(credential)?;
+    // Who logs in over the local socket wants to be that account.
+    let source = if parts.is_login { Source { via: XMLRPC, ..source } } else { source };
+    match call.method.as_str() {
+        "system.listMethods" => list(wire, parts.credential, source).await,
+        "system.methodHelp" => help(wire, &parts, source).await,
+        "system.methodSignature" => signature(wire, &parts, source).await,
+        method if method.starts_with("system.") => {
+            Err(Fault::no_method("there is no such method; send calls one by one"))
+        }
+        _ => run(wire, &call, &parts, source).await,
+    }
+}
+
+async fn read(wire: &XmlRpc, request: Request<Body>) -> Result<Bytes, Fault> {
+    let deadline = Instant::now() + wire.dispatcher.deadline();
+    body::read(request, wire.body_bytes_max, deadline).await.map_err(|error| match error {
+        BodyError::TooLarge => {
+            Fault::invalid(format!("too-large: a call may have at most {} bytes", wire.body_bytes_max))
+        }
+        BodyError::BrokenOff => Fault::not_xml("the body broke off"),
+        BodyError::Slow => Fault::invalid("slow-request: the whole body must arrive within the time a call may take"),
+    })
+}
+
+async fn run(wire: &XmlRpc, call: &MethodCall, parts: &Parts<'_>, source: Source) -> Result<String, Fault> {
+    let head = head(call.method.clone(), parts.credential.clone(), source);
+    let admitted = wire.dispatcher.admit(head).await.map_err(|error| Fault::of(&error, None))?;
+    let registered = Arc::clone(admitted.registered());
+    let command = &registered.command;
+    let arguments = parts.arguments(&command.input)?;
+    let given = arguments.clone();
+    let outcome = admitted.call(Unread::Object(arguments)).await;
+    let outcome = outcome.map_err(|error| Fault::of(&error, Some((&given, &command.input))))?;
+    Ok(encode::result(&outcome.value, command))
+}
+
+fn head(name: String, credential: Credential, source: Source) -> Head {
+    Head { source, credential, name, version: None, safe: false }
+}
+
+/// What the caller may call, each name once.
+async fn list(wire: &XmlRpc, credential: Credential, source: Source) -> Result<String, Fault> {
+    let listed = wire.dispatcher.list(credential, source).await.map_err(|error| Fault::of(&error, None))?;
+    let mut names: Vec<&str> = listed.iter().map(|listed| listed.registered.command.name.as_str()).collect();
+    names.dedup();
+    names.extend(SYSTEM.map(|(name, _)| name));
+    Ok(encode::plain(&json!(names), &wire.anything))
+}
+
+async fn help(wire: &XmlRpc, parts: &Parts<'_>, source: Source) -> Result<String, Fault> {
+    let method = parts.text()?;
+    if let Some((_, text)) = SYSTEM.iter().find(|(name, _)| *name == method) {
+        return Ok(encode::plain(&json!(text), &wire.anything));
+    }
+    let text = with_command(wire, parts, method, source, |command| {
+        format!("{}\n\n{}", command.summary, command.description).trim_end().to_owned()
+    });
+    Ok(encode::plain(&json!(text.await?), &wire.anything))
+}
+
+/// Results and arguments are structs; without arguments there is none.
+async fn signature(wire: &XmlRpc, parts: &Parts<'_>, source: Source) -> Result<String, Fault> {
+    let method = parts.text()?;
+    let signatures = match method.as_str() {
+        "system.listMethods" => json!([["array"], ["array", "struct"]]),
+        "system.methodHelp" => json!([["string", "string"], ["string", "struct", "string"]]),
+        "system.methodSignature" => json!([["array", "string"], ["array", "struct", "string"]]),
+        _ => {
+            let takes =
+                with_command(wire, parts, method, source, |command| command.input.properties().next().is_some());
+            if takes.await? {
+                json!([["struct", "struct"], ["struct", "struct", "struct"]])
+            } else {
+                json!([["struct"], ["struct", "struct"]])
+            }
+        }
+    };
+    Ok(encode::plain(&signatures, &wire.anything))
+}
+
+/// Something about a command the caller may call.
+async fn with_command<T>(
+    wire: &XmlRpc,
+    parts: &Parts<'_>,
+    method: String,
+    source: Source,
+    about: impl FnOnce(&Command) -> T,
+) -> Result<T, Fault> {
+    let head = head(method, parts.credential.clone(), source);
+    let found = wire.dispatcher.find(head).await.map_err(|error| Fault::of(&error, None))?;
+    Ok(about(&found.registered.command))
+}
