@@ -15,12 +15,13 @@ enum Step {
     Run(String, Vec<String>),
 }
 
-/// The steps in a page's fenced blocks: `yaml` blocks that name their file in a comment, and `console` blocks.
+/// The steps in a page's fenced blocks: `yaml` and `python` blocks that name their file in a comment, and `console`
+/// blocks.
 fn steps(page: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     for block in page.split("\n```").skip(1).step_by(2) {
         let (kind, text) = block.split_once('\n').unwrap();
-        if kind == "yaml"
+        if ["yaml", "python"].contains(&kind)
             && let Some(file) = text.strip_prefix("# muster-data/").and_then(|rest| rest.lines().next())
         {
             steps.push(Step::File(file.to_owned(), text.to_owned()));
@@ -64,7 +65,7 @@ fn shell(host: &Host, commands: &[&str]) -> Vec<String> {
     let folder = binary().parent().unwrap().to_owned();
     let mut script = format!("export MUSTER_DATA='{}' PATH=\"{}:$PATH\"\n", host.data().display(), folder.display());
     for command in commands {
-        let command = command.replace("127.0.0.1:5280", host.address());
+        let command = command.replace("127.0.0.1:5280", host.address()).replace(" muster-data/", " $MUSTER_DATA/");
         writeln!(script, "echo '@@@'\n{command} 2>&1").unwrap();
     }
     let mut bash = Command::new("bash");
@@ -114,6 +115,11 @@ fn check(page: &str) {
 #[test]
 fn rights_from_nothing() {
     check("host/docs/rights.md");
+}
+
+#[test]
+fn calls_over_xmlrpc() {
+    check("host/docs/xmlrpc.md");
 }
 
 /// The page for those who come from elsewhere names every deliberate difference of the verdict table, and tests that are.

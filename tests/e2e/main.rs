@@ -25,3 +25,5 @@ mod rights;
 mod sandbox;
 mod state;
 mod tidy;
+mod xmlrpc;
+mod xmpp;

@@ -14,6 +14,14 @@ const PYTHON: &[&str] = &[
     // A client of MCP.
     "mcp==2.3.0",
 ];
+/// Packages of Python that speak XMPP and XML-RPC, in an environment of their own.
+const PYTHON_XMPP: &[&str] = &[
+    // A client of XMPP.
+    "slixmpp==1.17.0",
+    // A client of ejabberd's XML-RPC, and what it needs and does not say.
+    "ejabberd-python3d==0.2.3",
+    "six==1.17.0",
+];
 /// Packages of npm, all in one folder.
 const NPM: &[&str] = &[
     // A generator of TypeScript from OpenAPI, the client that goes with it, and a compiler that holds them together.
@@ -26,13 +34,18 @@ const NPM: &[&str] = &[
 /// Packages of Debian, each with a file that shows it is there.
 const DEBIAN: &[(&str, &str)] = &[("chromium", "/usr/bin/chromium")];
 
+/// Servers of XMPP, as packages of Debian.
+const XMPP_SERVERS: &[(&str, &str)] = &[("prosody", "/usr/bin/prosody"), ("ejabberd", "/usr/sbin/ejabberdctl")];
+
 /// Installs what is missing.
 ///
 /// # Errors
 /// When something cannot be installed, with what to do.
 pub(crate) fn install() -> Result<()> {
     tools::debian("a browser", DEBIAN)?;
+    tools::debian_without_services("servers of XMPP", XMPP_SERVERS)?;
     tools::python("interfaces/python", PYTHON)?;
+    tools::python("interfaces/xmpp", PYTHON_XMPP)?;
     tools::npm("interfaces", NPM)?;
     Ok(())
 }

@@ -38,6 +38,22 @@ pub(crate) fn debian(what: &str, packages: &[(&str, &str)]) -> Result<()> {
     retried(&format!("installing {what}"), || system(prefix, &install), || system(prefix, &["apt-get", "update"]))
 }
 
+/// As [`debian`], for packages that bring services, which are not started: tests start their own.
+///
+/// # Errors
+/// As [`debian`].
+pub(crate) fn debian_without_services(what: &str, packages: &[(&str, &str)]) -> Result<()> {
+    if Path::new("/run/systemd/system").exists()
+        && let Some(prefix) = root_prefix()
+    {
+        for (package, _) in packages.iter().filter(|(_, file)| !Path::new(file).exists()) {
+            // What is masked is installed and stays stopped.
+            let _ = system(prefix, &["systemctl", "mask", package]).status();
+        }
+    }
+    debian(what, packages)
+}
+
 /// A virtual environment with packages of Python, each with its version; gives its folder.
 ///
 /// # Errors

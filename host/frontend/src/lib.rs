@@ -13,3 +13,4 @@ mod xml;
 pub mod oauth;
 pub mod rest;
 pub mod xmlrpc;
+pub mod xmpp;

@@ -21,9 +21,12 @@ impl RequestIds {
     /// The id in the request's `X-Request-Id`, if it has a usable one, or a new one.
     pub(crate) fn of(&self, request: &Request<Body>) -> RequestId {
         let sent = request.headers().get("x-request-id").and_then(|value| value.to_str().ok());
-        sent.and_then(RequestId::parse).unwrap_or_else(|| {
-            let count = self.next.fetch_add(1, Ordering::Relaxed);
-            RequestId::from_random((u128::from(self.seed) << 64) | u128::from(count))
-        })
+        sent.and_then(RequestId::parse).unwrap_or_else(|| self.next())
+    }
+
+    /// A new id.
+    pub(crate) fn next(&self) -> RequestId {
+        let count = self.next.fetch_add(1, Ordering::Relaxed);
+        RequestId::from_random((u128::from(self.seed) << 64) | u128::from(count))
     }
 }

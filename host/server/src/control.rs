@@ -18,9 +18,32 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::certificates::Certificates;
-use crate::config::{Config, INTERFACES, Listener};
+use crate::config::{Config, INTERFACES, Listener, Xmpp};
 use crate::journal::Journal;
 use crate::logging::LogLevel;
+
+/// What a file says that only a start puts into force.
+#[derive(Debug, Default)]
+pub(crate) struct Configured {
+    listen: Vec<Listener>,
+    xmlrpc: Option<String>,
+    xmpp: Option<Xmpp>,
+}
+
+impl Configured {
+    pub(crate) fn of(config: &Config) -> Self {
+        let Config { listen, xmlrpc, xmpp, .. } = config;
+        Self { listen: listen.clone(), xmlrpc: xmlrpc.clone(), xmpp: xmpp.clone() }
+    }
+
+    /// The keys that say something else there.
+    fn changes<'a>(&self, other: &Self) -> impl Iterator<Item = &'a str> {
+        let Self { listen, xmlrpc, xmpp } = self;
+        let changes =
+            [("listen", *listen != other.listen), ("xmlrpc", *xmlrpc != other.xmlrpc), ("xmpp", *xmpp != other.xmpp)];
+        changes.into_iter().filter_map(|(key, changed)| changed.then_some(key))
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -37,7 +60,7 @@ pub(crate) struct Process {
     /// What was opened at the start.
     pub(crate) listen: Vec<Listener>,
     /// What the file said then, which the command line may have overridden.
-    pub(crate) listen_configured: Vec<Listener>,
+    pub(crate) configured: Configured,
     pub(crate) certificates: Certificates,
     pub(crate) journal: Journal,
 }
@@ -105,8 +128,8 @@ impl Control for Process {
             let certificates = self.certificates.clone();
             let reloaded = tokio::task::spawn_blocking(move || certificates.reload()).await;
             reloaded.map_err(|error| error.to_string())??;
-            if config.listen != self.listen_configured {
-                tracing::warn!("`listen` has changed, which needs a restart");
+            for key in self.configured.changes(&Configured::of(&config)) {
+                tracing::warn!("`{key}` has changed, which needs a restart");
             }
             let groups: Vec<_> = config.permissions.groups().iter().map(|group| group.name.to_string()).collect();
             self.apply(config);

@@ -15,4 +15,5 @@ mod logging;
 mod passwords;
 mod random;
 mod testbed;
+mod trust;
 mod upkeep;

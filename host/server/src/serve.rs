@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::future::{OptionFuture, join_all};
 use muster_audit::FileAudit;
 use muster_builtin::Services;
 use muster_core::audit::Audit;
@@ -23,6 +23,7 @@ use muster_frontend::listen::{ConnectionLimits, Door, Tls, bind_local, serve_loc
 use muster_frontend::oauth::OAuth;
 use muster_frontend::rest::Rest;
 use muster_frontend::xmlrpc::XmlRpc;
+use muster_frontend::xmpp::{self, Xmpp};
 use muster_issuer::TrustedIssuers;
 use muster_storage::RedbStorage;
 use muster_wasm::{Lifecycle, Loader};
@@ -33,12 +34,13 @@ use tokio::sync::watch;
 
 use crate::certificates::Certificates;
 use crate::clock::SystemClock;
-use crate::config::{Config, Listener};
-use crate::control::Process;
+use crate::config::{self, Config, Listener};
+use crate::control::{Configured, Process};
 use crate::journal::Journal;
 use crate::logging::LogLevel;
 use crate::passwords::Argon2Passwords;
 use crate::random::SystemRandom;
+use crate::trust;
 use crate::upkeep;
 
 /// File name of the local socket, in the data directory.
@@ -81,7 +83,7 @@ async fn run_host(options: &Options) -> Result<(), String> {
     let config_file = config_file(options.config.as_deref(), &options.data);
     // Everything is checked before anything is opened.
     let mut config = Config::read_or_default(config_file.as_deref())?;
-    let listen_configured = config.listen.clone();
+    let configured = Configured::of(&config);
     if let Some(address) = options.listen {
         config.listen = vec![Listener::plain(address)];
     }
@@ -100,7 +102,7 @@ async fn run_host(options: &Options) -> Result<(), String> {
         config_file,
         log_level,
         address: sockets.first_url()?,
-        listen_configured,
+        configured,
         stopping: stopping.clone(),
         certificates: sockets.certificates(),
     };
@@ -113,6 +115,13 @@ async fn run_host(options: &Options) -> Result<(), String> {
         let wire = XmlRpc::new(Arc::clone(&host.dispatcher), random_u64()?, config.body_bytes_max)?;
         rest = rest.merge(wire.router(path));
     }
+    let xmpp = match &config.xmpp {
+        Some(xmpp) => {
+            let settings = xmpp_settings(xmpp, config.drain_deadline)?;
+            Some(Xmpp::new(Arc::clone(&host.dispatcher), settings, random_u64()?, Arc::new(SystemRandom)))
+        }
+        None => None,
+    };
     let limits = ConnectionLimits {
         connections_max: config.connections_max,
         drain_deadline_ms: u64::try_from(config.drain_deadline.as_millis()).unwrap_or(u64::MAX),
@@ -127,6 +136,7 @@ async fn run_host(options: &Options) -> Result<(), String> {
             tokio::join!(
                 upkeep::run(Arc::clone(&host.keys), Arc::clone(&host.tokens), stop.clone()),
                 join_all(network),
+                OptionFuture::from(xmpp.map(|xmpp| xmpp.run(stop.clone()))),
                 serve_local(local, owner, rest.clone(), limits, stop.clone()),
             )
         } => {}
@@ -144,6 +154,22 @@ async fn run_host(options: &Options) -> Result<(), String> {
     let _ = std::fs::remove_file(&socket);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The server this host is a component of, with the certificates read its TLS is made of.
+fn xmpp_settings(xmpp: &config::Xmpp, drain_deadline: Duration) -> Result<xmpp::Settings, String> {
+    let tls = match &xmpp.tls {
+        Some(tls) => Some((tls.name.clone(), Arc::new(trust::client_config(tls.ca.as_deref())?))),
+        None => None,
+    };
+    Ok(xmpp::Settings {
+        server: xmpp.server.clone(),
+        domain: xmpp.domain.clone(),
+        secret: xmpp.secret.clone(),
+        tls,
+        trusted_domains: xmpp.trusted_domains.clone(),
+        drain_deadline,
+    })
 }
 
 /// The sockets ReST is served at, with what sets each apart.
@@ -182,7 +208,7 @@ pub(crate) struct Start {
     pub(crate) config_file: Option<PathBuf>,
     pub(crate) log_level: LogLevel,
     pub(crate) address: String,
-    pub(crate) listen_configured: Vec<Listener>,
+    pub(crate) configured: Configured,
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) certificates: Certificates,
 }
@@ -251,7 +277,7 @@ pub(crate) async fn assemble(data: &Path, config: &Config, start: Start) -> Resu
         stopping: start.stopping,
         started: Instant::now(),
         listen: config.listen.clone(),
-        listen_configured: start.listen_configured,
+        configured: start.configured,
         certificates: start.certificates,
         journal: journal.clone(),
     });

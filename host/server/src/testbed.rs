@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::certificates::Certificates;
 use crate::config::Config;
+use crate::control::Configured;
 use crate::logging::LogLevel;
 use crate::serve::{Host, Start, assemble};
 
@@ -38,7 +39,7 @@ impl Testbed {
             config_file: None,
             log_level: LogLevel::start("none", false),
             address: String::new(),
-            listen_configured: Vec::new(),
+            configured: Configured::default(),
             stopping,
             certificates: Certificates(Vec::new()),
         };

@@ -3,13 +3,11 @@
 //!
 //! [`element`] is the tree, [`reader`] makes trees of bytes as they come.
 
-#![expect(dead_code, reason = "streams are read and trees are written by the wire to come")]
-
 mod element;
 mod reader;
 
 pub(crate) use element::{Element, Node, push_escaped};
-pub(crate) use reader::{Bounds, read_document};
+pub(crate) use reader::{Bounds, Piece, Reader, XmlError, read_document};
 
 /// The namespace of `xml:lang` (Namespaces in XML 1.0 §3).
 pub(crate) const XML_NAMESPACE: &str = rxml::XMLNS_XML;

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use super::trust;
+use crate::trust;
 
 /// Longest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
@@ -129,7 +129,9 @@ impl Client {
                 // The URL has an IPv6 address in brackets, a certificate has it without.
                 let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|_| misfit())?;
                 let address = format!("{host}:{}", uri.port_u16().unwrap_or(443));
-                Target::Remote { address, tls: Some((name, trust::client_config(ca)?)) }
+                let mut config = trust::client_config(ca)?;
+                config.alpn_protocols = vec![b"http/1.1".to_vec()];
+                Target::Remote { address, tls: Some((name, Arc::new(config))) }
             }
             _ => return Err(misfit()),
         };

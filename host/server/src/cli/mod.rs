@@ -18,7 +18,6 @@ mod permissions;
 mod plugin;
 mod profile;
 mod token;
-mod trust;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -8,6 +8,7 @@ mod oauth;
 mod permissions;
 mod rates;
 mod xmlrpc;
+mod xmpp;
 mod yaml;
 
 use std::net::SocketAddr;
@@ -23,12 +24,13 @@ use muster_wasm::Limits;
 pub use listen::Listener;
 pub use oauth::OAuth;
 pub(crate) use permissions::INTERFACES;
+pub use xmpp::{Xmpp, XmppTls};
 pub use yaml::ConfigError;
 use yaml::Node;
 
 /// The address without configuration.
 const LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 5280));
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "listen",
     "hosts",
     "loglevel",
@@ -39,6 +41,7 @@ const KEYS: [&str; 10] = [
     "oauth",
     "issuers",
     "xmlrpc",
+    "xmpp",
 ];
 /// Keys below `limits` that are about the host; those about plugins are [`Limits::ALL`].
 const HOST_LIMITS: [&str; 4] = ["body_bytes_max", "call_deadline_ms", "connections_max", "drain_deadline_ms"];
@@ -74,6 +77,8 @@ pub struct Config {
     pub issuers: Vec<IssuerSettings>,
     /// The path XML-RPC is served at; nothing where it is not.
     pub xmlrpc: Option<String>,
+    /// The XMPP server this host is a component of; nothing where it is of none.
+    pub xmpp: Option<Xmpp>,
     /// Who may call what.
     pub permissions: Permissions,
 }
@@ -97,6 +102,7 @@ impl Default for Config {
             oauth: OAuth::default(),
             issuers: Vec::new(),
             xmlrpc: None,
+            xmpp: None,
         }
     }
 }
@@ -147,6 +153,7 @@ impl Config {
                 "oauth" => config.oauth = oauth::section(&node)?,
                 "issuers" => issuers = Some(member),
                 "xmlrpc" => config.xmlrpc = Some(xmlrpc::path(&node)?),
+                "xmpp" => config.xmpp = Some(xmpp::section(&node)?),
                 key if permission::KEYS.contains(&key) => {}
                 other => {
                     let known = [&KEYS[..], &permission::KEYS].concat();

@@ -177,8 +177,12 @@ impl<'a> Node<'a> {
 
     /// The path here; a relative one is seen from the folder this file is in.
     pub(super) fn path(&self, expected: &str) -> Result<PathBuf, ConfigError> {
-        let folder = FilePath::new(self.file).parent().unwrap_or(FilePath::new(""));
-        Ok(folder.join(self.text(expected)?))
+        Ok(self.beside(&self.text(expected)?))
+    }
+
+    /// A path as seen from the folder this file is in.
+    pub(super) fn beside(&self, path: &str) -> PathBuf {
+        FilePath::new(self.file).parent().unwrap_or(FilePath::new("")).join(path)
     }
 
     /// The whole number here, from `least` to `most`.
