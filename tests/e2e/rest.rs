@@ -24,6 +24,7 @@ fn every_form_of_request_has_its_answer() {
         ("POST", "/api/hello", &[], HELLO, "200"),
         ("POST", "/api/hello", &[form], HELLO, "200"),
         ("POST", "/api/hello", &[("content-type", "application/json; charset=utf-8")], HELLO, "200"),
+        ("POST", "/api/hello?", &[], HELLO, "200"),
         ("POST", "/api/hello/v0", &[], HELLO, "200"),
         ("POST", "/api/hello/v7", &[], HELLO, "200"),
         ("POST", "/api/status", &[], b"", "200"),
@@ -210,4 +211,33 @@ fn bytes_that_are_no_http_harm_nobody() {
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
     }
     assert_eq!(host.call("admin", "status", &json!({})).status, 200);
+}
+
+/// A library for ejabberd's ReST interface. What it cannot do here is in `host/docs/coming-from-ejabberd.md`.
+#[test]
+fn a_library_for_the_api_of_ejabberd_works() {
+    let host = Host::start();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("secrets")).unwrap();
+    let secrets = format!(
+        "api_base_url: http://{}\nlocal_vhost: localhost\nadmin_account: admin@localhost\nadmin_pass: {}\n",
+        host.address(),
+        tests::PASSWORD
+    );
+    std::fs::write(folder.path().join("secrets/ejabberd_secrets.txt"), secrets).unwrap();
+    let mut python = std::process::Command::new(tests::tool("xmpp/bin/python"));
+    python.arg(tests::root().join("tests/interfaces/rest_ejabberd.py")).current_dir(folder.path());
+    let ran = tests::run(&mut python, "");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let expected = json!([
+        ["check_account", false],
+        ["register", [true, "User bob@localhost successfully registered"]],
+        ["register", [false, "el compte bob@localhost ja existeix!"]],
+        ["check_account", true],
+        ["status", "Muster"],
+        ["unregister", [true, false]],
+        ["check_account", false],
+        ["stats", "TypeError"],
+    ]);
+    assert_eq!(serde_json::from_str::<Value>(&ran.stdout).unwrap(), expected);
 }

@@ -102,7 +102,7 @@ fn each_mistake_has_its_fault() {
                 Err((-120, "/x: is not an argument")),
             ),
             (json!(["check_account", [{"user": 5, "host": "localhost"}]]), Err((-122, "/user"))),
-            (json!(["check_account", ["ann", "localhost"]]), Err((-112, "arguments are one struct"))),
+            (json!(["check_account", ["ann", "localhost"]]), Err((-112, "there is one parameter"))),
             (json!(["check_account", ["ann"]]), Err((-112, "arguments are one struct"))),
             (json!(["hello", [{"name": "Ada"}]]), Err((-118, "unauthenticated: this needs a credential"))),
             (json!(["no_such_command", []]), Err((-118, "unauthenticated"))),

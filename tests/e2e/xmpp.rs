@@ -273,6 +273,8 @@ fn xmpp_forms_and_results_are_reviewed() {
     let shown: serde_json::Map<_, _> =
         forms.iter().map(|name| (*name).to_owned()).zip(client(&peer, &json!(steps))).collect();
     insta::assert_json_snapshot!("xmpp_forms", shown);
+    let records = host.call("admin", "audit_search", &json!({"command": "stop"})).value();
+    assert_eq!(records["records"], json!([]), "what was shown alone was not called");
     let contact = json!({"localuser": "ann", "localhost": "localhost", "user": "bob", "host": "localhost", "nick": "Bob",
         "groups": ["friends", "work"], "subs": "both"});
     let results = [

@@ -14,13 +14,15 @@ const PYTHON: &[&str] = &[
     // A client of MCP.
     "mcp==2.3.0",
 ];
-/// Packages of Python that speak XMPP and XML-RPC, in an environment of their own.
+/// Packages of Python that speak XMPP and to ejabberd, in an environment of their own.
 const PYTHON_XMPP: &[&str] = &[
     // A client of XMPP.
     "slixmpp==1.17.0",
     // A client of ejabberd's XML-RPC, and what it needs and does not say.
     "ejabberd-python3d==0.2.3",
     "six==1.17.0",
+    // A client of ejabberd's ReST interface.
+    "EjabberdAPI==0.1.7.1",
 ];
 /// Packages of npm, all in one folder.
 const NPM: &[&str] = &[

@@ -5,6 +5,8 @@
 mod authorization;
 mod body;
 mod caller;
+#[cfg(test)]
+mod failures;
 pub mod listen;
 mod problem;
 mod request_id;

@@ -77,7 +77,7 @@ impl Peer {
 
     fn wait(&self) {
         let output = self.folder.path().join("output");
-        for _ in 0..600 {
+        for _ in 0..1800 {
             let open = |port| TcpStream::connect(("127.0.0.1", port)).is_ok();
             let said_so =
                 self.kind == Kind::Prosody || std::fs::read_to_string(&output).unwrap().contains("accounts are there");
@@ -109,9 +109,11 @@ fn spawn(kind: Kind, folder: &Path) -> Child {
             let accounts = ACCOUNTS.map(|(user, host)| {
                 format!("ejabberd_auth:try_register(<<\"{user}\">>, <<\"{host}\">>, <<\"{PASSWORD}\">>)")
             });
-            // Without a name it needs no other programs of Erlang's.
+            // Without a name it needs no other programs of Erlang's; and it need not hurry.
             let mut command = Command::new("erl");
-            command.args(["-noinput", "-mnesia", "dir"]).arg(format!("\"{}\"", folder.join("mnesia").display()));
+            command
+                .args(["+S", "1", "+sbwt", "none", "-noinput", "-mnesia", "dir"])
+                .arg(format!("\"{}\"", folder.join("mnesia").display()));
             command.args(["-s", "ejabberd", "-eval"]);
             command.arg(format!("{}, io:format(\"accounts are there~n\").", accounts.join(", ")));
             command.env("ERL_LIBS", "/usr/lib/x86_64-linux-gnu:/usr/lib/aarch64-linux-gnu");

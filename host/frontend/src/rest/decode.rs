@@ -88,7 +88,8 @@ fn media_type(value: &str) -> &str {
 
 /// Reads the arguments, from the query of a safe request, otherwise from the body, which must be there at the deadline.
 pub(super) async fn arguments(request: Request<Body>, bytes_max: usize, deadline: Instant) -> Result<Unread, Refusal> {
-    let query = request.uri().query().map(str::to_owned);
+    // A `?` with nothing behind it says nothing.
+    let query = request.uri().query().filter(|query| !query.is_empty()).map(str::to_owned);
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return Ok(Unread::Pairs(query.as_deref().map(pairs).transpose()?.unwrap_or_default()));
     }

@@ -1,11 +1,14 @@
 //! From bytes, as they come, to trees. What is too large is read past without being kept, so that one element too many
 //! does not end a stream others use as well.
+//!
+//! Names are resolved here, for elements that are kept: the parser's own resolver takes time with the square of the depth,
+//! which strangers choose.
 
 use std::borrow::Cow;
 
 use rxml::error::EndOrError;
 use rxml::parser::CommentMode;
-use rxml::{Event, Options, Parse, Parser, WithOptions};
+use rxml::{NcName, Options, Parse, RawEvent, RawParser, RawQName, WithOptions};
 use thiserror::Error;
 
 use super::{Element, Node, XML_NAMESPACE};
@@ -23,6 +26,9 @@ pub(crate) struct Bounds {
     /// The length of a name or an attribute's value, in bytes. What is longer ends the reading.
     pub(crate) token_bytes_max: usize,
 }
+
+/// Most attributes of an element that is kept.
+const ATTRIBUTES_MAX: usize = 64;
 
 /// Why bytes cannot be read on.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
@@ -51,18 +57,38 @@ pub(crate) enum Piece {
 /// Reads one document or stream.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    parser: Parser,
+    parser: RawParser,
     bounds: Bounds,
     /// Whether elements are read one by one inside of one that stays open.
     is_stream: bool,
-    is_open: bool,
-    /// The elements that are open and kept, outermost first.
+    /// The tag that is being read.
+    tag: Option<Tag>,
+    /// What each open element that is kept declares, outermost first.
+    scopes: Vec<Scope>,
+    /// The open elements that are kept, outermost first, without the one around a stream.
     stack: Vec<Element>,
-    /// The outermost element, where it is no longer kept.
+    /// The outermost of them, where it is no longer kept.
     oversized: Option<Element>,
-    depth: usize,
+    /// Elements that have opened since then and are still open.
+    ignored: usize,
     elements: usize,
     bytes: usize,
+}
+
+/// A tag that opens an element, as far as it was read.
+#[derive(Debug)]
+struct Tag {
+    name: RawQName,
+    scope: Scope,
+    /// Attributes that are kept.
+    attributes: Vec<(Cow<'static, str>, String)>,
+}
+
+/// Namespaces an element declares.
+#[derive(Debug, Default)]
+struct Scope {
+    default: Option<String>,
+    prefixed: Vec<(String, String)>,
 }
 
 impl Reader {
@@ -75,13 +101,14 @@ impl Reader {
         let comments = if is_stream { CommentMode::Reject } else { CommentMode::Discard };
         let options = Options { max_token_length: bounds.token_bytes_max, comments, ..Options::default() };
         Self {
-            parser: Parser::with_options(options),
+            parser: RawParser::with_options(options),
             bounds,
             is_stream,
-            is_open: false,
+            tag: None,
+            scopes: Vec::new(),
             stack: Vec::new(),
             oversized: None,
-            depth: 0,
+            ignored: 0,
             elements: 0,
             bytes: 0,
         }
@@ -95,7 +122,7 @@ impl Reader {
         loop {
             match self.parser.parse(bytes, at_end) {
                 Ok(Some(event)) => {
-                    if let Some(piece) = self.take(event) {
+                    if let Some(piece) = self.take(event)? {
                         return Ok(Some(piece));
                     }
                 }
@@ -105,56 +132,88 @@ impl Reader {
         }
     }
 
-    fn take(&mut self, event: Event) -> Option<Piece> {
+    fn take(&mut self, event: RawEvent) -> Result<Option<Piece>, XmlError> {
+        if self.stack.is_empty() && self.tag.is_none() && self.oversized.is_none() {
+            (self.bytes, self.elements) = (0, 0);
+        }
         self.bytes = self.bytes.saturating_add(event.metrics().len());
+        if self.oversized.is_some() {
+            return Ok(self.ignore(&event));
+        }
         match event {
-            Event::XmlDeclaration(..) => None,
-            Event::StartElement(metrics, (namespace, name), attributes) => {
-                let mut element = Element::new(owned(&namespace), owned(&name));
-                for ((namespace, name), value) in attributes {
-                    if namespace.is_empty() {
-                        element = element.with(owned(&name), value);
-                    } else if *namespace == *XML_NAMESPACE && *name == *"lang" {
-                        element = element.with("xml:lang", value);
-                    }
-                }
-                if self.is_stream && !self.is_open {
-                    self.is_open = true;
-                    return Some(Piece::Opened(element));
-                }
-                if self.depth == 0 {
-                    (self.bytes, self.elements) = (metrics.len(), 0);
-                }
-                self.depth += 1;
-                self.elements += 1;
-                if self.oversized.is_none() {
-                    self.stack.push(element);
-                }
-                self.bound();
-                None
+            RawEvent::XmlDeclaration(..) => {}
+            RawEvent::ElementHeadOpen(_, name) => {
+                self.tag = Some(Tag { name, scope: Scope::default(), attributes: Vec::new() });
             }
-            Event::Text(_, text) => {
-                self.bound();
+            RawEvent::Attribute(_, (prefix, name), value) => {
+                if let Some(tag) = &mut self.tag {
+                    tag.add(prefix.as_ref().map(NcName::as_str), &name, value)?;
+                }
+            }
+            RawEvent::ElementHeadClose(_) => {
+                let Some(tag) = self.tag.take() else { return Ok(None) };
+                let is_around = self.is_stream && self.scopes.is_empty();
+                let element = self.open(tag)?;
+                if is_around {
+                    return Ok(Some(Piece::Opened(element)));
+                }
+                self.elements += 1;
+                self.stack.push(element);
+            }
+            RawEvent::Text(_, text) => {
                 if let Some(element) = self.stack.last_mut() {
                     element.push(Node::Text(text));
                 }
-                None
             }
-            Event::EndElement(_) => self.end(),
+            RawEvent::ElementFoot(_) => return Ok(self.close()),
         }
+        Ok(self.bound())
     }
 
-    fn end(&mut self) -> Option<Piece> {
-        if self.depth == 0 {
-            return Some(Piece::Closed);
+    /// Reads past an event in an element that is not kept.
+    fn ignore(&mut self, event: &RawEvent) -> Option<Piece> {
+        match event {
+            RawEvent::ElementHeadOpen(..) => self.ignored += 1,
+            RawEvent::ElementFoot(_) if self.ignored > 0 => self.ignored -= 1,
+            RawEvent::ElementFoot(_) => {
+                self.scopes.pop();
+                if self.scopes.len() == usize::from(self.is_stream) {
+                    return self.oversized.take().map(Piece::Oversized);
+                }
+            }
+            RawEvent::XmlDeclaration(..)
+            | RawEvent::Attribute(..)
+            | RawEvent::ElementHeadClose(_)
+            | RawEvent::Text(..) => {}
         }
-        self.depth -= 1;
-        if self.depth == 0
-            && let Some(element) = self.oversized.take()
-        {
-            return Some(Piece::Oversized(element));
-        }
-        let element = self.stack.pop()?;
+        None
+    }
+
+    /// Makes an element of its tag.
+    fn open(&mut self, tag: Tag) -> Result<Element, XmlError> {
+        let Tag { name: (prefix, name), scope, attributes } = tag;
+        self.scopes.push(scope);
+        let namespace = match prefix.as_ref().map(NcName::as_str) {
+            None => self.default_namespace(),
+            Some("xml") => XML_NAMESPACE,
+            Some(prefix) => {
+                let mut declared = self.scopes.iter().rev().flat_map(|scope| &scope.prefixed);
+                let found = declared.find(|(own, _)| own == prefix).map(|(_, namespace)| namespace.as_str());
+                found.ok_or_else(|| XmlError::Malformed("a prefix is not declared".to_owned()))?
+            }
+        };
+        let element = Element::new(owned(namespace), owned(&name));
+        Ok(attributes.into_iter().fold(element, |element, (name, value)| element.with(name, value)))
+    }
+
+    fn default_namespace(&self) -> &str {
+        self.scopes.iter().rev().find_map(|scope| scope.default.as_deref()).unwrap_or_default()
+    }
+
+    /// Ends the innermost element.
+    fn close(&mut self) -> Option<Piece> {
+        self.scopes.pop();
+        let Some(element) = self.stack.pop() else { return Some(Piece::Closed) };
         match self.stack.last_mut() {
             Some(parent) => {
                 parent.push(Node::Element(element));
@@ -164,15 +223,62 @@ impl Reader {
         }
     }
 
-    /// Lets go of the outermost element once it is larger than its bounds.
-    fn bound(&mut self) {
+    /// Lets go of the outermost element once it is larger than its bounds. A document is not even read to its end then.
+    fn bound(&mut self) -> Option<Piece> {
         let Bounds { bytes_max, elements_max, depth_max, token_bytes_max: _ } = self.bounds;
-        if self.bytes > bytes_max || self.elements > elements_max || self.depth > depth_max {
-            let outermost = std::mem::take(&mut self.stack).into_iter().next();
-            if let Some(outermost) = outermost {
-                self.oversized = Some(outermost.emptied());
+        let attributes = self.tag.as_ref().map_or(0, |tag| tag.attributes.len() + tag.scope.prefixed.len());
+        if self.bytes <= bytes_max
+            && self.elements <= elements_max
+            && self.stack.len() <= depth_max
+            && attributes <= ATTRIBUTES_MAX
+        {
+            return None;
+        }
+        // Of an element whose tag alone is too large, that much is known.
+        if let Some(Tag { name: (prefix, name), scope, attributes }) = self.tag.take() {
+            self.scopes.push(scope);
+            if self.stack.is_empty() {
+                let namespace = if prefix.is_none() { self.default_namespace() } else { "" };
+                let element = Element::new(owned(namespace), owned(&name));
+                self.stack
+                    .push(attributes.into_iter().fold(element, |element, (name, value)| element.with(name, value)));
             }
         }
+        let outermost = std::mem::take(&mut self.stack).into_iter().next()?.emptied();
+        if !self.is_stream {
+            return Some(Piece::Oversized(outermost));
+        }
+        self.oversized = Some(outermost);
+        None
+    }
+}
+
+impl Tag {
+    fn add(&mut self, prefix: Option<&str>, name: &str, value: String) -> Result<(), XmlError> {
+        let twice = || XmlError::Malformed("an attribute stands twice in the same element".to_owned());
+        match (prefix, name) {
+            (None, "xmlns") => {
+                if self.scope.default.replace(value).is_some() {
+                    return Err(twice());
+                }
+            }
+            (Some("xmlns"), prefix) => {
+                if self.scope.prefixed.iter().any(|(own, _)| own == prefix) {
+                    return Err(twice());
+                }
+                self.scope.prefixed.push((prefix.to_owned(), value));
+            }
+            (None, name) => {
+                if self.attributes.iter().any(|(own, _)| own == name) {
+                    return Err(twice());
+                }
+                self.attributes.push((owned(name), value));
+            }
+            (Some("xml"), "lang") => self.attributes.push((Cow::Borrowed("xml:lang"), value)),
+            // No other attribute with a prefix means anything here.
+            (Some(_), _) => {}
+        }
+        Ok(())
     }
 }
 
@@ -256,7 +362,12 @@ mod tests {
 
     #[test]
     fn a_stream_goes_on_behind_what_is_too_large() {
-        let text = format!("<s a='1'> <x/><y id='7'>{}</y>\n<z>{}</z></s>", "<a/>".repeat(20), "t".repeat(50));
+        let deep = format!("{}{}", "<a>".repeat(100_000), "</a>".repeat(100_000));
+        let (broad, long) = ("<a/>".repeat(20), "t".repeat(50));
+        let many = (0..=ATTRIBUTES_MAX).map(|number| format!(" a{number}='1'")).collect::<Vec<_>>().concat();
+        let text = format!(
+            "<s a='1'> <x/><y id='7'>{broad}</y>\n<y id='8' xmlns='n'>{deep}</y><i id='9' xmlns='n'{many}><a/></i><z>{long}</z></s>"
+        );
         let mut reader = Reader::of_stream(BOUNDS);
         let mut pieces = Vec::new();
         // Byte by byte, as a network may give it.
@@ -276,7 +387,11 @@ mod tests {
             })
             .collect();
         let long = format!("<z>{}</z>", "t".repeat(50));
-        assert_eq!(shown, ["opened <s a=\"1\"/>", "<x/>", "oversized <y id=\"7\"/>", &long, "closed"]);
+        let nine = "oversized <i xmlns=\"n\" id=\"9\"";
+        assert!(shown.iter().any(|shown| shown.starts_with(nine)), "{shown:?}");
+        let shown: Vec<&str> = shown.iter().map(String::as_str).filter(|shown| !shown.starts_with(nine)).collect();
+        let (seven, eight) = ("oversized <y id=\"7\"/>", "oversized <y xmlns=\"n\" id=\"8\"/>");
+        assert_eq!(shown, ["opened <s a=\"1\"/>", "<x/>", seven, eight, &long, "closed"]);
     }
 
     fn elements() -> impl Strategy<Value = Element> {

@@ -58,74 +58,67 @@ impl MethodCall {
         self.document.find("", "params").into_iter().flat_map(Element::elements).map(value).collect()
     }
 
-    /// Who calls, and with what. `presented` is what came with the request itself.
+    /// Who says to be calling: by the first parameter, or by what was `presented` with the request itself.
     ///
     /// # Errors
     /// When the parameters are no values.
-    pub(super) fn parts(&self, presented: Credential) -> Result<Parts<'_>, Fault> {
+    pub(super) fn login(&self, presented: Credential) -> Result<Login, Fault> {
         let values = self.values()?;
-        let (first, rest) = match values.split_first() {
-            Some((first, rest)) => (login(first)?, rest),
-            None => (None, &values[..]),
-        };
-        let (credential, is_login) = match (first, presented) {
-            // What stands beside a header could be arguments of the same names.
-            (Some(_), presented @ (Credential::Basic { .. } | Credential::Bearer(_) | Credential::Unusable))
-                if rest.is_empty() =>
-            {
-                (presented, false)
+        let own = values.first().map(|first| login(first)).transpose()?.flatten();
+        Ok(match (own, presented) {
+            // What stands alone beside a header could be arguments of the same names.
+            (Some(_), presented @ (Credential::Basic { .. } | Credential::Bearer(_) | Credential::Unusable)) => {
+                if values.len() == 1 {
+                    Login { credential: presented, is_parameter: false }
+                } else {
+                    Login { credential: Credential::Unusable, is_parameter: true }
+                }
             }
-            (Some(_), Credential::Basic { .. } | Credential::Bearer(_) | Credential::Unusable) => {
-                (Credential::Unusable, true)
-            }
-            (Some(login), _) => (login, true),
-            (None, presented) => (presented, false),
-        };
-        let values = if is_login { rest.to_vec() } else { values };
-        Ok(Parts { credential, is_login, values })
+            (Some(credential), _) => Login { credential, is_parameter: true },
+            (None, credential) => Login { credential, is_parameter: false },
+        })
     }
-}
 
-/// What a call is made of.
-#[derive(Debug)]
-pub(super) struct Parts<'a> {
-    /// Who says to be calling.
-    pub(super) credential: Credential,
-    /// Whether that stood in the first parameter.
-    pub(super) is_login: bool,
-    /// The other parameters.
-    pub(super) values: Vec<&'a Element>,
-}
+    /// The one parameter, beside that of a login; nothing when there is none.
+    fn only_value(&self, login: &Login) -> Result<Option<&Element>, Fault> {
+        let mut values = self.values()?.into_iter().skip(usize::from(login.is_parameter));
+        match (values.next(), values.next()) {
+            (Some(_), Some(_)) => Err(Fault::shape(
+                "there is one parameter, behind the one with user, server and password if there is one",
+            )),
+            (first, _) => Ok(first),
+        }
+    }
 
-impl Parts<'_> {
     /// The arguments for a command with this schema.
     ///
     /// # Errors
     /// When they are not one struct.
-    pub(super) fn arguments(&self, schema: &Schema) -> Result<Map<String, Value>, Fault> {
-        let misfit =
-            || Fault::shape("arguments are one struct, behind the one with user, server and password if there is one");
-        match self.values.as_slice() {
-            [] => Ok(Map::new()),
-            [one] => {
-                let Value::Object(arguments) = value::read(one, schema, schema.json())? else { return Err(misfit()) };
-                Ok(arguments)
-            }
-            _ => Err(misfit()),
-        }
+    pub(super) fn arguments(&self, login: &Login, schema: &Schema) -> Result<Map<String, Value>, Fault> {
+        let Some(value) = self.only_value(login)? else { return Ok(Map::new()) };
+        let Value::Object(arguments) = value::read(value, schema, schema.json())? else {
+            return Err(Fault::shape("arguments are one struct"));
+        };
+        Ok(arguments)
     }
 
     /// The one text a method of the system takes.
     ///
     /// # Errors
     /// When it is not one text.
-    pub(super) fn text(&self) -> Result<String, Fault> {
-        let misfit = || Fault::shape("this method takes one string");
-        match self.values.as_slice() {
-            [one] => string(one)?.ok_or_else(misfit),
-            _ => Err(misfit()),
-        }
+    pub(super) fn text(&self, login: &Login) -> Result<String, Fault> {
+        let text = self.only_value(login)?.map(string).transpose()?.flatten();
+        text.ok_or_else(|| Fault::shape("this method takes one string"))
     }
+}
+
+/// Who says to be calling.
+#[derive(Debug)]
+pub(super) struct Login {
+    /// By what.
+    pub(super) credential: Credential,
+    /// Whether that is the first parameter.
+    pub(super) is_parameter: bool,
 }
 
 /// The text of a value that is a string.

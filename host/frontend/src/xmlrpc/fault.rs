@@ -117,3 +117,29 @@ fn argument(error: &ArgumentError, given: Option<(&Map<String, Value>, &Schema)>
         (true, true) => VALUE,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::failures::one_of_each;
+
+    /// Code and text of each failure, and none of them with internal text.
+    #[test]
+    fn each_failure_has_its_code() {
+        let shown: Vec<String> = one_of_each().iter().map(|error| Fault::of(error, None).string()).collect();
+        assert!(!shown.iter().any(|text| text.contains("secret")));
+        insta::assert_snapshot!("faults", shown.join("\n"));
+    }
+
+    #[test]
+    fn mistakes_in_arguments_are_told_apart() {
+        let schema = Schema::input(json!({"type": "object", "properties": {"a/b": {}, "c": {}}})).unwrap();
+        let Value::Object(given) = json!({"a/b": 1, "x": 2}) else { return };
+        for (pointer, code) in [("/a~1b", VALUE), ("/a~1b/0", VALUE), ("/c", MISSING), ("/x", EXTRA), ("", VALUE)] {
+            let error = CallError::argument(pointer, "text");
+            assert_eq!(Fault::of(&error, Some((&given, &schema))).code, code, "{pointer}");
+        }
+    }
+}

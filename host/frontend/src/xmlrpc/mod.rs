@@ -1,6 +1,5 @@
 //! XML-RPC, as old clients of ejabberd speak it: `methodName` is the command, the arguments are one struct, and user,
-//! server and password may stand in another one before it. What a caller may not call, is told in `system.listMethods` to
-//! nobody.
+//! server and password may stand in another one before it. `system.listMethods` lists what the caller may call.
 //!
 //! A request goes `decode` → dispatcher → `encode`. Unlike in ReST the body is read before anybody knows who calls, since
 //! the method stands in it: it is bounded in size, in elements and in time.
@@ -34,7 +33,7 @@ use crate::body::{self, BodyError};
 use crate::caller::{self, Interface};
 use crate::problem::{self, Refusal};
 use crate::request_id::RequestIds;
-use decode::{MethodCall, Parts};
+use decode::{Login, MethodCall};
 use fault::Fault;
 
 /// The interface's name in rules.
@@ -104,17 +103,17 @@ async fn answer(wire: &XmlRpc, request: Request<Body>, request_id: &RequestId) -
     let call = MethodCall::read(&body)?;
     // The tree is all that is needed of it.
     drop(body);
-    let parts = call.parts(credential)?;
+    let login = call.login(credential)?;
     // Who logs in over the local socket wants to be that account.
-    let source = if parts.is_login { Source { via: XMLRPC, ..source } } else { source };
+    let source = if login.is_parameter { Source { via: XMLRPC, ..source } } else { source };
     match call.method.as_str() {
-        "system.listMethods" => list(wire, parts.credential, source).await,
-        "system.methodHelp" => help(wire, &parts, source).await,
-        "system.methodSignature" => signature(wire, &parts, source).await,
+        "system.listMethods" => list(wire, login.credential, source).await,
+        "system.methodHelp" => help(wire, call.text(&login)?, login, source).await,
+        "system.methodSignature" => signature(wire, call.text(&login)?, login, source).await,
         method if method.starts_with("system.") => {
             Err(Fault::no_method("there is no such method; send calls one by one"))
         }
-        _ => run(wire, &call, &parts, source).await,
+        _ => run(wire, call, login, source).await,
     }
 }
 
@@ -129,12 +128,14 @@ async fn read(wire: &XmlRpc, request: Request<Body>) -> Result<Bytes, Fault> {
     })
 }
 
-async fn run(wire: &XmlRpc, call: &MethodCall, parts: &Parts<'_>, source: Source) -> Result<String, Fault> {
-    let head = head(call.method.clone(), parts.credential.clone(), source);
+async fn run(wire: &XmlRpc, call: MethodCall, login: Login, source: Source) -> Result<String, Fault> {
+    let head = head(call.method.clone(), login.credential.clone(), source);
     let admitted = wire.dispatcher.admit(head).await.map_err(|error| Fault::of(&error, None))?;
     let registered = Arc::clone(admitted.registered());
     let command = &registered.command;
-    let arguments = parts.arguments(&command.input)?;
+    let arguments = call.arguments(&login, &command.input)?;
+    // A tree is much larger than what it says, and calls may take long.
+    drop(call);
     let given = arguments.clone();
     let outcome = admitted.call(Unread::Object(arguments)).await;
     let outcome = outcome.map_err(|error| Fault::of(&error, Some((&given, &command.input))))?;
@@ -154,27 +155,25 @@ async fn list(wire: &XmlRpc, credential: Credential, source: Source) -> Result<S
     Ok(encode::plain(&json!(names), &wire.anything))
 }
 
-async fn help(wire: &XmlRpc, parts: &Parts<'_>, source: Source) -> Result<String, Fault> {
-    let method = parts.text()?;
+async fn help(wire: &XmlRpc, method: String, login: Login, source: Source) -> Result<String, Fault> {
     if let Some((_, text)) = SYSTEM.iter().find(|(name, _)| *name == method) {
         return Ok(encode::plain(&json!(text), &wire.anything));
     }
-    let text = with_command(wire, parts, method, source, |command| {
+    let text = with_command(wire, method, login, source, |command| {
         format!("{}\n\n{}", command.summary, command.description).trim_end().to_owned()
     });
     Ok(encode::plain(&json!(text.await?), &wire.anything))
 }
 
 /// Results and arguments are structs; without arguments there is none.
-async fn signature(wire: &XmlRpc, parts: &Parts<'_>, source: Source) -> Result<String, Fault> {
-    let method = parts.text()?;
+async fn signature(wire: &XmlRpc, method: String, login: Login, source: Source) -> Result<String, Fault> {
     let signatures = match method.as_str() {
         "system.listMethods" => json!([["array"], ["array", "struct"]]),
         "system.methodHelp" => json!([["string", "string"], ["string", "struct", "string"]]),
         "system.methodSignature" => json!([["array", "string"], ["array", "struct", "string"]]),
         _ => {
             let takes =
-                with_command(wire, parts, method, source, |command| command.input.properties().next().is_some());
+                with_command(wire, method, login, source, |command| command.input.properties().next().is_some());
             if takes.await? {
                 json!([["struct", "struct"], ["struct", "struct", "struct"]])
             } else {
@@ -188,12 +187,12 @@ async fn signature(wire: &XmlRpc, parts: &Parts<'_>, source: Source) -> Result<S
 /// Something about a command the caller may call.
 async fn with_command<T>(
     wire: &XmlRpc,
-    parts: &Parts<'_>,
     method: String,
+    login: Login,
     source: Source,
     about: impl FnOnce(&Command) -> T,
 ) -> Result<T, Fault> {
-    let head = head(method, parts.credential.clone(), source);
+    let head = head(method, login.credential, source);
     let found = wire.dispatcher.find(head).await.map_err(|error| Fault::of(&error, None))?;
     Ok(about(&found.registered.command))
 }

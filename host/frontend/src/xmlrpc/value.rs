@@ -412,10 +412,10 @@ mod tests {
             let text = format!("<methodCall><methodName>x</methodName><params>{}", bytes.concat());
             for text in [text.clone(), format!("{text}</params></methodCall>")] {
                 if let Ok(call) = super::super::decode::MethodCall::read(text.as_bytes()) {
-                    let _ = call.parts(muster_core::authn::Credential::Absent).map(|parts| {
+                    let _ = call.login(muster_core::authn::Credential::Absent).map(|login| {
                         let schema = Schema::input(json!({"type": "object"})).unwrap();
-                        let _ = parts.arguments(&schema);
-                        let _ = parts.text();
+                        let _ = call.arguments(&login, &schema);
+                        let _ = call.text(&login);
                     });
                 }
             }

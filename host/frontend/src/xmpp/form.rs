@@ -132,8 +132,9 @@ pub(super) fn submitted(form: &Element) -> Result<Submitted, StanzaError> {
 /// at its place.
 pub(super) fn arguments(schema: &Schema, submitted: &Submitted) -> Map<String, Value> {
     let mut arguments = Map::new();
+    let fields: Vec<Field<'_>> = fields(schema).collect();
     for (name, values) in submitted {
-        let value = match fields(schema).find(|field| field.name == name) {
+        let value = match fields.iter().find(|field| field.name == name) {
             Some(field) => field.read(values),
             None if name == MORE && takes_more(schema) => match json(&values.join("\n")) {
                 Some(Value::Object(more)) => {
@@ -406,3 +407,6 @@ fn whole_pattern(pattern: &str) -> Option<&str> {
 pub(super) fn lines(text: &str) -> Vec<String> {
     text.split('\n').map(str::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests;

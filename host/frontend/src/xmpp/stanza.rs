@@ -7,6 +7,9 @@ use super::jid::Jid;
 use super::names::{COMMANDS, COMPONENT, PROBLEM, STANZA_ERRORS};
 use crate::xml::Element;
 
+/// Longest id of a request that is answered, in bytes: it is sent back, and servers cut off who sends too much.
+const ID_BYTES_MAX: usize = 1024;
+
 /// A request.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
@@ -35,7 +38,7 @@ impl Request {
         Some(Self {
             from: Jid::parse(stanza.attribute("from")?)?,
             to: stanza.attribute("to")?.to_owned(),
-            id: stanza.attribute("id")?.to_owned(),
+            id: stanza.attribute("id").filter(|id| id.len() <= ID_BYTES_MAX)?.to_owned(),
             is_set,
             // A request without one is answered with an error.
             payload: stanza.elements().next().cloned().unwrap_or_else(|| Element::new("", "nothing")),
@@ -148,5 +151,52 @@ impl StanzaError {
             .child(Element::new(STANZA_ERRORS, self.condition))
             .children(text)
             .children(self.more.map(|more| *more))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failures::one_of_each;
+
+    /// Kind, condition and application's condition of each failure, and none of them with internal text.
+    #[test]
+    fn each_failure_has_its_condition() {
+        let request_id = RequestId::parse("r-1").unwrap();
+        let shown: Vec<String> = one_of_each()
+            .iter()
+            .map(|error| {
+                let element = StanzaError::of(error, &request_id).into_element();
+                assert!(!element.write("").contains("secret"));
+                let names: Vec<&str> =
+                    element.elements().filter(|one| one.name() != "text").map(Element::name).collect();
+                format!("{} {}", element.attribute("type").unwrap(), names.join(" "))
+            })
+            .collect();
+        insta::assert_snapshot!("stanza_errors", shown.join("\n"));
+    }
+
+    #[test]
+    fn only_requests_that_can_be_answered_are_taken() {
+        let stanza = |kind: &str, from: &str| {
+            Element::new(COMPONENT, "iq").with("type", kind).with("from", from).with("to", "m").with("id", "1")
+        };
+        assert!(Request::read(&stanza("get", "ann@h/r")).is_some_and(|request| !request.is_set));
+        assert!(Request::read(&stanza("set", "ann@h/r")).is_some_and(|request| request.is_set));
+        for stanza in [
+            stanza("result", "ann@h/r"),
+            stanza("error", "ann@h/r"),
+            stanza("get", "@h"),
+            Element::new(COMPONENT, "iq")
+                .with("type", "get")
+                .with("from", "h")
+                .with("to", "m")
+                .with("id", "1".repeat(1025)),
+            Element::new(COMPONENT, "iq").with("type", "get").with("from", "h"),
+            Element::new(COMPONENT, "message").with("type", "get").with("from", "h").with("to", "m").with("id", "1"),
+            Element::new("jabber:client", "iq").with("type", "get").with("from", "h").with("to", "m").with("id", "1"),
+        ] {
+            assert!(Request::read(&stanza).is_none(), "{stanza:?}");
+        }
     }
 }

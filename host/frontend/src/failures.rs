@@ -1,0 +1,46 @@
+//! One failure of each kind, for the tables of errors each wire has.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_core::caller::RequestId;
+use muster_core::error::{CallError, Fault};
+use muster_core::rate::Standing;
+
+/// One of each.
+pub(crate) fn one_of_each() -> Vec<CallError> {
+    let text = || "text".to_owned();
+    let retry_after = Duration::from_secs(7);
+    let standing = Standing {
+        name: Arc::from("mail"),
+        burst: 10,
+        window_s: 20,
+        remaining: 0,
+        retry_after: Duration::from_secs(3),
+    };
+    vec![
+        CallError::Malformed(text()),
+        CallError::argument("/a", "is required"),
+        CallError::Unauthenticated { presented: false },
+        CallError::Unauthenticated { presented: true },
+        CallError::Forbidden { reference: None },
+        CallError::Forbidden { reference: RequestId::parse("r-1") },
+        CallError::UnknownCommand(text()),
+        CallError::NotReadOnly,
+        CallError::TooLarge { bytes_max: 100 },
+        CallError::NotFound(text()),
+        CallError::Conflict(text()),
+        CallError::Denied(text()),
+        CallError::Unavailable(text()),
+        CallError::Failed(text()),
+        CallError::TooManyCalls,
+        CallError::Throttled { retry_after },
+        CallError::RateLimited { standing },
+        CallError::LimitExceeded { limit: "memory_bytes_max", bound: "64 MiB".to_owned() },
+        CallError::Deadline { deadline_ms: 30_000 },
+        CallError::PluginRefused { code: "component-invalid", text: text() },
+        CallError::Quarantined { retry_after },
+        CallError::PluginFault { fault: Fault::Trap, internal: "secret".to_owned() },
+        CallError::Internal { internal: "secret".to_owned() },
+    ]
+}
