@@ -66,7 +66,7 @@ def field(element):
         shown["options"] = options
     validate = element.find(VALIDATE + "validate")
     if validate is not None:
-        rules = [" ".join([local(rule.tag), *(f"{k}={v}" for k, v in rule.attrib.items()), *([rule.text] if rule.text else [])]) for rule in validate]
+        rules = [" ".join([local(rule.tag), *(f"{k}={v}" for k, v in sorted(rule.attrib.items())), *([rule.text] if rule.text else [])]) for rule in validate]
         shown["takes"] = " ".join([validate.get("datatype"), *rules])
     return shown
 
