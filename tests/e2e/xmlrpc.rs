@@ -14,7 +14,7 @@ fn host() -> Host {
 }
 
 /// What Python's client makes of these calls.
-fn python(host: &Host, calls: &Value) -> Vec<Value> {
+pub(super) fn python(host: &Host, calls: &Value) -> Vec<Value> {
     let script = root().join("tests/interfaces/xmlrpc_standard.py");
     let url = format!("http://{}/RPC2", host.address());
     let ran = run(Command::new("python3").arg(script).args([url.as_str(), PASSWORD]), &calls.to_string());

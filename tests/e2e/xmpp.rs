@@ -1,6 +1,6 @@
 //! XMPP, with servers and a client of others: Prosody and ejabberd between slixmpp and Muster.
 
-mod peers;
+pub(super) mod peers;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -23,7 +23,7 @@ api_permissions:
 ";
 
 /// The section of the configuration for a server's port.
-fn section(port: u16, secret: &str, more: &str) -> String {
+pub(super) fn section(port: u16, secret: &str, more: &str) -> String {
     format!(
         "xmpp: {{server: '127.0.0.1:{port}', domain: {DOMAIN}, secret: '{secret}', \
          trusted_domains: [localhost, elsewhere.localhost]{more}}}\n"
@@ -41,7 +41,7 @@ fn host(config: &str) -> Host {
 
 /// Waits until the log says this, for the time-th time.
 #[track_caller]
-fn wait_for(host: &Host, text: &str, times: usize) {
+pub(super) fn wait_for(host: &Host, text: &str, times: usize) {
     for _ in 0..400 {
         if host.log().matches(text).count() >= times {
             return;
@@ -51,10 +51,10 @@ fn wait_for(host: &Host, text: &str, times: usize) {
     assert_eq!(host.log().matches(text).count(), times, "{text}");
 }
 
-const CONNECTED: &str = "connected to the XMPP server";
+pub(super) const CONNECTED: &str = "connected to the XMPP server";
 
 /// What a client of XMPP makes of these steps.
-fn client(peer: &Peer, steps: &Value) -> Vec<Value> {
+pub(super) fn client(peer: &Peer, steps: &Value) -> Vec<Value> {
     let script = root().join("tests/interfaces/xmpp_client.py");
     let (python, port) = (tool("xmpp/bin/python"), peer.clients.to_string());
     let ran = run(Command::new(python).arg(script).args([port.as_str(), DOMAIN, PASSWORD]), &steps.to_string());

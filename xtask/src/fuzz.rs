@@ -10,7 +10,7 @@ use crate::run::{cargo, root, step};
 
 /// What is installed where it is missing.
 const VERSION: &str = "0.13.2";
-const TARGETS: [&str; 5] = ["component", "manifest", "problem", "schema", "value"];
+const TARGETS: [&str; 6] = ["component", "manifest", "problem", "schema", "value", "xmlrpc"];
 /// Larger components teach a fuzzer nothing that smaller ones do not, and slow it down.
 const SEED_BYTES_MAX: u64 = 64 << 10;
 
@@ -68,6 +68,9 @@ fn plant(target: &str, seeds: &Path) -> Result<()> {
             "{\"type\":\"array\",\"items\":{\"type\":\"string\",\"pattern\":\"^a+$\",\"format\":\"password\"}}\n[\"aa\"]",
         ],
         "value" => &["\0\u{1}\u{2}\u{3}\u{4}\u{5}\u{6}\u{7}{\"a\":[1,\"2\",null,true]}"],
+        "xmlrpc" => &[
+            "<?xml version=\"1.0\"?><methodCall><methodName>hello</methodName><params><param><value><struct><member><name>name</name><value><string>A &amp; &#66;</string></value></member></struct></value></param></params></methodCall>",
+        ],
         _ => &["a"],
     };
     for (number, text) in texts.iter().enumerate() {

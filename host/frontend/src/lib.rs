@@ -7,6 +7,8 @@ mod body;
 mod caller;
 #[cfg(test)]
 mod failures;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod listen;
 mod problem;
 mod request_id;

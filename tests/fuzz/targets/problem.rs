@@ -6,7 +6,7 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use muster_core::caller::RequestId;
 use muster_core::error::{ArgumentError, CallError};
-use muster_frontend::rest::{Refusal, refusal};
+use muster_frontend::fuzzing::problem;
 
 fuzz_target!(|input: (u8, String, String, u64)| {
     let (kind, text, other, number) = input;
@@ -25,7 +25,7 @@ fuzz_target!(|input: (u8, String, String, u64)| {
         10 => CallError::Quarantined { retry_after: Duration::from_millis(number) },
         _ => CallError::Internal { internal: internal.clone() },
     };
-    let status = refusal(&Refusal::Call(error.clone()), &RequestId::from_random(number.into())).status();
+    let status = problem(error.clone(), &RequestId::from_random(number.into())).status();
     assert!(status.is_client_error() || status.is_server_error());
     assert!(!error.detail().contains(&internal), "what is internal stays inside");
 });

@@ -56,6 +56,12 @@ pub struct XmlRpc {
     anything: Arc<Schema>,
 }
 
+/// Reads a call, for the fuzz target.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(body: &[u8]) {
+    let _ = decode::MethodCall::read(body);
+}
+
 impl XmlRpc {
     /// XML-RPC in front of the dispatcher. `seed`: random bits that set this process's request ids apart.
     ///
