@@ -10,8 +10,3 @@ use crate::problem::{Refusal, refusal};
 pub fn problem(error: CallError, request_id: &RequestId) -> Response {
     refusal(&Refusal::Call(error), request_id)
 }
-
-/// Reads a call of XML-RPC.
-pub fn xmlrpc(body: &[u8]) {
-    crate::xmlrpc::fuzz(body);
-}

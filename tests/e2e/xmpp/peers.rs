@@ -9,9 +9,9 @@ use std::time::Duration;
 use tests::PASSWORD;
 
 /// What the component is known by.
-pub(super) const SECRET: &str = "c0mponent-s3cret";
+pub(crate) const SECRET: &str = "c0mponent-s3cret";
 /// The component's domain.
-pub(super) const DOMAIN: &str = "muster.localhost";
+pub(crate) const DOMAIN: &str = "muster.localhost";
 /// The server's accounts, all with [`PASSWORD`].
 const ACCOUNTS: [(&str, &str); 6] = [
     ("admin", "localhost"),
@@ -25,25 +25,25 @@ const ACCOUNTS: [(&str, &str); 6] = [
 
 /// Whose server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Prosody,
     Ejabberd,
 }
 
 /// A running server.
-pub(super) struct Peer {
+pub(crate) struct Peer {
     kind: Kind,
     child: Child,
     folder: tempfile::TempDir,
     /// Where people connect.
-    pub(super) clients: u16,
+    pub(crate) clients: u16,
     /// Where components connect.
-    pub(super) components: u16,
+    pub(crate) components: u16,
 }
 
 impl Peer {
     /// Starts a server and waits until it takes connections.
-    pub(super) fn start(kind: Kind) -> Self {
+    pub(crate) fn start(kind: Kind) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Held until each has its number, so that no number comes twice.
         let sockets = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
@@ -59,18 +59,18 @@ impl Peer {
     }
 
     /// The folder with its log.
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Ends it without warning.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Starts it again, on the same ports.
-    pub(super) fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         self.child = spawn(self.kind, self.folder.path());
         self.wait();
     }

@@ -3,4 +3,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|body: &[u8]| muster_frontend::fuzzing::xmlrpc(body));
+fuzz_target!(|body: &[u8]| muster_frontend::xmlrpc::fuzz(body));

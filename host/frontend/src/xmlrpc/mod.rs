@@ -58,7 +58,7 @@ pub struct XmlRpc {
 
 /// Reads a call, for the fuzz target.
 #[cfg(fuzzing)]
-pub(crate) fn fuzz(body: &[u8]) {
+pub fn fuzz(body: &[u8]) {
     let _ = decode::MethodCall::read(body);
 }
 
