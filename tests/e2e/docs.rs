@@ -122,6 +122,11 @@ fn calls_over_xmlrpc() {
     check("host/docs/xmlrpc.md");
 }
 
+#[test]
+fn the_document_and_its_page() {
+    check("host/docs/openapi.md");
+}
+
 /// The page for those who come from elsewhere names every deliberate difference of the verdict table, and tests that are.
 #[test]
 fn differences_are_documented() {

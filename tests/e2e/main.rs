@@ -19,6 +19,7 @@ mod load;
 mod manifest;
 mod oauth;
 mod oauth_attacks;
+mod openapi;
 mod polyglot;
 mod rest;
 mod rights;

@@ -29,6 +29,7 @@ const NPM: &[&str] = &[
     // A generator of TypeScript from OpenAPI, the client that goes with it, and a compiler that holds them together.
     "openapi-typescript@7.13.0",
     "openapi-fetch@0.17.0",
+    "@types/node@20.19.9",
     "typescript@5.9.3",
     // Drives a browser.
     "puppeteer-core@24.8.2",

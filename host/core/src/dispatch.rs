@@ -19,7 +19,7 @@ use tracing::{Instrument, Span, debug, debug_span, error, field, warn};
 
 use crate::audit::{Audit, Record, Subject};
 use crate::authn::{Authenticator, Credential, Source};
-use crate::caller::{Caller, RequestId};
+use crate::caller::{Authority, Caller, Identity, RequestId};
 use crate::clock::Clock;
 use crate::command::{Command, Origin};
 use crate::error::{CallError, Fault};
@@ -295,11 +295,13 @@ impl Dispatcher {
     pub fn list_for(&self, caller: &Caller) -> Vec<Listed> {
         let permissions = self.permissions.load();
         let snapshot = self.registry.snapshot();
+        let anybody = Caller { identity: Identity::Anonymous, authority: Authority::Full, ..caller.clone() };
         let allowed = snapshot.iter().filter(|registered| permissions.may_call(caller, &registered.command));
         allowed
             .map(|registered| Listed {
                 registered: Arc::clone(registered),
                 only_where: permissions.demands(caller, &registered.command),
+                needs_credential: !permissions.may_call(&anybody, &registered.command),
             })
             .collect()
     }
@@ -312,6 +314,8 @@ pub struct Listed {
     pub registered: Arc<Registered>,
     /// What the rules demand of its arguments, as alternatives in words; empty when nothing.
     pub only_where: Vec<String>,
+    /// Whether somebody who presents no credential could not run it from there.
+    pub needs_credential: bool,
 }
 
 /// Says that there is no such command, and names the closest one this caller may run. Never one they may not.

@@ -10,11 +10,12 @@ mod failures;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub mod listen;
-mod problem;
+pub mod problem;
 mod request_id;
 mod xml;
 
 pub mod oauth;
+pub mod openapi;
 pub mod rest;
 pub mod xmlrpc;
 pub mod xmpp;

@@ -19,7 +19,7 @@ const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json"
 
 /// Why a request got no result.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// The call failed.
     Call(CallError),
     /// Nothing is at this address.
@@ -103,6 +103,14 @@ pub(crate) fn response(
     response
 }
 
+/// The answer to `OPTIONS`: the same whether there is something at the address or not.
+pub(crate) fn options(allow: &'static str, request_id: &RequestId) -> Response {
+    let mut response = response(StatusCode::NO_CONTENT, PROBLEM, Body::empty(), request_id);
+    response.headers_mut().remove(CONTENT_TYPE);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
 /// Says where the caller stands with rate limits (draft-ietf-httpapi-ratelimit-headers-10): calls a full bucket holds
 /// and the seconds it takes to fill, calls left and the seconds until there is one more.
 pub(crate) fn standings(response: &mut Response, rates: &[Standing]) {
@@ -122,7 +130,7 @@ pub(crate) fn standings(response: &mut Response, rates: &[Standing]) {
 
 /// A failure.
 #[expect(clippy::wildcard_enum_match_arm, reason = "most failures need no header of their own")]
-pub(crate) fn refusal(refusal: &Refusal, request_id: &RequestId) -> Response {
+pub fn refusal(refusal: &Refusal, request_id: &RequestId) -> Response {
     let (status, code, title, detail) = refusal.parts();
     let mut problem = json!({
         "type": format!("urn:muster:problem:{code}"), "title": title, "status": status.as_u16(), "detail": detail,
@@ -194,5 +202,112 @@ fn status(error: &CallError) -> StatusCode {
             StatusCode::SERVICE_UNAVAILABLE
         }
         CallError::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
+    }
+}
+
+/// A kind of answer without a result, as documents about answers have it.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    /// Its status.
+    pub(crate) status: u16,
+    /// What it means.
+    pub(crate) about: &'static str,
+    /// The codes problems have that come with it. With none, there is no problem either: what is not read is not known to
+    /// be a call.
+    pub(crate) codes: &'static [&'static str],
+}
+
+/// Every status a call can end with but success.
+pub(crate) const KINDS: [Kind; 18] = [
+    kind(400, "The request cannot be read, or arguments are invalid", &["malformed", "invalid-arguments"]),
+    kind(401, "A credential is needed, or the one presented is not valid", &["unauthenticated"]),
+    kind(403, "The rules do not allow it, or the command denied it", &["forbidden", "denied"]),
+    kind(
+        404,
+        "The command is no longer there, or what it was to work on",
+        &["unknown-command", "not-found", "no-such-address"],
+    ),
+    kind(405, "The method is not allowed here", &["not-read-only", "method-not-allowed"]),
+    kind(406, "Results do not come in a form `Accept` allows", &["not-acceptable"]),
+    kind(408, "The request came too slowly", &["slow-request"]),
+    kind(409, "The state of things forbids it", &["conflict"]),
+    kind(413, "The arguments are too long", &["too-large"]),
+    kind(415, "The body is not JSON", &["unsupported-media-type"]),
+    kind(414, "The address is too long, and was not read", &[]),
+    // A component that is refused brings a code of its own.
+    kind(422, "The command ran and failed", &["command-failed"]),
+    kind(429, "Too many calls, or too many wrong credentials", &["too-many-calls", "throttled", "rate-limited"]),
+    kind(431, "The head of the request is too long, and was not read", &[]),
+    kind(500, "The host failed", &["internal"]),
+    kind(
+        502,
+        "The plugin is at fault",
+        &["plugin-trapped", "plugin-exited", "plugin-panicked", "plugin-invalid-output", "plugin-not-started"],
+    ),
+    kind(503, "Temporarily unavailable", &["unavailable", "limit-exceeded", "plugin-quarantined"]),
+    kind(504, "The call took too long", &["deadline"]),
+];
+
+const fn kind(status: u16, about: &'static str, codes: &'static [&'static str]) -> Kind {
+    Kind { status, about, codes }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use muster_core::error::Fault;
+
+    use super::*;
+
+    /// One failure of each kind; a new one does not compile until it is here.
+    fn every() -> Vec<Refusal> {
+        use CallError as E;
+        let (text, wait) = (String::new, Duration::ZERO);
+        let standing = Standing { name: "x".into(), burst: 1, window_s: 1, remaining: 0, retry_after: wait };
+        let mut every = vec![
+            Refusal::NoRoute,
+            Refusal::Method { allow: "GET" },
+            Refusal::MediaType,
+            Refusal::NotAcceptable,
+            Refusal::SlowBody,
+        ];
+        let calls = [
+            E::Malformed(text()),
+            E::InvalidArguments(vec![]),
+            E::Unauthenticated { presented: true },
+            E::Forbidden { reference: None },
+            E::UnknownCommand(text()),
+            E::NotReadOnly,
+            E::TooLarge { bytes_max: 1 },
+            E::NotFound(text()),
+            E::Conflict(text()),
+            E::Denied(text()),
+            E::Unavailable(text()),
+            E::Failed(text()),
+            E::TooManyCalls,
+            E::Throttled { retry_after: wait },
+            E::RateLimited { standing },
+            E::LimitExceeded { limit: "x", bound: text() },
+            E::Deadline { deadline_ms: 1 },
+            E::Quarantined { retry_after: wait },
+            E::Internal { internal: text() },
+        ];
+        every.extend(calls.into_iter().map(Refusal::Call));
+        let fault = |fault| Refusal::Call(E::PluginFault { fault, internal: String::new() });
+        every.extend(Fault::ALL.map(fault));
+        every
+    }
+
+    #[test]
+    fn the_table_has_every_code_at_its_status_and_no_other() {
+        let mut codes = 0;
+        for refusal in every() {
+            let (status, code, ..) = refusal.parts();
+            let found = KINDS.iter().find(|kind| kind.status == status.as_u16());
+            assert!(found.is_some_and(|kind| kind.codes.contains(&code)), "{status} {code}");
+            codes += 1;
+        }
+        assert_eq!(KINDS.iter().map(|kind| kind.codes.len()).sum::<usize>(), codes);
     }
 }

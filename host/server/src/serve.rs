@@ -21,6 +21,7 @@ use muster_core::random::Random;
 use muster_core::storage::Storage;
 use muster_frontend::listen::{ConnectionLimits, Door, Tls, bind_local, serve_local, serve_tcp};
 use muster_frontend::oauth::OAuth;
+use muster_frontend::openapi::OpenApi;
 use muster_frontend::rest::Rest;
 use muster_frontend::xmlrpc::XmlRpc;
 use muster_frontend::xmpp::{self, Xmpp};
@@ -110,7 +111,8 @@ async fn run_host(options: &Options) -> Result<(), String> {
     let rest = Rest::new(Arc::clone(&host.dispatcher), random_u64()?, config.body_bytes_max).router();
     let oauth =
         OAuth::new(Arc::clone(&host.dispatcher), Arc::clone(&host.tokens), random_u64()?, Arc::new(SystemRandom));
-    let mut rest = rest.merge(oauth.map_err(|error| error.to_string())?.router());
+    let openapi = OpenApi::new(Arc::clone(&host.dispatcher), random_u64()?).router();
+    let mut rest = rest.merge(oauth.map_err(|error| error.to_string())?.router()).merge(openapi);
     if let Some(path) = &config.xmlrpc {
         let wire = XmlRpc::new(Arc::clone(&host.dispatcher), random_u64()?, config.body_bytes_max)?;
         rest = rest.merge(wire.router(path));

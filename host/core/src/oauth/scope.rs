@@ -13,7 +13,7 @@ pub const SCOPES_MAX: usize = 64;
 pub const SCOPE_BYTES_MAX: usize = 128;
 
 /// Scopes there always are; each has a second name, which configurations of ejabberd have.
-const WELL_KNOWN: [&str; 2] = ["muster:user", "muster:admin"];
+pub(super) const WELL_KNOWN: [&str; 2] = ["muster:user", "muster:admin"];
 /// Most commands listed for a scope that covers many.
 const COMMANDS_SHOWN_MAX: usize = 50;
 

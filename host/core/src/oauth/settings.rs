@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::OAuthError;
+use super::scope::WELL_KNOWN;
 use crate::permission::Permissions;
 
 /// Longest life of a token, in seconds: ten years.
@@ -40,6 +41,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The scopes a client can be told of: those there always are, and those rules speak of by name.
+    pub fn scopes(&self) -> Vec<&str> {
+        WELL_KNOWN.into_iter().chain(self.rules.scopes()).collect()
+    }
+
     /// Whether a token for that resource is for this server; one for no resource in particular is.
     pub(super) fn is_own(&self, resource: Option<&str>) -> bool {
         let behind = |resource: &str| {

@@ -17,7 +17,7 @@ use crate::error::ArgumentError;
 pub use arguments::{Arguments, DEPTH_MAX, Unread};
 pub use json::{JsonError, parse as parse_json};
 pub use mask::{MASK, mask, says_secret};
-pub use text::{Pairs, TextError};
+pub use text::{Pairs, TextError, TextForm};
 
 /// Longest schema text, in bytes.
 pub const SCHEMA_BYTES_MAX: usize = 256 * 1024;

@@ -17,7 +17,37 @@ pub struct TextError {
     expected: String,
 }
 
+/// How a value is written as text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TextForm {
+    /// As it stands.
+    Plain,
+    /// Each item on its own, as it stands, under the same name.
+    List,
+    /// As JSON.
+    Json,
+}
+
 impl Schema {
+    /// How values of `schema`, a part of this schema, are written as text; nothing where that takes a list of JSON texts.
+    pub fn text_form(&self, schema: &Value) -> Option<TextForm> {
+        let plain = |schema: &Value| {
+            let types = self.types(schema, 0);
+            types.contains(&"string") || !types.iter().any(|kind| ["object", "array"].contains(kind))
+        };
+        match self.array_items(schema) {
+            Some(items) if plain(items) => Some(TextForm::List),
+            Some(_) => None,
+            None if plain(schema) => Some(TextForm::Plain),
+            None => Some(TextForm::Json),
+        }
+    }
+
+    /// The types values of `schema`, a part of this schema, may have, as far as it says so plainly.
+    pub fn types_of<'a>(&'a self, schema: &'a Value) -> Vec<&'a str> {
+        self.types(schema, 0)
+    }
+
     /// Makes an arguments object from pairs of text. Unknown names stay texts, so that checking the object names them.
     ///
     /// # Errors
@@ -189,6 +219,23 @@ mod tests {
         check(&[("i", "-5"), ("n", "1.5"), ("o", "null")], &Ok(json!({"i": -5, "n": 1.5, "o": null})));
         check(&[("l", "1"), ("l", "2")], &Ok(json!({"l": [1, 2]})));
         check(&[("m", "{\"k\":1}"), ("zz", "5")], &Ok(json!({"m": {"k": 1}, "zz": "5"})));
+    }
+
+    #[test]
+    fn a_schema_says_how_its_values_are_written() {
+        let schema = Schema::input(json!({"type": "object", "$defs": {"e": {"enum": ["1"]}}})).unwrap();
+        for (part, expected) in [
+            (json!({}), Some(TextForm::Plain)),
+            (json!({"type": ["integer", "null"]}), Some(TextForm::Plain)),
+            (json!({"anyOf": [{"$ref": "#/$defs/e"}, {"type": "null"}]}), Some(TextForm::Plain)),
+            (json!({"type": ["string", "array"]}), Some(TextForm::Plain)),
+            (json!({"type": "array"}), Some(TextForm::List)),
+            (json!({"type": "array", "items": {"type": "number"}}), Some(TextForm::List)),
+            (json!({"type": "array", "items": {"type": "object"}}), None),
+            (json!({"type": "object"}), Some(TextForm::Json)),
+        ] {
+            assert_eq!(schema.text_form(&part), expected, "{part}");
+        }
     }
 
     #[test]

@@ -194,10 +194,6 @@ pub(super) fn redirect(uri: &str, parts: &[(&str, &str)], state: Option<&str>, i
     response
 }
 
-fn scopes(settings: &Settings) -> Vec<&str> {
-    ["muster:user", "muster:admin"].into_iter().chain(settings.rules.scopes()).collect()
-}
-
 fn metadata(value: &Value) -> Response {
     let mut response = json(StatusCode::OK, value.to_string());
     // Anybody's program may read it, a page of another site too.
@@ -216,7 +212,7 @@ pub(super) fn server_metadata(settings: &Settings) -> Response {
         "token_endpoint": format!("{issuer}/oauth/token"),
         "introspection_endpoint": format!("{issuer}/oauth/introspect"),
         "revocation_endpoint": format!("{issuer}/oauth/revoke"),
-        "scopes_supported": scopes(settings),
+        "scopes_supported": settings.scopes(),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": grants.map(Grant::as_str).collect::<Vec<_>>(),
@@ -234,7 +230,7 @@ pub(super) fn resource_metadata(settings: &Settings) -> Response {
         "resource": settings.issuer,
         "authorization_servers": [settings.issuer],
         "bearer_methods_supported": ["header"],
-        "scopes_supported": scopes(settings),
+        "scopes_supported": settings.scopes(),
         "resource_name": "Muster",
     }))
 }

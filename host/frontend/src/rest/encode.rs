@@ -1,7 +1,5 @@
 //! From results to HTTP responses.
 
-use axum::body::Body;
-use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use base64::Engine;
@@ -55,12 +53,4 @@ pub(super) fn listing(commands: &[Listed], request_id: &RequestId) -> Response {
         }));
     }
     response(StatusCode::OK, JSON, json!({ "commands": entries }).to_string(), request_id)
-}
-
-/// The answer to `OPTIONS`: the same whether the command exists or not.
-pub(super) fn options(allow: &'static str, request_id: &RequestId) -> Response {
-    let mut response = response(StatusCode::NO_CONTENT, JSON, Body::empty(), request_id);
-    response.headers_mut().remove(CONTENT_TYPE);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
-    response
 }

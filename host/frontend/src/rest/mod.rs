@@ -68,7 +68,7 @@ async fn list(State(rest): State<Rest>, request: Request<Body>) -> Response {
     let request_id = rest.request_ids.of(&request);
     let bearer = presents_bearer(request.headers());
     let result = match *request.method() {
-        Method::OPTIONS => return encode::options("GET, HEAD, OPTIONS", &request_id),
+        Method::OPTIONS => return problem::options("GET, HEAD, OPTIONS", &request_id),
         Method::GET | Method::HEAD if request.uri().query().is_some() => {
             Err(Refusal::Call(CallError::Malformed("the list of commands takes no arguments".to_owned())))
         }
@@ -87,7 +87,7 @@ async fn list(State(rest): State<Rest>, request: Request<Body>) -> Response {
 async fn call(State(rest): State<Rest>, request: Request<Body>) -> Response {
     let request_id = rest.request_ids.of(&request);
     if request.method() == Method::OPTIONS {
-        return encode::options("GET, HEAD, POST, OPTIONS", &request_id);
+        return problem::options("GET, HEAD, POST, OPTIONS", &request_id);
     }
     let bearer = presents_bearer(request.headers());
     match answer(&rest, request, &request_id).await {

@@ -1,0 +1,405 @@
+// The page at /docs: asks for the document as whom a person says, shows one command at a time, and calls it. Everything
+// the document says is put in as text, never as markup. What a person types stays in this page and its requests.
+"use strict";
+
+const at = (id) => document.getElementById(id);
+let described = null;
+let authorization = null;
+let curlCredential = "";
+
+/** Makes an element; attributes that are null or false are left out. */
+function make(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else element.setAttribute(key, value === true ? "" : value);
+  }
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+function tell(text, bad = false) {
+  at("state").textContent = text;
+  at("state").className = bad ? "bad" : "";
+}
+
+function base64(text) {
+  return btoa(Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join(""));
+}
+
+/** Says to the shell what would otherwise mean something to it. */
+function quoted(text) {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+async function ask(path, options = {}) {
+  const headers = { ...(authorization ? { authorization } : {}), ...(options.headers ?? {}) };
+  const rest = { credentials: "omit", cache: "no-store", redirect: "error", referrerPolicy: "no-referrer" };
+  return fetch(path, { ...options, ...rest, headers });
+}
+
+// Who calls.
+
+function chooseScheme() {
+  for (const kind of ["basic", "bearer"]) {
+    for (const part of document.querySelectorAll(`.${kind}`)) part.hidden = at("scheme").value !== kind;
+  }
+}
+
+async function load() {
+  const scheme = at("scheme").value;
+  const account = at("account").value.trim();
+  if (scheme === "basic") {
+    authorization = `Basic ${base64(`${account}:${at("password").value}`)}`;
+    curlCredential = `-u ${quoted(account)}`;
+  } else if (scheme === "bearer") {
+    authorization = `Bearer ${at("token").value.trim()}`;
+    curlCredential = '-H "Authorization: Bearer $TOKEN"';
+  } else {
+    authorization = null;
+    curlCredential = "";
+  }
+  tell("Asking …");
+  try {
+    const answer = await ask("/openapi.json");
+    const body = await answer.json();
+    if (!answer.ok) {
+      described = null;
+      tell(`${body.title}: ${body.detail}`, true);
+    } else {
+      described = body;
+      const count = commands().size;
+      tell(count === 1 ? "You may call one command." : `You may call ${count} commands.`);
+    }
+  } catch (error) {
+    described = null;
+    tell(`The host does not answer: ${error.message}`, true);
+  }
+  list();
+  show();
+}
+
+// What may be called.
+
+/** The commands: by name, the addresses of their forms, the latest first. */
+function commands() {
+  const found = new Map();
+  for (const [path, item] of Object.entries(described?.paths ?? {})) {
+    const parts = path.match(/^\/api\/([a-z0-9_]+)(?:\/v([0-9]+))?$/);
+    if (!parts) continue;
+    const entry = found.get(parts[1]) ?? { name: parts[1], forms: [] };
+    entry.forms.push({ path, version: parts[2] ?? null, operation: item.post });
+    found.set(parts[1], entry);
+  }
+  return found;
+}
+
+function list() {
+  const wanted = at("search").value.trim().toLowerCase();
+  const groups = new Map();
+  for (const entry of commands().values()) {
+    const operation = entry.forms[0].operation;
+    const text = [entry.name, operation.summary, ...operation.tags].join(" ").toLowerCase();
+    if (!text.includes(wanted)) continue;
+    const tag = operation.tags[0] ?? "other";
+    groups.set(tag, [...(groups.get(tag) ?? []), entry]);
+  }
+  const chosen = choice().name;
+  const link = (entry) => {
+    const operation = entry.forms[0].operation;
+    const attributes = { href: `#${entry.name}`, title: operation.summary, "aria-current": entry.name === chosen ? "page" : null };
+    return make("li", {}, make("a", attributes, entry.name));
+  };
+  const parts = [...groups.keys()].sort().flatMap((tag) => {
+    return [make("h2", {}, tag), make("ul", {}, ...groups.get(tag).map(link))];
+  });
+  if (parts.length === 0) parts.push(make("p", { class: "quiet" }, "Nothing matches."));
+  at("list").replaceChildren(...parts);
+}
+
+/** The command and version the address of this page names. */
+function choice() {
+  const [name, version] = location.hash.slice(1).split("/v");
+  return { name, version: version ?? null };
+}
+
+// Schemas.
+
+function follow(schema, depth = 0) {
+  if (schema === true || schema === undefined) return {};
+  if (typeof schema?.$ref !== "string" || depth > 8) return schema;
+  const parts = decodeURIComponent(schema.$ref).split("/").slice(1);
+  let target = described;
+  for (const part of parts) target = target?.[part.replaceAll("~1", "/").replaceAll("~0", "~")];
+  const { $ref, ...own } = schema;
+  return { ...follow(target, depth + 1), ...own };
+}
+
+/** What a value must be, without the case that it is null. */
+function plain(schema) {
+  const found = follow(schema);
+  for (const keyword of ["anyOf", "oneOf"]) {
+    const branches = (found[keyword] ?? []).map((branch) => follow(branch)).filter((branch) => branch.type !== "null");
+    if (branches.length === 1) {
+      const { [keyword]: _, ...own } = found;
+      return { ...branches[0], ...own };
+    }
+  }
+  if (Array.isArray(found.type)) {
+    const types = found.type.filter((type) => type !== "null");
+    if (types.length === 1) return { ...found, type: types[0] };
+  }
+  return found;
+}
+
+function inWords(schema, depth = 0) {
+  const found = plain(schema);
+  if (found.const !== undefined) return JSON.stringify(found.const);
+  if (found.enum) return `one of ${found.enum.filter((one) => one !== null).map((one) => JSON.stringify(one)).join(", ")}`;
+  const bounds = [];
+  const range = (least, most, unit) => {
+    if (least !== undefined && most !== undefined) bounds.push(`${least} to ${most}${unit}`);
+    else if (least !== undefined) bounds.push(`at least ${least}${unit}`);
+    else if (most !== undefined) bounds.push(`at most ${most}${unit}`);
+  };
+  range(found.minimum, found.maximum, "");
+  range(found.minLength, found.maxLength, " characters");
+  range(found.minItems, found.maxItems, " items");
+  if (found.pattern !== undefined) bounds.push(`of the form ${found.pattern}`);
+  if (found.format !== undefined && !/^u?int/.test(found.format)) bounds.push(found.format);
+  const behind = bounds.length > 0 ? `, ${bounds.join(", ")}` : "";
+  if (found.type === "array" && depth < 3) return `list of ${inWords(found.items, depth + 1)}${behind}`;
+  const type = Array.isArray(found.type) ? found.type.join(" or ") : found.type;
+  return `${{ string: "text", object: "JSON object" }[type] ?? type ?? "any JSON"}${behind}`;
+}
+
+function isSecret(schema) {
+  return schema.writeOnly === true || schema.format === "password";
+}
+
+// One command.
+
+let fields = [];
+
+function show() {
+  const { name, version } = choice();
+  const entry = commands().get(name);
+  at("hint").hidden = entry !== undefined;
+  at("command").hidden = entry === undefined;
+  at("command").replaceChildren();
+  fields = [];
+  for (const link of at("list").querySelectorAll("a")) {
+    if (link.textContent === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  if (!entry) return;
+  const form = entry.forms.find((one) => one.version === version) ?? entry.forms[0];
+  const operation = form.operation;
+  const about = operation["x-muster"];
+  const marks = [`version ${about.version}`, about.origin, `for ${about.audience}`, ...operation.tags.map((tag) => `#${tag}`)];
+  const effects = about.effects.map((effect) => effect.replaceAll("_", " "));
+  const items = [
+    ...marks.map((mark) => make("li", {}, mark)),
+    ...effects.map((effect) => make("li", { class: effect === "destructive" ? "bad" : null }, effect)),
+    operation.deprecated ? make("li", { class: "bad" }, "deprecated") : null,
+  ].filter((item) => item !== null);
+  const versions = make("select", {
+    id: "version",
+    onchange: (event) => { location.hash = event.target.value === "" ? name : `${name}/v${event.target.value}`; },
+  }, ...entry.forms.map((one) => make("option", { value: one.version ?? "", selected: one === form },
+    one.version === null ? "the latest" : `v${one.version}`)));
+  at("command").append(
+    make("h2", { id: "name" }, name),
+    make("p", { class: "summary" }, operation.summary),
+    make("ul", { class: "marks", "aria-label": "About it" }, ...items),
+    operation.description ? make("div", { class: "text" }, operation.description) : "",
+    make("p", {}, make("label", { for: "version" }, "Version"), versions),
+    call(form),
+    result(operation),
+  );
+}
+
+/** The form that calls the command. */
+function call(form) {
+  const media = form.operation.requestBody.content["application/json"];
+  const schema = follow(media.schema);
+  const required = schema.required ?? [];
+  const body = make("div", {});
+  for (const [name, property] of Object.entries(schema.properties ?? {})) {
+    const one = field(name, property, required.includes(name), fields.length);
+    fields.push(one);
+    body.append(one.element);
+  }
+  if (fields.length === 0) body.append(make("p", { class: "quiet" }, "It takes no arguments."));
+  const examples = Object.values(media.examples ?? {});
+  const fill = make("select", { id: "example" }, make("option", { value: "" }, "none"),
+    ...examples.map((example, index) => make("option", { value: String(index) }, example.summary)));
+  fill.addEventListener("change", () => {
+    const value = fill.value === "" ? {} : examples[Number(fill.value)].value;
+    for (const one of fields) one.set(value[one.name]);
+    preview();
+  });
+  const button = make("button", {}, "Call it");
+  const curl = make("pre", { id: "curl", tabindex: "0", "aria-label": "The same with curl" });
+  const answer = make("div", { id: "answer", "aria-live": "polite" });
+  const preview = () => { curl.textContent = curlLine(form, read(false).shown); };
+  const element = make("form", { id: "call", novalidate: true, "aria-label": `Call ${form.path}`, oninput: preview },
+    make("h3", {}, "Arguments"),
+    examples.length > 0 ? make("p", {}, make("label", { for: "example" }, "Fill in an example"), fill) : "",
+    body,
+    make("div", { class: "buttons" }, button), answer,
+    make("h3", {}, "The same with curl"), curl);
+  element.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const { value, wrong } = read(true);
+    if (wrong) { wrong.focus(); return; }
+    const destructive = form.operation["x-muster"].effects.includes("destructive");
+    if (destructive && !confirm(`${form.path} removes something that cannot be had back. Call it?`)) return;
+    button.disabled = true;
+    await send(form, value, answer);
+    button.disabled = false;
+  });
+  preview();
+  return element;
+}
+
+/** An argument as something to fill in. */
+function field(name, property, required, index) {
+  const schema = plain(property);
+  const id = `argument-${index}`;
+  const texts = (schema.enum ?? []).filter((one) => one !== null);
+  const isChoice = texts.length > 0 && texts.every((one) => typeof one === "string");
+  const common = { id, "aria-describedby": `${id}-about ${id}-error`, "aria-required": required ? "true" : null };
+  let input;
+  if (isChoice || schema.type === "boolean") {
+    const values = isChoice ? texts : ["true", "false"];
+    const none = make("option", { value: "" }, required ? "choose" : "not given");
+    input = make("select", common, none, ...values.map((value) => make("option", { value }, value)));
+  } else if (["string", "integer", "number"].includes(schema.type)) {
+    const type = isSecret(schema) ? "password" : "text";
+    const mode = schema.type === "string" ? null : schema.type === "integer" ? "numeric" : "decimal";
+    input = make("input", { ...common, type, inputmode: mode, autocomplete: "off", spellcheck: "false" });
+  } else {
+    input = make("textarea", { ...common, spellcheck: "false" });
+  }
+  const error = make("p", { id: `${id}-error`, class: "bad" });
+  const words = `${inWords(property)}${schema.default === undefined ? "" : `; ${JSON.stringify(schema.default)} when left out`}`;
+  const element = make("div", { class: "field" },
+    make("label", { for: id }, name, required ? " (needed)" : ""), input,
+    make("p", { id: `${id}-about`, class: "quiet" }, words, schema.description ? ` — ${schema.description}` : ""),
+    error);
+  return {
+    name, element, input, secret: isSecret(schema),
+    set(value) {
+      if (value === undefined) input.value = "";
+      else input.value = typeof value === "string" && input.tagName !== "TEXTAREA" ? value : JSON.stringify(value, null, 2);
+    },
+    mark(text) {
+      error.textContent = text;
+      if (text === "") input.removeAttribute("aria-invalid");
+      else input.setAttribute("aria-invalid", "true");
+    },
+    /** The value; nothing where it is left out. Throws what is wrong with it. */
+    get() {
+      const text = input.value;
+      if (text === "" && (!required || schema.type !== "string")) return undefined;
+      if (isChoice || schema.type === "string") return text;
+      if (schema.type === "boolean") return text === "true";
+      try {
+        return JSON.parse(text);
+      } catch {
+        throw new Error(schema.type === undefined || input.tagName === "TEXTAREA" ? "this is not JSON" : "this is not a number");
+      }
+    },
+  };
+}
+
+/** The arguments as they are filled in, and as they can be shown; the first field that is wrong. */
+function read(mark) {
+  const value = {};
+  const shown = {};
+  let wrong = null;
+  for (const one of fields) {
+    let text = "";
+    try {
+      const found = one.get();
+      if (found !== undefined) {
+        value[one.name] = found;
+        shown[one.name] = one.secret ? "…" : found;
+      }
+    } catch (error) {
+      text = error.message;
+      wrong ??= one.input;
+    }
+    if (mark) one.mark(text);
+  }
+  return { value, shown, wrong };
+}
+
+function curlLine(form, value) {
+  const parts = ["curl", curlCredential, `-H 'Content-Type: application/json' -d ${quoted(JSON.stringify(value))}`,
+    quoted(`${location.origin}${form.path}`)];
+  return parts.filter((part) => part !== "").join(" ");
+}
+
+/** Calls the command and shows what came of it. */
+async function send(form, value, into) {
+  const started = performance.now();
+  let answer;
+  let text;
+  try {
+    answer = await ask(form.path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(value),
+    });
+    text = await answer.text();
+  } catch (error) {
+    into.replaceChildren(make("h3", {}, "No answer"), make("p", { class: "bad" }, error.message));
+    return;
+  }
+  const duration = Math.round(performance.now() - started);
+  let body = null;
+  let shown = text;
+  try {
+    body = JSON.parse(text);
+    shown = JSON.stringify(body, null, 2);
+  } catch { /* It is shown as it came. */ }
+  for (const problem of body?.errors ?? []) {
+    const name = (problem.pointer ?? "").split("/")[1]?.replaceAll("~1", "/").replaceAll("~0", "~");
+    fields.find((one) => one.name === name)?.mark(`${problem.pointer} ${problem.detail}`);
+  }
+  const headers = ["x-request-id", "x-command-version", "ratelimit", "retry-after"].filter((name) => answer.headers.has(name));
+  into.replaceChildren(
+    make("h3", {}, "Answer"),
+    make("p", { id: "status", class: answer.ok ? "good" : "bad" }, `${answer.status} ${answer.ok ? "done" : body?.title ?? ""} (${duration} ms)`),
+    make("pre", { tabindex: "0", "aria-label": "Body of the answer" }, shown),
+    make("p", { class: "quiet" }, headers.map((name) => `${name}: ${answer.headers.get(name)}`).join(" · ")),
+  );
+}
+
+/** What the command gives, and how it fails. */
+function result(operation) {
+  const responses = Object.entries(operation.responses).map(([status, response]) => {
+    const about = typeof response.$ref === "string" ? follow(response).description : response.description;
+    return make("tr", {}, make("th", { scope: "row" }, status), make("td", {}, about));
+  });
+  const schema = operation.responses["200"].content["application/json"].schema;
+  const detail = (title, value) =>
+    make("details", {}, make("summary", {}, title), make("pre", { tabindex: "0", "aria-label": title }, JSON.stringify(value, null, 2)));
+  return make("section", { "aria-label": "Reference" },
+    make("h3", {}, "Answers"),
+    make("table", {}, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Status"), make("th", { scope: "col" }, "When"))),
+      make("tbody", {}, ...responses)),
+    make("h3", {}, "Schemas"),
+    detail("Arguments", follow(operation.requestBody.content["application/json"].schema)),
+    detail("Result", follow(schema)));
+}
+
+at("scheme").addEventListener("change", chooseScheme);
+at("login").addEventListener("submit", (event) => { event.preventDefault(); load(); });
+at("search").addEventListener("input", list);
+addEventListener("hashchange", () => { show(); at("main").focus({ preventScroll: true }); scrollTo(0, 0); });
+chooseScheme();
+load();
