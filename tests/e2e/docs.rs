@@ -127,6 +127,11 @@ fn the_document_and_its_page() {
     check("host/docs/openapi.md");
 }
 
+#[test]
+fn tools_of_assistants() {
+    check("host/docs/mcp.md");
+}
+
 /// The page for those who come from elsewhere names every deliberate difference of the verdict table, and tests that are.
 #[test]
 fn differences_are_documented() {

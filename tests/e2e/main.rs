@@ -17,6 +17,7 @@ mod journey;
 mod listeners;
 mod load;
 mod manifest;
+mod mcp;
 mod oauth;
 mod oauth_attacks;
 mod openapi;

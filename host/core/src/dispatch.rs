@@ -23,7 +23,7 @@ use crate::caller::{Authority, Caller, Identity, RequestId};
 use crate::clock::Clock;
 use crate::command::{Command, Origin};
 use crate::error::{CallError, Fault};
-use crate::invoke::{Invocation, Output};
+use crate::invoke::{Invocation, Output, Progress};
 use crate::permission::{Admission, Permissions, Permit};
 use crate::rate::{Rate, RateLimits, Standing};
 use crate::registry::{Registered, Registry, Snapshot};
@@ -113,6 +113,7 @@ impl Dispatcher {
     /// Puts other rules into force for every call that begins from now on.
     pub fn set_permissions(&self, permissions: Arc<Permissions>) {
         self.permissions.store(permissions);
+        self.registry.tell();
     }
 
     /// Puts other rate limits into force. Where they are the same, everybody stands where they stood.
@@ -172,7 +173,7 @@ impl Dispatcher {
                 self.counts.calls.fetch_add(1, Ordering::Relaxed);
                 trail.admitted();
                 let dispatcher = Arc::clone(self);
-                Ok(Admitted { dispatcher, admission, rates, trail, span, started, deadline, depth: 0 })
+                Ok(Admitted { dispatcher, admission, rates, trail, span, started, deadline, depth: 0, progress: None })
             }
             Err(error) => {
                 self.counts.refused.fetch_add(1, Ordering::Relaxed);
@@ -242,6 +243,21 @@ impl Dispatcher {
         Ok(Listed { registered, only_where })
     }
 
+    /// As [`Dispatcher::admit`], for somebody who was recognized already.
+    ///
+    /// # Errors
+    /// As [`Dispatcher::admit`].
+    pub async fn admit_recognized(self: &Arc<Self>, caller: Arc<Caller>, name: String) -> Result<Admitted, CallError> {
+        let source = Source {
+            via: caller.via,
+            tag: caller.tag.clone(),
+            address: caller.address,
+            request_id: caller.request_id.clone(),
+        };
+        let credential = Credential::Authenticated(caller);
+        self.admit(Head { source, credential, name, version: None, safe: false }).await
+    }
+
     /// A command calls another one for its own caller: the same two checks, the rest of its deadline, one level deeper.
     ///
     /// # Errors
@@ -260,14 +276,7 @@ impl Dispatcher {
             });
         }
         let caller = Arc::new(Caller { through_plugin: true, ..Caller::clone(outer.caller()) });
-        let source = Source {
-            via: caller.via,
-            tag: caller.tag.clone(),
-            address: caller.address,
-            request_id: caller.request_id.clone(),
-        };
-        let head = Head { source, credential: Credential::Authenticated(caller), name, version: None, safe: false };
-        let mut admitted = self.admit(head).await?;
+        let mut admitted = self.admit_recognized(caller, name).await?;
         admitted.deadline = deadline.saturating_duration_since(admitted.started);
         admitted.depth = depth + 1;
         Ok(admitted)
@@ -278,17 +287,40 @@ impl Dispatcher {
     /// # Errors
     /// When the credential is wrong.
     pub async fn list(&self, credential: Credential, source: Source) -> Result<Vec<Listed>, CallError> {
-        let mut trail = self.trail(&source, &credential, Instant::now())?;
-        let caller = self.authenticator.authenticate(credential, source).await;
-        match &caller {
-            Ok(caller) => {
-                trail.caller(caller);
-                trail.admitted();
-            }
-            Err(_) => trail.rejected(String::new(), |account| self.authenticator.knows_host_of(account)),
+        let (mut trail, caller) = self.recognized(credential, source).await?;
+        if caller.is_ok() {
+            trail.admitted();
         }
         trail.end(caller.as_ref().err());
         Ok(self.list_for(&*caller?))
+    }
+
+    /// Who presents this credential, for a wire whose callers say more than one thing at a time. What they call then goes
+    /// through [`Dispatcher::admit_recognized`]. A credential that is wrong leaves a record, as in a call.
+    ///
+    /// # Errors
+    /// When the credential is wrong.
+    pub async fn recognize(&self, credential: Credential, source: Source) -> Result<Arc<Caller>, CallError> {
+        let (trail, caller) = self.recognized(credential, source).await?;
+        match &caller {
+            Ok(_) => trail.forget(),
+            Err(error) => trail.end(Some(error)),
+        }
+        caller
+    }
+
+    async fn recognized(
+        &self,
+        credential: Credential,
+        source: Source,
+    ) -> Result<(Trail, Result<Arc<Caller>, CallError>), CallError> {
+        let mut trail = self.trail(&source, &credential, Instant::now())?;
+        let caller = self.authenticator.authenticate(credential, source).await;
+        match &caller {
+            Ok(caller) => trail.caller(caller),
+            Err(_) => trail.rejected(String::new(), |account| self.authenticator.knows_host_of(account)),
+        }
+        Ok((trail, caller))
     }
 
     /// The commands this caller may run, in every form, by name and latest first.
@@ -316,6 +348,15 @@ pub struct Listed {
     pub only_where: Vec<String>,
     /// Whether somebody who presents no credential could not run it from there.
     pub needs_credential: bool,
+}
+
+impl Listed {
+    /// Whether this is the same form of the same command under the same rules.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.registered, &other.registered)
+            && self.only_where == other.only_where
+            && self.needs_credential == other.needs_credential
+    }
 }
 
 /// Says that there is no such command, and names the closest one this caller may run. Never one they may not.
@@ -369,9 +410,16 @@ pub struct Admitted {
     started: Instant,
     deadline: Duration,
     depth: u8,
+    progress: Option<Arc<dyn Progress>>,
 }
 
 impl Admitted {
+    /// The same, told of how far the command is. Commands it calls itself tell nobody.
+    #[must_use]
+    pub fn with_progress(self, progress: Arc<dyn Progress>) -> Self {
+        Self { progress: Some(progress), ..self }
+    }
+
     /// The command that may be called.
     pub fn command(&self) -> &Command {
         &self.admission.registered().command
@@ -433,7 +481,8 @@ impl Admitted {
             let (snapshot, permissions) = (self.dispatcher.registry.snapshot(), self.dispatcher.permissions.load());
             refusal(&caller, &snapshot, &permissions)
         })?;
-        let invocation = Invocation { permit: permit.clone(), arguments, deadline, depth: self.depth };
+        let (depth, progress) = (self.depth, self.progress);
+        let invocation = Invocation { permit: permit.clone(), arguments, deadline, depth, progress };
         let invoke = &permit.registered().invoke;
         let checked = check_output(permit.command(), invoke.invoke(invocation).await?);
         invoke.checked(checked.is_ok());

@@ -1,6 +1,7 @@
 //! The border between deciding about a call and running it.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::Value;
@@ -22,6 +23,15 @@ pub struct Invocation {
     pub deadline: Instant,
     /// How many commands deep this is: 0 when called from outside, 1 when called by such a command, and so on.
     pub depth: u8,
+    /// Who wants to hear how far it is.
+    pub progress: Option<Arc<dyn Progress>>,
+}
+
+/// Hears how far a call is. It is told while the command runs, and must not wait.
+pub trait Progress: Debug + Send + Sync {
+    /// `done` of `total` units are done; without `total` the end is not known. `message` comes from the command, and is as
+    /// long as it wants.
+    fn report(&self, done: u64, total: Option<u64>, message: &str);
 }
 
 /// What a command gave, before it is held against its schema.

@@ -2,6 +2,7 @@
 //! (invariant I4), and a name has one owner (I5).
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -68,15 +69,39 @@ impl Snapshot {
     }
 }
 
+/// Hears that something changed.
+type Watcher = Box<dyn Fn() + Send + Sync>;
+
 /// The current snapshot, and the one way to change it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Registry {
     snapshot: ArcSwap<Snapshot>,
     /// Held while a new snapshot is made from the old one; readers never wait for it.
     writing: Mutex<()>,
+    watchers: Mutex<Vec<Watcher>>,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Registry").field("snapshot", &self.snapshot).finish_non_exhaustive()
+    }
 }
 
 impl Registry {
+    /// Has `watcher` called after every change of what may be called: commands that come and go, and rules that change. It
+    /// is called by whoever made the change, and must not wait. It is never forgotten: one for each wire, not one for
+    /// each caller.
+    pub fn watch(&self, watcher: impl Fn() + Send + Sync + 'static) {
+        self.watchers.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(watcher));
+    }
+
+    /// Tells everybody who watches.
+    pub(crate) fn tell(&self) {
+        for watcher in self.watchers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            watcher();
+        }
+    }
+
     /// The commands as they are now.
     pub fn snapshot(&self) -> arc_swap::Guard<Arc<Snapshot>> {
         self.snapshot.load()
@@ -112,6 +137,7 @@ impl Registry {
             versions.sort_by_key(|registered| std::cmp::Reverse(registered.command.version));
         }
         self.snapshot.store(Arc::new(Snapshot { commands: next }));
+        self.tell();
         Ok(())
     }
 }

@@ -31,6 +31,10 @@ impl Interface {
     /// XML-RPC. Who speaks it over the local socket and presents nothing is the console, as over ReST.
     pub(crate) const XMLRPC: Self =
         Self { network: FrontendName("xmlrpc"), local: FrontendName("xmlrpc"), owner: FrontendName(CONSOLE) };
+
+    /// MCP, over whatever it comes: what an assistant may do is not what its user may.
+    pub(crate) const MCP: Self =
+        Self { network: FrontendName("mcp"), local: FrontendName("mcp"), owner: FrontendName("mcp") };
 }
 
 /// Who says to be calling, and from where. What the `Authorization` header says goes before a certificate: who sends

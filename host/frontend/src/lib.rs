@@ -14,6 +14,7 @@ pub mod problem;
 mod request_id;
 mod xml;
 
+pub mod mcp;
 pub mod oauth;
 pub mod openapi;
 pub mod rest;

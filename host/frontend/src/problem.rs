@@ -35,6 +35,15 @@ pub enum Refusal {
     NotAcceptable,
     /// The body came too slowly.
     SlowBody,
+    /// The caller has no such session.
+    NoSession,
+    /// It comes from where it may not.
+    Stranger {
+        /// The stable name of this kind of failure.
+        code: &'static str,
+        /// What is wrong with where it comes from.
+        detail: &'static str,
+    },
 }
 
 impl From<CallError> for Refusal {
@@ -78,6 +87,13 @@ impl Refusal {
                 "The request came too slowly",
                 "the whole body must arrive within the time a call may take",
             ),
+            Self::NoSession => own(
+                StatusCode::NOT_FOUND,
+                "no-such-session",
+                "There is no such session",
+                "it ended, or never was; begin another one",
+            ),
+            Self::Stranger { code, detail } => own(StatusCode::FORBIDDEN, code, "Not from there", detail),
         }
     }
 }
@@ -166,15 +182,15 @@ pub fn refusal(refusal: &Refusal, request_id: &RequestId) -> Response {
 }
 
 /// Adds the challenge for tokens (RFC 6750 §3, RFC 9728 §5.1) to an answer that asks for a credential, or for a better
-/// one than the token that was presented.
-pub(crate) fn challenge(response: &mut Response, bearer: bool, issuer: &str) {
+/// one than the token that was presented. `resource`: the path of the resource, where it is not the whole host.
+pub(crate) fn challenge(response: &mut Response, bearer: bool, issuer: &str, resource: &str) {
     let error = match (response.status(), bearer) {
         (StatusCode::UNAUTHORIZED, false) => "",
         (StatusCode::UNAUTHORIZED, true) => ", error=\"invalid_token\"",
         (StatusCode::FORBIDDEN, true) => ", error=\"insufficient_scope\"",
         _ => return,
     };
-    let metadata = format!("{issuer}/.well-known/oauth-protected-resource");
+    let metadata = format!("{issuer}/.well-known/oauth-protected-resource{resource}");
     let challenge = format!("Bearer realm=\"muster\"{error}, resource_metadata=\"{metadata}\"");
     // The issuer was checked to be a plain address when the configuration was read.
     if let Ok(challenge) = HeaderValue::from_str(&challenge) {

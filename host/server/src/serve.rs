@@ -20,6 +20,7 @@ use muster_core::oauth::{AuthorizationServer, Clients};
 use muster_core::random::Random;
 use muster_core::storage::Storage;
 use muster_frontend::listen::{ConnectionLimits, Door, Tls, bind_local, serve_local, serve_tcp};
+use muster_frontend::mcp::Mcp;
 use muster_frontend::oauth::OAuth;
 use muster_frontend::openapi::OpenApi;
 use muster_frontend::rest::Rest;
@@ -112,7 +113,9 @@ async fn run_host(options: &Options) -> Result<(), String> {
     let oauth =
         OAuth::new(Arc::clone(&host.dispatcher), Arc::clone(&host.tokens), random_u64()?, Arc::new(SystemRandom));
     let openapi = OpenApi::new(Arc::clone(&host.dispatcher), random_u64()?).router();
-    let mut rest = rest.merge(oauth.map_err(|error| error.to_string())?.router()).merge(openapi);
+    let mcp = muster_frontend::mcp::Settings { message_bytes_max: config.body_bytes_max, ..config.mcp.clone() };
+    let mcp = Mcp::new(Arc::clone(&host.dispatcher), random_u64()?, mcp);
+    let mut rest = rest.merge(oauth.map_err(|error| error.to_string())?.router()).merge(openapi).merge(mcp.clone().router());
     if let Some(path) = &config.xmlrpc {
         let wire = XmlRpc::new(Arc::clone(&host.dispatcher), random_u64()?, config.body_bytes_max)?;
         rest = rest.merge(wire.router(path));
@@ -137,6 +140,7 @@ async fn run_host(options: &Options) -> Result<(), String> {
         _ = async {
             tokio::join!(
                 upkeep::run(Arc::clone(&host.keys), Arc::clone(&host.tokens), stop.clone()),
+                mcp.close_with(stop.clone()),
                 join_all(network),
                 OptionFuture::from(xmpp.map(|xmpp| xmpp.run(stop.clone()))),
                 serve_local(local, owner, rest.clone(), limits, stop.clone()),

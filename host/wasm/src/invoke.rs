@@ -111,7 +111,8 @@ impl Prepared {
             arguments: invocation.arguments,
         };
         let deadline = invocation.deadline;
-        let context = CallContext { permit: invocation.permit, depth: invocation.depth };
+        let (permit, depth, progress) = (invocation.permit, invocation.depth, invocation.progress);
+        let context = CallContext { permit, depth, progress };
         let mut instance = self.enter(context, deadline, share.as_ref()).await?;
         let result = instance.live.call(&mut instance.store, call).await;
         let state = instance.store.data();
@@ -139,9 +140,7 @@ impl Prepared {
         }
         let mut again = true;
         loop {
-            let permit = call.permit.clone();
-            let mut store =
-                new_store(&self.engine, &self.context, Some(CallContext { permit, depth: call.depth }), deadline);
+            let mut store = new_store(&self.engine, &self.context, Some(call.clone()), deadline);
             let entered = match self.instance.instantiate_async(&mut store).await {
                 Ok(instance) => self.entry.enter(&mut store, instance),
                 Err(error) => Err(error),

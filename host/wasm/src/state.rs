@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use muster_core::dispatch::Dispatcher;
+use muster_core::invoke::Progress;
 use muster_core::permission::Permit;
 use muster_core::plugins::Isolation;
 use muster_core::storage::Storage;
@@ -43,10 +44,11 @@ pub(crate) struct PluginContext {
 }
 
 /// The call a store was made for; nothing while a plugin describes itself.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CallContext {
     pub(crate) permit: Permit,
     pub(crate) depth: u8,
+    pub(crate) progress: Option<Arc<dyn Progress>>,
 }
 
 /// What a store holds.

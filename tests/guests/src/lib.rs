@@ -33,6 +33,7 @@ pub const GUESTS: &[&str] = &[
     "sleep",
     "slow",
     "spin",
+    "steps",
     "trap",
     "typed_tools",
     "v2_hello",

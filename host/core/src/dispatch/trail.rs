@@ -132,6 +132,11 @@ impl Trail {
         }
     }
 
+    /// Nothing happened that would be worth a record.
+    pub(super) fn forget(mut self) {
+        self.0 = None;
+    }
+
     /// As [`Trail::end`], and waits until the record cannot get lost.
     pub(super) async fn end_durably(mut self) -> Result<(), CallError> {
         let Some(open) = self.0.take() else { return Ok(()) };

@@ -224,10 +224,10 @@ pub(super) fn server_metadata(settings: &Settings) -> Response {
     }))
 }
 
-/// The document of RFC 9728 §2.
-pub(super) fn resource_metadata(settings: &Settings) -> Response {
+/// The document of RFC 9728 §2 about what is at a path of this host.
+pub(super) fn resource_metadata(settings: &Settings, path: &str) -> Response {
     metadata(&json!({
-        "resource": settings.issuer,
+        "resource": format!("{}{path}", settings.issuer),
         "authorization_servers": [settings.issuer],
         "bearer_methods_supported": ["header"],
         "scopes_supported": settings.scopes(),

@@ -76,6 +76,7 @@ impl OAuth {
             .route("/oauth/revoke", any(revoke))
             .route("/.well-known/oauth-authorization-server", any(server_metadata))
             .route("/.well-known/oauth-protected-resource", any(resource_metadata))
+            .route("/.well-known/oauth-protected-resource/mcp", any(mcp_metadata))
             .with_state(self)
     }
 
@@ -369,7 +370,15 @@ async fn server_metadata(State(oauth): State<OAuth>, request: Request<Body>) -> 
 
 async fn resource_metadata(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
     match *request.method() {
-        Method::GET | Method::HEAD => encode::resource_metadata(&oauth.server.settings()),
+        Method::GET | Method::HEAD => encode::resource_metadata(&oauth.server.settings(), ""),
+        _ => encode::method_not_allowed("GET, HEAD"),
+    }
+}
+
+/// Clients of MCP look for the document of that very address (RFC 9728 §3.1).
+async fn mcp_metadata(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
+    match *request.method() {
+        Method::GET | Method::HEAD => encode::resource_metadata(&oauth.server.settings(), "/mcp"),
         _ => encode::method_not_allowed("GET, HEAD"),
     }
 }

@@ -46,14 +46,9 @@ struct Entry {
 
 impl Entry {
     fn is_of(&self, listed: &[Listed], settings: &Arc<Settings>) -> bool {
-        let same = |one: &Listed, other: &Listed| {
-            Arc::ptr_eq(&one.registered, &other.registered)
-                && one.only_where == other.only_where
-                && one.needs_credential == other.needs_credential
-        };
         Arc::ptr_eq(&self.settings, settings)
             && self.listed.len() == listed.len()
-            && self.listed.iter().zip(listed).all(|(one, other)| same(one, other))
+            && self.listed.iter().zip(listed).all(|(one, other)| one.is_same(other))
     }
 }
 

@@ -112,7 +112,7 @@ async fn document(State(openapi): State<OpenApi>, request: Request<Body>) -> Res
         Err(refusal) => {
             let mut response = problem::refusal(&refusal, &request_id);
             let issuer = &openapi.dispatcher.authenticator().bearers().server.settings().issuer;
-            problem::challenge(&mut response, presents_bearer(request.headers()), issuer);
+            problem::challenge(&mut response, presents_bearer(request.headers()), issuer, "");
             response
         }
     }

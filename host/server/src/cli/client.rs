@@ -1,14 +1,16 @@
 //! A client of a host's ReST interface, over the local socket or TCP.
 
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use hyper::{Request, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{HeaderMap, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -166,70 +168,132 @@ impl Client {
     fn send(&self, path: &str, body: String) -> Result<Value, ClientError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| ClientError::Unreachable(error.to_string()))?;
+        let request = Request::post(path).header(CONTENT_TYPE, "application/json").body(Full::new(Bytes::from(body)));
+        let request = request.map_err(|error| ClientError::Unusable(format!("that cannot be asked for: {error}")))?;
         runtime.block_on(async {
-            match &self.target {
-                Target::Local(socket) => {
-                    let stream = UnixStream::connect(socket).await.map_err(|error| {
-                        let socket = socket.display();
-                        ClientError::Unreachable(format!(
-                            "no host answers at {socket} ({error}); start one with `muster serve`, or name its data \
-                             directory with --data, or a remote one with --url"
-                        ))
-                    })?;
-                    self.exchange(stream, "localhost", path, body).await
-                }
-                Target::Remote { address, tls } => {
-                    let stream = TcpStream::connect(address)
-                        .await
-                        .map_err(|error| ClientError::Unreachable(format!("no host answers at {address} ({error})")))?;
-                    let Some((name, config)) = tls else {
-                        return self.exchange(stream, address, path, body).await;
-                    };
-                    let connector = TlsConnector::from(Arc::clone(config));
-                    let stream = connector.connect(name.clone(), stream).await.map_err(|error| {
-                        ClientError::Unreachable(format!(
-                            "{address} is not trusted ({error}); --ca FILE names who vouches for it"
-                        ))
-                    })?;
-                    self.exchange(stream, address, path, body).await
-                }
-            }
+            let answer = self.ask(request).await?;
+            let status = answer.status;
+            let bytes = answer.bytes().await?;
+            let value: Value = serde_json::from_slice(&bytes).map_err(|_| {
+                ClientError::Unusable(format!("what answers there is no Muster host (status {status}, no JSON)"))
+            })?;
+            if status.is_success() { Ok(value) } else { Err(ClientError::Refused(Problem(value))) }
         })
     }
 
-    async fn exchange<S>(&self, stream: S, host: &str, path: &str, body: String) -> Result<Value, ClientError>
+    /// Makes a request over a connection of its own, with this client's credential; gives the answer's head, and its body
+    /// as it comes.
+    pub(super) async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
+        match &self.target {
+            Target::Local(socket) => {
+                let stream = UnixStream::connect(socket).await.map_err(|error| {
+                    let socket = socket.display();
+                    ClientError::Unreachable(format!(
+                        "no host answers at {socket} ({error}); start one with `muster serve`, or name its data \
+                         directory with --data, or a remote one with --url"
+                    ))
+                })?;
+                self.exchange(stream, "localhost", request).await
+            }
+            Target::Remote { address, tls } => {
+                let stream = TcpStream::connect(address)
+                    .await
+                    .map_err(|error| ClientError::Unreachable(format!("no host answers at {address} ({error})")))?;
+                let Some((name, config)) = tls else {
+                    return self.exchange(stream, address, request).await;
+                };
+                let connector = TlsConnector::from(Arc::clone(config));
+                let stream = connector.connect(name.clone(), stream).await.map_err(|error| {
+                    ClientError::Unreachable(format!(
+                        "{address} is not trusted ({error}); --ca FILE names who vouches for it"
+                    ))
+                })?;
+                self.exchange(stream, address, request).await
+            }
+        }
+    }
+
+    async fn exchange<S>(&self, stream: S, host: &str, mut request: Request<Full<Bytes>>) -> Result<Answer, ClientError>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let broken = |error: &dyn std::fmt::Display| ClientError::Unreachable(format!("the connection broke: {error}"));
+        let misfit =
+            |_| ClientError::Unusable("that cannot be asked for: a header has characters it cannot".to_owned());
+        request.headers_mut().insert(HOST, HeaderValue::from_str(host).map_err(misfit)?);
+        if let Some(authorization) = &self.authorization {
+            request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_str(authorization).map_err(misfit)?);
+        }
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
-        let mut request = Request::post(path).header(HOST, host).header(CONTENT_TYPE, "application/json");
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization);
-        }
-        let request = request
-            .body(Full::new(Bytes::from(body)))
-            .map_err(|error| ClientError::Unusable(format!("that cannot be asked for: {error}")))?;
-        let answered = async {
-            let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-            Ok((status, body.map_err(|error| broken(&error))?.to_bytes()))
-        };
-        // The connection ends when the sender is dropped; both are driven until the answer is there.
-        let mut connection = std::pin::pin!(connection);
-        let mut answered = std::pin::pin!(answered);
-        let (status, bytes) = tokio::select! {
-            answer = &mut answered => answer?,
+        let mut connection: Connection = Box::pin(connection);
+        let mut answered = std::pin::pin!(sender.send_request(request));
+        // The connection is driven until the answer is there, and then with its body.
+        let (response, connection) = tokio::select! {
+            response = &mut answered => (response, Some(connection)),
             ended = &mut connection => match ended {
-                Ok(()) => answered.await?,
+                Ok(()) => (answered.await, None),
                 Err(error) => return Err(broken(&error)),
             },
         };
-        let value: Value = serde_json::from_slice(&bytes).map_err(|_| {
-            ClientError::Unusable(format!("what answers there is no Muster host (status {status}, no JSON)"))
-        })?;
-        if status.is_success() { Ok(value) } else { Err(ClientError::Refused(Problem(value))) }
+        let (head, body) = response.map_err(|error| broken(&error))?.into_parts();
+        Ok(Answer { status: head.status, headers: head.headers, body, connection })
+    }
+}
+
+/// What drives a connection.
+type Connection = Pin<Box<dyn Future<Output = Result<(), hyper::Error>> + Send>>;
+
+fn broken(error: &dyn std::fmt::Display) -> ClientError {
+    ClientError::Unreachable(format!("the connection broke: {error}"))
+}
+
+/// An answer whose body is still to come.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    body: Incoming,
+    /// Nothing once it is over; what it brought is still there.
+    connection: Option<Connection>,
+}
+
+impl Answer {
+    /// The next part of the body; nothing at its end.
+    pub(super) async fn part(&mut self) -> Result<Option<Bytes>, ClientError> {
+        loop {
+            let frame = match &mut self.connection {
+                None => self.body.frame().await,
+                Some(connection) => tokio::select! {
+                    frame = self.body.frame() => frame,
+                    ended = connection => {
+                        self.connection = None;
+                        match ended {
+                            Ok(()) => continue,
+                            Err(error) => return Err(broken(&error)),
+                        }
+                    }
+                },
+            };
+            match frame.transpose().map_err(|error| broken(&error))? {
+                None => return Ok(None),
+                Some(frame) => {
+                    // Trailers say nothing here.
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The whole body, within bounds.
+    pub(super) async fn bytes(mut self) -> Result<Vec<u8>, ClientError> {
+        let mut bytes = Vec::new();
+        while let Some(part) = self.part().await? {
+            if bytes.len() + part.len() > ANSWER_BYTES_MAX {
+                return Err(ClientError::Unusable(format!("the answer has more than {ANSWER_BYTES_MAX} bytes")));
+            }
+            bytes.extend_from_slice(&part);
+        }
+        Ok(bytes)
     }
 }

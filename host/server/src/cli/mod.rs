@@ -13,6 +13,7 @@ mod doctor;
 mod help;
 mod key;
 mod login;
+mod mcp;
 mod output;
 mod permissions;
 mod plugin;
@@ -116,6 +117,8 @@ enum Action {
     Login(login::Login),
     /// Revoke the login of a profile, and forget it
     Logout,
+    /// Serve MCP on standard input and output: for assistants that start a program
+    Mcp,
     /// Prove on this machine that the limits of plugins bite
     Doctor(doctor::Doctor),
     /// Print the completion script of a shell: commands and their arguments are completed by asking the host
@@ -229,6 +232,7 @@ fn run(cli: Cli, format: Format) -> Result<(), CliError> {
         Action::Audit(action) => audit::run(|| client(&connection), action, format),
         Action::Login(login) => login::run(&connection, &login, format),
         Action::Logout => login::out(&connection, format),
+        Action::Mcp => mcp::run(client(&connection)?),
         Action::Completion { shell } => complete::script(shell),
     }
 }

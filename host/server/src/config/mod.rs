@@ -4,6 +4,7 @@
 mod audit;
 mod issuers;
 mod listen;
+mod mcp;
 mod oauth;
 mod permissions;
 mod rates;
@@ -30,7 +31,7 @@ use yaml::Node;
 
 /// The address without configuration.
 const LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 5280));
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "listen",
     "hosts",
     "loglevel",
@@ -40,6 +41,7 @@ const KEYS: [&str; 11] = [
     "plugins_available",
     "oauth",
     "issuers",
+    "mcp",
     "xmlrpc",
     "xmpp",
 ];
@@ -73,6 +75,8 @@ pub struct Config {
     pub plugins_available: Option<PathBuf>,
     /// What is decided about tokens.
     pub oauth: OAuth,
+    /// How MCP is served; the bound on messages is that of every body.
+    pub mcp: muster_frontend::mcp::Settings,
     /// Whose tokens are taken beside those of this server.
     pub issuers: Vec<IssuerSettings>,
     /// The path XML-RPC is served at; nothing where it is not.
@@ -100,6 +104,7 @@ impl Default for Config {
             rates: Vec::new(),
             plugins_available: None,
             oauth: OAuth::default(),
+            mcp: muster_frontend::mcp::Settings::default(),
             issuers: Vec::new(),
             xmlrpc: None,
             xmpp: None,
@@ -151,6 +156,7 @@ impl Config {
                 "rate_limits" => config.rates = rates::rates(&node)?,
                 "plugins_available" => config.plugins_available = Some(node.text("a directory")?.into()),
                 "oauth" => config.oauth = oauth::section(&node)?,
+                "mcp" => config.mcp = mcp::section(&node)?,
                 "issuers" => issuers = Some(member),
                 "xmlrpc" => config.xmlrpc = Some(xmlrpc::path(&node)?),
                 "xmpp" => config.xmpp = Some(xmpp::section(&node)?),

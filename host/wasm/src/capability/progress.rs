@@ -1,4 +1,5 @@
-//! `muster:plugin/progress`: how far a long command is. For now a line in the host's log, under the guest's budget.
+//! `muster:plugin/progress`: how far a long command is. Whoever waits for it hears of it, where the wire has words for that;
+//! it is a line in the host's log in any case. Both under the guest's budget.
 
 use super::used::Interface;
 use crate::bindings::muster::plugin::progress::Host;
@@ -17,6 +18,9 @@ impl Host for PluginState {
             return Ok(());
         }
         uses.interface(Interface::Progress);
+        if let Some(progress) = self.call.as_ref().and_then(|call| call.progress.as_ref()) {
+            progress.report(done, total, &message);
+        }
         let text = match total {
             Some(total) => format!("{done} of {total}: {message}"),
             None => format!("{done}: {message}"),

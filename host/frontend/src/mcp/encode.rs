@@ -1,0 +1,57 @@
+//! From results and failures of calls to what the protocol has for them. A failure of a call is a result of the tool, with
+//! `isError`: an assistant reads it, and can do better.
+
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use muster_core::caller::RequestId;
+use muster_core::command::Command;
+use muster_core::dispatch::Outcome;
+use muster_core::error::CallError;
+use muster_core::schema::JsonError;
+use rmcp::model::{CallToolResult, ContentBlock};
+use serde_json::{Value, json};
+
+use super::tool::structured;
+
+/// A result: as a value, and as text for who reads only that.
+pub(super) fn result(command: &Command, outcome: Outcome) -> CallToolResult {
+    // A text is not put into quotes once more.
+    let text = match &outcome.value {
+        Value::String(text) => text.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => outcome.text,
+    };
+    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+    result.structured_content = Some(structured(command, outcome.value));
+    result
+}
+
+/// A failure: the same that a problem over ReST says.
+pub(super) fn failure(error: &CallError, request_id: &RequestId) -> CallToolResult {
+    let mut problem = json!({
+        "code": error.code(), "title": error.title(), "detail": error.detail(), "request_id": request_id.as_str(),
+    });
+    if let Some(problem) = problem.as_object_mut() {
+        if let CallError::InvalidArguments(errors) = error {
+            let errors = errors.iter().map(|error| json!({ "pointer": error.pointer, "detail": error.message }));
+            problem.insert("errors".to_owned(), errors.collect());
+        }
+        problem.extend(error.retry_after_s().map(|seconds| ("retry_after_s".to_owned(), json!(seconds))));
+    }
+    let text = format!("{} ({}): {}", error.title(), error.code(), error.detail());
+    let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
+    result.structured_content = Some(problem);
+    result
+}
+
+/// A message that is no JSON (JSON-RPC 2.0 §5.1).
+#[expect(clippy::needless_pass_by_value, reason = "there is nothing else to do with it")]
+pub(super) fn unreadable(error: JsonError) -> Response {
+    let text = format!("the message is not usable JSON: {error}");
+    let body = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": -32700, "message": text } });
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

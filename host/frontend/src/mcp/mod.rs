@@ -1,0 +1,211 @@
+//! MCP (Model Context Protocol): commands as tools of assistants, at `/mcp`, by its transport «streamable HTTP», in every
+//! revision from 2024-11-05 to 2026-07-28.
+//!
+//! A request goes `door` (may it come from there at all?) → who calls → `decode` (the body, within bounds) → `session` (is
+//! it theirs?) → the crate `rmcp`, which speaks the protocol → `server`, which asks the dispatcher → `encode`. Credentials are
+//! checked with every request; a session opens nothing that they do not. The crate is a service of its own with a state of its
+//! own, so it is called by a handler instead of being nested as a router: what axum knows of the caller goes along in the
+//! request.
+
+mod decode;
+mod door;
+mod encode;
+mod server;
+mod session;
+mod tool;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use axum::http::{HeaderName, HeaderValue, Method, Request};
+use axum::response::Response;
+use axum::routing::any;
+use bytes::Bytes;
+use http_body_util::Full;
+use muster_core::authn::{Credential, Source};
+use muster_core::caller::{Caller, RequestId};
+use muster_core::dispatch::Dispatcher;
+use muster_core::error::CallError;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
+use tokio::sync::watch;
+
+use crate::authorization::presents_bearer;
+use crate::caller::{self, Interface};
+use crate::problem::{self, Refusal};
+use crate::request_id::RequestIds;
+use decode::Message;
+use server::Server;
+use session::{SESSION_ID, Sessions};
+
+/// Where it is.
+const PATH: &str = "/mcp";
+
+/// What the operator decides about MCP.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Names of this host that a request may be for, beside addresses, `localhost` and the one in the issuer's address.
+    pub allowed_hosts: Vec<String>,
+    /// Origins of pages that may send requests, beside pages of this host and of this machine.
+    pub allowed_origins: Vec<String>,
+    /// Sessions open at a time.
+    pub sessions_max: usize,
+    /// Time after which a session nobody uses is closed.
+    pub session_idle: Duration,
+    /// Longest message, in bytes.
+    pub message_bytes_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            sessions_max: 1000,
+            session_idle: Duration::from_mins(30),
+            message_bytes_max: 1 << 20,
+        }
+    }
+}
+
+/// Commands as tools.
+#[derive(Clone)]
+pub struct Mcp {
+    dispatcher: Arc<Dispatcher>,
+    request_ids: Arc<RequestIds>,
+    settings: Arc<Settings>,
+    sessions: Arc<Sessions>,
+    service: StreamableHttpService<Server, LocalSessionManager>,
+}
+
+impl std::fmt::Debug for Mcp {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Mcp").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// Who sent a request, for the one who answers it.
+#[derive(Clone, Debug)]
+struct Sender(Arc<Caller>);
+
+impl Mcp {
+    /// Tools in front of the dispatcher. `seed`: random bits that set this process's request ids apart.
+    pub fn new(dispatcher: Arc<Dispatcher>, seed: u64, settings: Settings) -> Self {
+        let mut manager = LocalSessionManager::default();
+        manager.session_config.keep_alive = Some(settings.session_idle);
+        let manager = Arc::new(manager);
+        // What it would check of hosts and origins is checked at our own door, which knows this host's name.
+        let config = StreamableHttpServerConfig::default()
+            .disable_allowed_hosts()
+            .disable_allowed_origins()
+            .with_json_response(true)
+            .with_max_request_body_bytes(settings.message_bytes_max);
+        let (teller, changed) = watch::channel(());
+        dispatcher.registry().watch(move || {
+            teller.send_replace(());
+        });
+        let of_server = Arc::clone(&dispatcher);
+        let service = StreamableHttpService::new(
+            move || Ok(Server::new(Arc::clone(&of_server), changed.clone())),
+            Arc::clone(&manager),
+            config,
+        );
+        let sessions = Arc::new(Sessions::new(manager, settings.sessions_max));
+        let request_ids = Arc::new(RequestIds::new(seed));
+        Self { dispatcher, request_ids, settings: Arc::new(settings), sessions, service }
+    }
+
+    /// The routes.
+    pub fn router(self) -> Router {
+        Router::new().route(PATH, any(handle)).with_state(self)
+    }
+
+    /// Closes every session once `stopping` says so: nobody else ends streams that wait for changes.
+    pub async fn close_with(self, mut stopping: watch::Receiver<bool>) {
+        // An error means that whoever could say so is gone.
+        let _ = stopping.wait_for(|stop| *stop).await;
+        self.service.config.cancellation_token.cancel();
+    }
+
+    async fn answer(
+        &self,
+        asker: Result<(Credential, Source), Refusal>,
+        request: Request<Body>,
+    ) -> Result<Response, Refusal> {
+        let (credential, source) = asker?;
+        let caller = self.dispatcher.recognize(credential, source).await?;
+        let session = self.sessions.of(request.headers(), &caller)?;
+        let (mut parts, body) = request.into_parts();
+        let (bytes, message) = match parts.method {
+            Method::POST => match decode::message(body, &parts.headers, self.settings.message_bytes_max).await? {
+                Ok(read) => read,
+                Err(unreadable) => return Ok(encode::unreadable(unreadable)),
+            },
+            _ => (Bytes::new(), Message::default()),
+        };
+        self.ask_for_credential(&caller, &message)?;
+        let begins = session.is_none() && message.is_initialize();
+        if begins {
+            self.sessions.make_room(&caller).await?;
+        }
+        // What is inside needs to know who, not by which secret.
+        parts.headers.remove(AUTHORIZATION);
+        parts.extensions.insert(Sender(Arc::clone(&caller)));
+        let response = self.service.handle(Request::from_parts(parts, Full::new(bytes))).await;
+        if begins && let Some(id) = response.headers().get(SESSION_ID).and_then(|id| id.to_str().ok()) {
+            self.sessions.begin(id, &caller);
+        }
+        Ok(response.map(Body::new))
+    }
+
+    /// Asks who is nobody in particular to be somebody, where that is what they lack: at once when there is nothing they may
+    /// call, or when they call something they may not. That is how a client learns to log in.
+    fn ask_for_credential(&self, caller: &Caller, message: &Message) -> Result<(), CallError> {
+        if !caller.is_anonymous() {
+            return Ok(());
+        }
+        let listed = self.dispatcher.list_for(caller);
+        let may = match &message.tool {
+            Some(tool) => listed.iter().any(|one| one.registered.command.name.as_str() == tool),
+            None => !listed.is_empty(),
+        };
+        if may { Ok(()) } else { Err(CallError::Unauthenticated { presented: false }) }
+    }
+}
+
+async fn handle(State(mcp): State<Mcp>, request: Request<Body>) -> Response {
+    let request_id = mcp.request_ids.of(&request);
+    let bearer = presents_bearer(request.headers());
+    let settings = mcp.dispatcher.authenticator().bearers().server.settings();
+    let asker = asker(&request, &mcp.settings, &settings.issuer, &request_id);
+    let mut response = match mcp.answer(asker, request).await {
+        Ok(response) => response,
+        Err(refusal) => {
+            let mut response = problem::refusal(&refusal, &request_id);
+            problem::challenge(&mut response, bearer, &settings.issuer, PATH);
+            return response;
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
+        headers.insert(HeaderName::from_static("x-request-id"), id);
+    }
+    response
+}
+
+/// Who says to be calling, if it comes from where it may.
+fn asker(
+    request: &Request<Body>,
+    settings: &Settings,
+    issuer: &str,
+    request_id: &RequestId,
+) -> Result<(Credential, Source), Refusal> {
+    door::check(request, settings, issuer)?;
+    Ok(caller::of(request, Interface::MCP, request_id.clone())?)
+}

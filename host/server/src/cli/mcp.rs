@@ -1,0 +1,318 @@
+//! `muster mcp`: MCP over standard input and output, for assistants that start a program instead of talking to a host. It
+//! passes messages on to the host's `/mcp` as they are, one to a line, and what comes back; it decides nothing.
+//!
+//! A message goes as a request of its own, so that calls run beside one another and can be cancelled. A session that ended
+//! meanwhile (the host began anew, nobody used it for long) is opened again with the first message the assistant ever sent.
+
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{ACCEPT, CONTENT_TYPE};
+use hyper::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::task::JoinSet;
+
+use super::CliError;
+use super::client::{Answer, Client, ClientError};
+
+const PATH: &str = "/mcp";
+const EVENTS: &str = "text/event-stream";
+const SESSION_ID: &str = "mcp-session-id";
+const PROTOCOL_VERSION: &str = "mcp-protocol-version";
+/// Where requests since 2026-07-28 name their version.
+const VERSION_IN_REQUEST: &str = "io.modelcontextprotocol/protocolVersion";
+/// Longest message, in bytes.
+const MESSAGE_BYTES_MAX: u64 = 128 << 20;
+/// Most messages on their way at a time.
+const WAITING_MAX: usize = 64;
+/// Time before the stream of changes is opened again.
+const AGAIN: Duration = Duration::from_secs(3);
+/// Error code of a message that is no JSON (JSON-RPC 2.0 §5.1).
+const PARSE_ERROR: i64 = -32700;
+/// Error code of a request that was not answered, from the range left to implementations.
+const NOT_ANSWERED: i64 = -32000;
+
+/// Passes messages on until there are no more.
+pub(super) fn run(client: Client) -> Result<(), CliError> {
+    super::block_on(pass(Arc::new(Bridge { client, state: Mutex::default() })))?
+}
+
+async fn pass(bridge: Arc<Bridge>) -> Result<(), CliError> {
+    let mut input = BufReader::new(tokio::io::stdin());
+    let mut waiting = JoinSet::new();
+    let mut changes = JoinSet::new();
+    loop {
+        let mut line = Vec::new();
+        let read = (&mut input).take(MESSAGE_BYTES_MAX).read_until(b'\n', &mut line).await;
+        if read.map_err(|error| CliError::Failed(format!("standard input cannot be read: {error}")))? == 0 {
+            break;
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let Ok(message) = serde_json::from_slice::<Value>(&line) else {
+            say(&failure(&Value::Null, PARSE_ERROR, "the message is not JSON, on one line", &Value::Null));
+            continue;
+        };
+        let method = message.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if method != "initialize" && message.get("id").is_some() {
+            if waiting.len() >= WAITING_MAX {
+                waiting.join_next().await;
+            }
+            let bridge = Arc::clone(&bridge);
+            waiting.spawn(async move { bridge.forward(&message).await });
+            while waiting.try_join_next().is_some() {}
+        } else {
+            // In the order they came: what comes after them builds on them.
+            bridge.forward(&message).await;
+            if method == "notifications/initialized" && bridge.header(SESSION_ID).is_some() {
+                let bridge = Arc::clone(&bridge);
+                changes.spawn(async move { bridge.follow().await });
+            }
+        }
+    }
+    while waiting.join_next().await.is_some() {}
+    changes.abort_all();
+    bridge.end().await;
+    Ok(())
+}
+
+/// A conversation with the host.
+struct Bridge {
+    client: Client,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    session: Option<String>,
+    version: Option<String>,
+    /// How the assistant opened the session.
+    initialize: Option<Value>,
+}
+
+impl Bridge {
+    fn state<T>(&self, with: impl FnOnce(&mut State) -> T) -> T {
+        with(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        self.state(|state| if name == SESSION_ID { state.session.clone() } else { state.version.clone() })
+    }
+
+    /// Sends a message, and says what comes back.
+    async fn forward(&self, message: &Value) {
+        let is_initialize = message.get("method").and_then(Value::as_str) == Some("initialize");
+        if is_initialize {
+            self.state(|state| *state = State { initialize: Some(message.clone()), ..State::default() });
+        }
+        let mut answered = self.send(message).await;
+        let had_session = self.header(SESSION_ID).is_some();
+        if !is_initialize && had_session && matches!(&answered, Ok(answer) if answer.status == StatusCode::NOT_FOUND) {
+            answered = match self.open_again().await {
+                Ok(()) => self.send(message).await,
+                Err(error) => Err(error),
+            };
+        }
+        let said = match answered {
+            Ok(answer) => {
+                let take = |message: &Value| {
+                    if is_initialize {
+                        self.opened(message);
+                    }
+                    say(message);
+                };
+                self.receive(answer, take).await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = said {
+            give_up(message, &error);
+        }
+    }
+
+    /// Opens the session anew, without the assistant noticing.
+    async fn open_again(&self) -> Result<(), ClientError> {
+        let Some(initialize) = self.state(|state| {
+            state.session = None;
+            state.initialize.clone()
+        }) else {
+            return Ok(());
+        };
+        let answer = self.send(&initialize).await?;
+        self.receive(answer, |message| self.opened(message)).await?;
+        self.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await?;
+        Ok(())
+    }
+
+    /// Notes the version that was agreed on.
+    fn opened(&self, message: &Value) {
+        let version = message.pointer("/result/protocolVersion").and_then(Value::as_str).map(str::to_owned);
+        self.state(|state| state.version = version.or(state.version.take()));
+    }
+
+    async fn send(&self, message: &Value) -> Result<Answer, ClientError> {
+        let mut request = Request::post(PATH).header(CONTENT_TYPE, "application/json");
+        request = request.header(ACCEPT, format!("application/json, {EVENTS}"));
+        // Since 2026-07-28 a request says in its head what it is, too.
+        let text = |pointer: &str| message.pointer(pointer).and_then(Value::as_str);
+        let version =
+            message.pointer("/params/_meta").and_then(|meta| meta.get(VERSION_IN_REQUEST)).and_then(Value::as_str);
+        if version.is_some() {
+            for (name, value) in [("mcp-method", text("/method")), ("mcp-name", text("/params/name"))] {
+                if let Some(value) = value {
+                    request = request.header(name, value);
+                }
+            }
+        }
+        let agreed = self.header(PROTOCOL_VERSION);
+        if let Some(version) = version.or(agreed.as_deref()) {
+            request = request.header(PROTOCOL_VERSION, version);
+        }
+        if let Some(session) = self.header(SESSION_ID) {
+            request = request.header(SESSION_ID, session);
+        }
+        let answer = self.ask(request, message.to_string()).await?;
+        if let Some(session) = answer.headers.get(SESSION_ID).and_then(|id| id.to_str().ok()) {
+            self.state(|state| state.session = Some(session.to_owned()));
+        }
+        Ok(answer)
+    }
+
+    async fn ask(&self, request: hyper::http::request::Builder, body: String) -> Result<Answer, ClientError> {
+        let request = request.body(Full::new(Bytes::from(body)));
+        self.client.ask(request.map_err(|error| ClientError::Unusable(error.to_string()))?).await
+    }
+
+    /// Gives each message of an answer to `take`.
+    async fn receive(&self, mut answer: Answer, take: impl Fn(&Value)) -> Result<(), ClientError> {
+        let kind =
+            answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        if kind.starts_with(EVENTS) {
+            let mut events = Events::default();
+            while let Some(part) = answer.part().await? {
+                for text in events.take(&part)? {
+                    if let Ok(message) = serde_json::from_str::<Value>(&text) {
+                        take(&message);
+                    }
+                }
+            }
+            return Ok(());
+        }
+        let status = answer.status;
+        let bytes = answer.bytes().await?;
+        if bytes.is_empty() && status.is_success() {
+            return Ok(());
+        }
+        let unusable = || {
+            let text = String::from_utf8_lossy(&bytes).chars().take(200).collect::<String>();
+            ClientError::Unusable(format!("the host answered with status {status}: {text}"))
+        };
+        let value: Value = serde_json::from_slice(&bytes).map_err(|_| unusable())?;
+        if value.get("jsonrpc").is_some() {
+            take(&value);
+            return Ok(());
+        }
+        Err(ClientError::Refused(super::client::Problem(value)))
+    }
+
+    /// Says what the host says by itself, as long as there is a session.
+    async fn follow(&self) {
+        while let Some(session) = self.header(SESSION_ID) {
+            let mut request = Request::get(PATH).header(ACCEPT, EVENTS).header(SESSION_ID, session);
+            if let Some(version) = self.header(PROTOCOL_VERSION) {
+                request = request.header(PROTOCOL_VERSION, version);
+            }
+            if let Ok(answer) = self.ask(request, String::new()).await
+                && answer.status.is_success()
+            {
+                // A stream that breaks off is opened again.
+                let _ = self.receive(answer, say).await;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// Ends the session, if there is one.
+    async fn end(&self) {
+        if let Some(session) = self.header(SESSION_ID) {
+            let mut request = Request::builder().method(Method::DELETE).uri(PATH).header(SESSION_ID, session);
+            if let Some(version) = self.header(PROTOCOL_VERSION) {
+                request = request.header(PROTOCOL_VERSION, version);
+            }
+            // One that stays open is closed by the host in time.
+            let _ = self.ask(request, String::new()).await;
+        }
+    }
+}
+
+/// Reads events (WHATWG HTML §9.2.6) of which only the data counts.
+#[derive(Default)]
+struct Events {
+    /// What came of a line that is not whole yet.
+    rest: Vec<u8>,
+    data: Vec<String>,
+}
+
+impl Events {
+    fn take(&mut self, part: &[u8]) -> Result<Vec<String>, ClientError> {
+        self.rest.extend_from_slice(part);
+        if self.rest.len() as u64 > MESSAGE_BYTES_MAX {
+            return Err(ClientError::Unusable(format!("a message has more than {MESSAGE_BYTES_MAX} bytes")));
+        }
+        let mut whole = Vec::new();
+        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            let line = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
+            if let Some(data) = line.strip_prefix("data:") {
+                self.data.push(data.strip_prefix(' ').unwrap_or(data).to_owned());
+            } else if line.is_empty() && !self.data.is_empty() {
+                whole.push(std::mem::take(&mut self.data).join("\n"));
+            }
+        }
+        Ok(whole)
+    }
+}
+
+/// Writes a message on a line of its own.
+fn say(message: &Value) {
+    let mut output = std::io::stdout().lock();
+    // Who does not read any more closes the input as well, and that ends this program.
+    let _ = writeln!(output, "{message}").and_then(|()| output.flush());
+}
+
+/// Says that a request has no answer. A notification expects none.
+fn give_up(message: &Value, error: &ClientError) {
+    let problem = if let ClientError::Refused(problem) = error { &problem.0 } else { &Value::Null };
+    match message.get("id") {
+        Some(id) if message.get("method").is_some() => say(&failure(id, NOT_ANSWERED, &error.to_string(), problem)),
+        Some(_) | None => super::output::note(&error.to_string()),
+    }
+}
+
+fn failure(id: &Value, code: i64, text: &str, data: &Value) -> Value {
+    let mut error = json!({ "code": code, "message": text });
+    if let (Some(error), false) = (error.as_object_mut(), data.is_null()) {
+        error.insert("data".to_owned(), data.clone());
+    }
+    json!({ "jsonrpc": "2.0", "id": id, "error": error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_come_in_any_parts() {
+        let stream = b"id: 1\ndata: {\"a\":1}\n\n: ping\n\ndata: x\r\ndata: y\r\n\r\nretry: 5\ndata:\n\ndata: late";
+        for size in 1..stream.len() {
+            let mut events = Events::default();
+            let found: Vec<String> = stream.chunks(size).flat_map(|part| events.take(part).unwrap()).collect();
+            assert_eq!(found, ["{\"a\":1}", "x\ny", ""], "{size}");
+        }
+    }
+}
