@@ -25,6 +25,7 @@ mod polyglot;
 mod rest;
 mod rights;
 mod sandbox;
+mod scenario;
 mod state;
 mod tidy;
 mod xmlrpc;

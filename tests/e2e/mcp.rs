@@ -84,7 +84,7 @@ fn a_client_of_the_program_with_a_session_uses_tools() {
     drive("stdio", "legacy");
 }
 
-fn post<'a>(host: &'a Host, message: &Value) -> Request<'a> {
+pub(super) fn post<'a>(host: &'a Host, message: &Value) -> Request<'a> {
     host.request("POST", "/mcp").header("accept", "application/json, text/event-stream").json(message)
 }
 
@@ -95,14 +95,14 @@ fn initialize() -> Value {
 }
 
 /// The message in an answer, whether it came as JSON or as events.
-fn message(answer: &Answer) -> Value {
+pub(super) fn message(answer: &Answer) -> Value {
     let text = answer.text();
     let data = text.lines().filter_map(|line| line.strip_prefix("data: ")).rfind(|data| !data.is_empty());
     serde_json::from_str(data.unwrap_or(&text)).unwrap_or_default()
 }
 
 /// Opens a session, and gives its name.
-fn session(host: &Host, user: &str) -> String {
+pub(super) fn session(host: &Host, user: &str) -> String {
     let answer = post(host, &initialize()).as_user(user).send();
     assert_eq!(message(&answer)["result"]["serverInfo"]["name"], "muster", "{}", answer.text());
     let id = answer.header("mcp-session-id").to_owned();
@@ -111,7 +111,7 @@ fn session(host: &Host, user: &str) -> String {
     id
 }
 
-fn list(host: &Host, user: &str, session: &str, cursor: Option<&str>) -> Answer {
+pub(super) fn list(host: &Host, user: &str, session: &str, cursor: Option<&str>) -> Answer {
     let params = cursor.map_or(json!({}), |cursor| json!({ "cursor": cursor }));
     let asked = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list", "params": params });
     post(host, &asked).as_user(user).header("mcp-session-id", session).send()

@@ -238,9 +238,7 @@ impl Dispatcher {
         }
         trail.end(result.as_ref().err());
         let admission = result.inspect_err(|error| report(error, started, &request_id, ""))?;
-        let registered = Arc::clone(admission.registered());
-        let only_where = self.permissions.load().demands(admission.caller(), &registered.command);
-        Ok(Listed { registered, only_where })
+        Ok(listed(&self.permissions.load(), admission.caller(), admission.registered()))
     }
 
     /// As [`Dispatcher::admit`], for somebody who was recognized already.
@@ -327,15 +325,18 @@ impl Dispatcher {
     pub fn list_for(&self, caller: &Caller) -> Vec<Listed> {
         let permissions = self.permissions.load();
         let snapshot = self.registry.snapshot();
-        let anybody = Caller { identity: Identity::Anonymous, authority: Authority::Full, ..caller.clone() };
         let allowed = snapshot.iter().filter(|registered| permissions.may_call(caller, &registered.command));
-        allowed
-            .map(|registered| Listed {
-                registered: Arc::clone(registered),
-                only_where: permissions.demands(caller, &registered.command),
-                needs_credential: !permissions.may_call(&anybody, &registered.command),
-            })
-            .collect()
+        allowed.map(|registered| listed(&permissions, caller, registered)).collect()
+    }
+}
+
+/// What there is to say of a command the caller may run.
+fn listed(permissions: &Permissions, caller: &Caller, registered: &Arc<Registered>) -> Listed {
+    let anybody = Caller { identity: Identity::Anonymous, authority: Authority::Full, ..caller.clone() };
+    Listed {
+        registered: Arc::clone(registered),
+        only_where: permissions.demands(caller, &registered.command),
+        needs_credential: !permissions.may_call(&anybody, &registered.command),
     }
 }
 

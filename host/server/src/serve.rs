@@ -115,7 +115,8 @@ async fn run_host(options: &Options) -> Result<(), String> {
     let openapi = OpenApi::new(Arc::clone(&host.dispatcher), random_u64()?).router();
     let mcp = muster_frontend::mcp::Settings { message_bytes_max: config.body_bytes_max, ..config.mcp.clone() };
     let mcp = Mcp::new(Arc::clone(&host.dispatcher), random_u64()?, mcp);
-    let mut rest = rest.merge(oauth.map_err(|error| error.to_string())?.router()).merge(openapi).merge(mcp.clone().router());
+    let mut rest =
+        rest.merge(oauth.map_err(|error| error.to_string())?.router()).merge(openapi).merge(mcp.clone().router());
     if let Some(path) = &config.xmlrpc {
         let wire = XmlRpc::new(Arc::clone(&host.dispatcher), random_u64()?, config.body_bytes_max)?;
         rest = rest.merge(wire.router(path));

@@ -43,11 +43,6 @@ impl Schema {
         }
     }
 
-    /// The types values of `schema`, a part of this schema, may have, as far as it says so plainly.
-    pub fn types_of<'a>(&'a self, schema: &'a Value) -> Vec<&'a str> {
-        self.types(schema, 0)
-    }
-
     /// Makes an arguments object from pairs of text. Unknown names stay texts, so that checking the object names them.
     ///
     /// # Errors
