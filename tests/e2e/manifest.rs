@@ -17,7 +17,7 @@ fn packed(directory: &Path, name: &str, manifest: &str) -> PathBuf {
     std::fs::write(&toml, manifest).unwrap();
     let (toml, target) = (toml.to_str().unwrap(), output.to_str().unwrap());
     let source = unpacked(directory, name);
-    let ran = muster(&["plugin", "pack", source.to_str().unwrap(), "--manifest", toml, "--output", target]);
+    let ran = muster(&["plugin", "pack", source.to_str().unwrap(), "--manifest", toml, "--to", target]);
     assert_eq!(ran.code, 0, "{ran:?}");
     output
 }
