@@ -20,6 +20,9 @@ fn neighbour_is_served(host: &Host) {
     assert_eq!(host.call("ann", "hello", &json!({"name": "Ada"})).value(), "Hello, Ada!");
 }
 
+const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const SPAN_ID: &str = "00f067aa0ba902b7";
+
 /// A server of the operator's own network: gives its port.
 fn server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -59,6 +62,25 @@ fn answer(mut stream: TcpStream) {
             while write(&mut stream, "x") {
                 std::thread::sleep(Duration::from_millis(50));
             }
+        }
+        // As long as the head says, counted in what the guest can see: the length of the answer.
+        "/trace" => {
+            let head = head.to_lowercase();
+            let of = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+            let parent = of("traceparent: ").unwrap_or_default();
+            let begun = parent.len() == 55 && parent.starts_with("00-") && parent.ends_with("-00");
+            let length = match (parent.starts_with(&format!("00-{TRACE_ID}-")), of("tracestate: ").as_deref()) {
+                (true, Some("rojo=00f067aa0ba902b7")) if !parent.contains(SPAN_ID) && parent.ends_with("-01") => 2,
+                (false, None) if begun => 1,
+                _ => 0,
+            };
+            write(&mut stream, &format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"));
+            write(&mut stream, &"t".repeat(length));
+        }
+        path if path.starts_with("/bytes/") => {
+            let length: usize = path.trim_start_matches("/bytes/").parse().unwrap();
+            write(&mut stream, &format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"));
+            write(&mut stream, &"b".repeat(length));
         }
         "/silent" => std::thread::sleep(Duration::from_secs(20)),
         "/head" => {
@@ -142,6 +164,29 @@ fn requests_go_where_they_are_granted_and_nowhere_else() {
 }
 
 #[test]
+fn requests_are_of_the_trace_of_their_call() {
+    let port = server();
+    let host = host("");
+    host.install("fetch", &[&format!("http-private:http://localhost:{port}")]);
+    let parent = format!("00-{TRACE_ID}-{SPAN_ID}-01");
+    let input = json!({"method": "GET", "scheme": "http", "authority": format!("localhost:{port}"), "path": "/trace"});
+    let told = |headers: &[(&str, &str)], own: Value| {
+        let mut request = host.request("POST", "/api/fetch").as_user("admin");
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let mut input = input.clone();
+        input["header"] = own;
+        request.json(&input).send().value()
+    };
+    let (parent, state) = (("traceparent", parent.as_str()), ("tracestate", "rojo=00f067aa0ba902b7"));
+    assert_eq!(told(&[parent, state], json!([])), "200 2", "goes on");
+    assert_eq!(told(&[], json!([])), "200 1", "begins");
+    assert_eq!(told(&[("traceparent", "00-nothing"), state], json!([])), "200 1", "begins anew");
+    assert_eq!(told(&[parent], json!(["traceparent", "mine"])), "200 0", "is the guest's own");
+}
+
+#[test]
 fn grants_that_cannot_be_used_are_refused_with_what_to_write() {
     let host = host("");
     let data = host.data().to_str().unwrap().to_owned();
@@ -193,6 +238,11 @@ fn a_guest_stays_in_its_directories() {
     std::os::unix::fs::symlink("../secret", read.join("relative")).unwrap();
     std::os::unix::fs::symlink("file", read.join("inside")).unwrap();
     let grants = [format!("directory:/read={}", read.display()), format!("directory-rw:/write={}", write.display())];
+    let uses = |grant: &str| {
+        let lines = host.call("admin", "module_grants", &json!({"module": "files"})).value();
+        let line = lines.as_array().unwrap().iter().find(|line| line["grant"] == grant).unwrap().clone();
+        (line["used"].as_u64().unwrap(), line["refused"].as_u64().unwrap(), line["last"].as_str().unwrap().to_owned())
+    };
     host.install("files", &[&grants[0], &grants[1]]);
     let does = |action: &str, path: &str, text: &str| {
         let answer = host.call("admin", "files", &json!({"action": action, "path": path, "text": text}));
@@ -202,6 +252,7 @@ fn a_guest_stays_in_its_directories() {
     assert_eq!(does("read", "/read/inside", ""), "read");
     assert_eq!(does("write", "/write/new", "text"), "done");
     assert_eq!(std::fs::read_to_string(write.join("new")).unwrap(), "text");
+    assert_eq!((uses(&grants[0]), uses(&grants[1])), ((2, 0, String::new()), (1, 0, String::new())));
     let secret_file = secret.join("file").display().to_string();
     let refused = [
         ("write", "/read/file".to_owned()),
@@ -224,6 +275,8 @@ fn a_guest_stays_in_its_directories() {
         assert!(told != "secret" && !told.contains("root:"), "{link} to {target}: {told}");
         does("write", &link, "overwritten");
     }
+    let (used, refused, last) = uses(&grants[0]);
+    assert!(used == 2 && refused >= 4, "{used} {refused} {last}");
     assert_eq!(std::fs::read_to_string(secret.join("file")).unwrap(), "secret");
     assert_eq!(std::fs::read_to_string(read.join("file")).unwrap(), "read");
     neighbour_is_served(&host);

@@ -77,22 +77,51 @@ fn arrows_between_crates_point_one_way() {
     }
 }
 
+/// What shares a folder with the frontends and is none.
+const BESIDE_FRONTENDS: &[&str] =
+    &["lib", "authorization", "body", "caller", "failures", "fuzzing", "listen", "problem", "request_id", "xml"];
+
+/// The names of the files and folders right below a folder, but for these.
+fn entries(folder: &str, except: &[&str]) -> Vec<String> {
+    std::fs::read_dir(root().join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .filter(|name| !except.contains(&name.as_str()))
+        .collect()
+}
+
+/// Core decides for all frontends alike, so it knows none. (OAuth is how it knows callers, whoever serves the pages.)
+#[test]
+fn core_names_no_frontend() {
+    let frontends: Vec<String> =
+        entries("host/frontend/src", BESIDE_FRONTENDS).into_iter().filter(|name| name != "oauth").collect();
+    assert!(frontends.len() >= 5, "{frontends:?}");
+    let is_test =
+        |file: &Path| file.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs");
+    for file in files(&root().join("host/core/src"), ".rs").into_iter().filter(|file| !is_test(file)) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let own = text.split("#[cfg(test)]").next().unwrap();
+        for (number, line) in own.lines().enumerate() {
+            // `rest` is a word too: it is the name only where it is quoted.
+            let quoted = line.split('"').skip(1).step_by(2).any(|text| frontends.iter().any(|name| name == text));
+            let words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+            let said = words
+                .map(|word| word.replace('-', "").to_lowercase())
+                .any(|word| word != "rest" && frontends.contains(&word));
+            assert!(!quoted && !said, "{}:{} names a frontend: {line}", shown(&file), number + 1);
+        }
+    }
+}
+
 /// Files that are siblings know nothing of one another; what they share stands beside the list that names them.
 #[test]
 fn siblings_do_not_import_siblings() {
     let families: &[(&str, &[&str])] = &[
         ("host/builtin/src", &["lib", "definition", "result", "candidate", "clients", "world"]),
-        (
-            "host/frontend/src",
-            &["lib", "authorization", "body", "caller", "failures", "listen", "problem", "request_id", "xml"],
-        ),
+        ("host/frontend/src", BESIDE_FRONTENDS),
     ];
     for (folder, shared) in families {
-        let entries: Vec<String> = std::fs::read_dir(root().join(folder))
-            .unwrap()
-            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
-            .filter(|name| !shared.contains(&name.as_str()))
-            .collect();
+        let entries = entries(folder, shared);
         for file in files(&root().join(folder), ".rs") {
             let own = shown(&file);
             if own.ends_with("/lib.rs") {

@@ -218,6 +218,7 @@ async fn recorded_call(services: &Services, asking: &Caller, id: &str) -> Result
         through_plugin: record.get("through_plugin").and_then(Value::as_bool).unwrap_or_default(),
         address: field("address").and_then(|address| address.parse().ok()),
         request_id: asking.request_id.clone(),
+        trace: None,
     };
     let kept = ["seq", "time", "verdict", "outcome", "group", "plugin", "claimed"];
     let recorded = kept.iter().filter_map(|key| Some(((*key).to_owned(), record.get(*key)?.clone()))).collect();
@@ -242,9 +243,10 @@ fn asked(services: &Services, asking: &Caller, arguments: &Arguments) -> Result<
             ),
         },
     };
-    let usual = if identity == Identity::Console { CONSOLE } else { "rest" };
-    let via = arguments.via.as_deref().unwrap_or(usual);
     let interfaces = services.control.interfaces();
+    let is_console = identity == Identity::Console;
+    let usual = interfaces.iter().find(|name| (name.0 == CONSOLE) == is_console).map_or(CONSOLE, |name| name.0);
+    let via = arguments.via.as_deref().unwrap_or(usual);
     let via = interfaces.iter().find(|name| name.0 == via).copied().ok_or_else(|| {
         CallError::argument("/via", suggest::unknown("interface", via, interfaces.iter().map(|name| name.0)))
     })?;
@@ -264,6 +266,7 @@ fn asked(services: &Services, asking: &Caller, arguments: &Arguments) -> Result<
         through_plugin: false,
         address: address.filter(|_| via != FrontendName(CONSOLE)),
         request_id: asking.request_id.clone(),
+        trace: None,
     })
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::name::{AccountId, FrontendName};
 use crate::permission::What;
+use crate::trace::TraceContext;
 
 /// Names one call in logs and answers: 1 to 64 visible ASCII characters.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -70,6 +71,8 @@ pub struct Caller {
     pub address: Option<IpAddr>,
     /// Names this call everywhere.
     pub request_id: RequestId,
+    /// The trace of several services the call belongs to, where whoever called said so.
+    pub trace: Option<TraceContext>,
 }
 
 impl Caller {

@@ -29,6 +29,7 @@ use crate::rate::{Rate, RateLimits, Standing};
 use crate::registry::{Registered, Registry, Snapshot};
 use crate::schema::{Arguments, DEPTH_MAX, Unread, parse_json};
 use crate::suggest;
+use crate::trace::TraceContext;
 use trail::Trail;
 
 /// Deepest chain of commands that call commands.
@@ -158,6 +159,7 @@ impl Dispatcher {
         let span = debug_span!(
             "call",
             request_id = head.source.request_id.as_str(),
+            trace_id = head.source.trace.as_ref().map(TraceContext::trace_id),
             via = %head.source.via,
             command = field::Empty,
             caller = field::Empty,
@@ -251,6 +253,7 @@ impl Dispatcher {
             tag: caller.tag.clone(),
             address: caller.address,
             request_id: caller.request_id.clone(),
+            trace: caller.trace.clone(),
         };
         let credential = Credential::Authenticated(caller);
         self.admit(Head { source, credential, name, version: None, safe: false }).await

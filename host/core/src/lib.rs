@@ -30,6 +30,7 @@ pub mod clock;
 pub mod random;
 pub mod storage;
 pub mod suggest;
+pub mod trace;
 
 /// A future that can be kept in a trait object.
 pub type BoxFuture<'a, T> = futures_util::future::BoxFuture<'a, T>;

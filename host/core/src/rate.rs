@@ -67,8 +67,30 @@ pub struct Standing {
     pub retry_after: Duration,
 }
 
-/// When the bucket will be full: the more of it is drawn, the later.
-type Bucket = Mutex<Instant>;
+/// A bucket, by when it will be full: the more of it is drawn, the later.
+#[derive(Debug)]
+pub struct Bucket(Mutex<Instant>);
+
+impl Bucket {
+    /// A full one.
+    pub fn full(now: Instant) -> Self {
+        Self(Mutex::new(now))
+    }
+
+    /// Draws one from a bucket that holds `burst` and gets one more each `interval`. Gives what is left, as the time it
+    /// took to fill in.
+    ///
+    /// # Errors
+    /// When it is empty, how long until there is one.
+    pub fn draw(&self, now: Instant, interval: Duration, burst: u32) -> Result<Duration, Duration> {
+        let whole = interval * burst;
+        let mut full_at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing = full_at.saturating_duration_since(now) + interval;
+        let left = whole.checked_sub(missing).ok_or_else(|| missing.saturating_sub(whole))?;
+        *full_at = now + missing;
+        Ok(left)
+    }
+}
 
 /// Every rate limit, and where everybody stands.
 #[derive(Debug, Default)]
@@ -141,10 +163,7 @@ impl Rule {
 
     fn draw(&self, key: u64, now: Instant) -> Result<Standing, Standing> {
         let interval = Duration::from_mins(1) / self.rate.per_minute.get();
-        let whole = interval * self.rate.burst.get();
-        let bucket = self.buckets.get_with(key, || Arc::new(Mutex::new(now)));
-        let mut full_at = bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        let missing = full_at.saturating_duration_since(now) + interval;
+        let bucket = self.buckets.get_with(key, || Arc::new(Bucket::full(now)));
         let standing = |left: Duration, retry_after| Standing {
             name: Arc::clone(&self.rate.name),
             burst: self.rate.burst.get(),
@@ -152,13 +171,10 @@ impl Rule {
             remaining: u32::try_from(left.as_nanos() / interval.as_nanos().max(1)).unwrap_or(u32::MAX),
             retry_after,
         };
-        match whole.checked_sub(missing) {
-            Some(left) => {
-                *full_at = now + missing;
-                Ok(standing(left, interval))
-            }
-            None => Err(standing(Duration::ZERO, missing.saturating_sub(whole))),
-        }
+        bucket
+            .draw(now, interval, self.rate.burst.get())
+            .map(|left| standing(left, interval))
+            .map_err(|wait| standing(Duration::ZERO, wait))
     }
 }
 
@@ -205,6 +221,7 @@ mod tests {
             through_plugin: false,
             address: address.parse().ok(),
             request_id: RequestId::from_random(1),
+            trace: None,
         }
     }
 

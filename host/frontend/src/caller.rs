@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{HeaderMap, Request};
 use muster_core::authn::{Credential, Source};
 use muster_core::caller::RequestId;
 use muster_core::error::CallError;
 use muster_core::name::FrontendName;
 use muster_core::permission::CONSOLE;
+use muster_core::trace::TraceContext;
 
 use crate::authorization;
 use crate::listen::{BrokenChain, Peer};
@@ -48,7 +49,8 @@ pub(crate) fn of(
     request_id: RequestId,
 ) -> Result<(Credential, Source), CallError> {
     let credential = authorization::credential(request.headers());
-    let source = |via, tag, address| Source { via, tag, address, request_id };
+    let trace = trace(request.headers());
+    let source = |via, tag, address| Source { via, tag, address, request_id, trace };
     Ok(match (request.extensions().get::<Peer>(), credential) {
         (Some(Peer::Owner), Credential::Absent) => (Credential::Console, source(interface.owner, None, None)),
         (Some(Peer::Owner), credential) => (credential, source(interface.local, None, None)),
@@ -65,4 +67,15 @@ pub(crate) fn of(
         }
         (None, credential) => (credential, source(interface.network, None, None)),
     })
+}
+
+/// The trace a request says it belongs to. Two `traceparent` are as good as none; several `tracestate` are one list.
+fn trace(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut parents = headers.get_all("traceparent").iter();
+    let parent = parents.next()?.to_str().ok()?;
+    if parents.next().is_some() {
+        return None;
+    }
+    let states: Vec<&str> = headers.get_all("tracestate").iter().filter_map(|state| state.to_str().ok()).collect();
+    TraceContext::parse(parent, Some(states.join(",")).as_deref())
 }

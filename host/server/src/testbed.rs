@@ -75,8 +75,9 @@ impl Testbed {
             through_plugin: false,
             address: None,
             request_id: request_id.clone(),
+            trace: None,
         };
-        let source = Source { via: caller.via, tag: None, address: None, request_id };
+        let source = Source { via: caller.via, tag: None, address: None, request_id, trace: None };
         let credential = Credential::Authenticated(Arc::new(caller));
         let head = Head { source, credential, name: name.to_owned(), version: Some(version), safe: false };
         let host = self.host().map_err(CallError::internal_from)?;

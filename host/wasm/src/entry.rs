@@ -69,7 +69,7 @@ impl Entry {
         Ok(Self::Typed(calls.collect::<Result<_, _>>()?))
     }
 
-    /// Asks the guest for its commands.
+    /// Asks the guest for its commands; one whose types say what they are has nothing to add.
     pub(crate) async fn describe(
         &self,
         store: &mut Store<PluginState>,
@@ -80,7 +80,7 @@ impl Entry {
                 let describe = instance.get_typed_func::<(), (Result<Vec<Command>, String>,)>(&mut *store, describe)?;
                 Ok(describe.call_async(store, ()).await?.0)
             }
-            Self::Typed(_) => wasmtime::bail!("its types say what its commands are; it is not asked"),
+            Self::Typed(_) => Ok(Ok(Vec::new())),
         }
     }
 

@@ -11,7 +11,7 @@ use wasm_metadata::{Payload, Producers};
 use wasmparser::{ComponentExternalKind, Parser, Payload as Section, Validator, WasmFeatures};
 
 use crate::adapter::{Docs, Functions};
-use crate::capability::{self, Offer};
+use crate::capability::{self, Offer, satisfies};
 use crate::core_module;
 use crate::error::LoadError;
 use crate::manifest::Manifest;
@@ -185,6 +185,13 @@ impl Inspection {
                 requests.push(grant.to_owned());
             }
         }
+        requests
+    }
+
+    /// What it asks for and is not among these grants.
+    pub fn missing(&self, grants: &[String]) -> Vec<String> {
+        let mut requests = self.requests();
+        requests.retain(|request| !grants.iter().any(|grant| satisfies(grant, request)));
         requests
     }
 

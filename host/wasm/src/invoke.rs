@@ -9,7 +9,7 @@ use muster_core::BoxFuture;
 use muster_core::error::{ArgumentError, CallError, Fault};
 use muster_core::invoke::{Invocation, Invoke, Output};
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::component::{InstancePre, ResourceTableError};
 use wasmtime::{Engine, Store, Trap};
 use wasmtime_wasi::I32Exit;
@@ -82,8 +82,8 @@ impl Prepared {
             0 => {
                 let of_caller = self.rooms.places.of_caller(permit.caller());
                 let of_caller = of_caller.inspect_err(|_| watch.limited("calls_per_caller_max"))?;
-                let own = self.own_places.acquire().await.map_err(CallError::internal_from)?;
-                Some((of_caller, own, self.rooms.places.all.acquire().await.map_err(CallError::internal_from)?))
+                let own = place(&self.own_places, || watch.limited("calls_per_plugin_max")).await?;
+                Some((of_caller, own, place(&self.rooms.places.all, || watch.limited("calls_max")).await?))
             }
             _ => None,
         };
@@ -118,8 +118,8 @@ impl Prepared {
         let state = instance.store.data();
         let (memory_bytes, memory_grows) = (state.usage.memory_bytes, state.usage.memory_grows);
         tracing::debug!(memory_bytes, memory_grows, "guest done");
-        if state.log.is_cut_off() {
-            self.context.watch.limited("log_lines_max");
+        for limit in state.log.limited() {
+            self.context.watch.limited(limit);
         }
         let result = result.map_err(|error| self.fault(&instance.store, &error, Fault::Trap))?;
         if let Some(share) = share {
@@ -183,8 +183,10 @@ impl Prepared {
         if error.is::<wasmtime::PoolConcurrencyLimitError>() {
             return CallError::TooManyCalls;
         }
-        // With the trace of the guest's functions, by name where the component has names.
-        let internal = format!("{error:?}");
+        // With the trace of the guest's functions, by name where the component has names; it is long, so a plugin that
+        // fails without end has it as often as it may log.
+        let traced = self.context.log_rate.draw(&self.context.name);
+        let internal = if traced { format!("{error:?}") } else { error.root_cause().to_string() };
         if let Some(message) = state.log.panic() {
             return CallError::PluginFault { fault: Fault::Panic, internal: format!("{message}\n{internal}") };
         }
@@ -229,10 +231,19 @@ pub(crate) fn limit_of(state: &PluginState, error: &wasmtime::Error) -> Option<&
     if matches!(error.downcast_ref::<ResourceTableError>(), Some(ResourceTableError::Full)) {
         return Some("resources_max");
     }
-    // wasmtime has no type for this one.
-    let exhausted =
-        |cause: &(dyn std::error::Error + 'static)| cause.to_string().contains("fuel allocated for hostcalls");
-    error.chain().any(exhausted).then_some("hostcall_bytes_max")
+    // wasmtime has no types for these.
+    let texts = [("fuel allocated for hostcalls", "hostcall_bytes_max"), ("instance count too high", "instances_max")];
+    let told = |text: &str| error.chain().any(|cause| cause.to_string().contains(text));
+    texts.into_iter().find(|(text, _)| told(text)).map(|(_, limit)| limit)
+}
+
+/// A place for a call; says so where it has to be waited for.
+async fn place(places: &Semaphore, waits: impl FnOnce()) -> Result<SemaphorePermit<'_>, CallError> {
+    if let Ok(place) = places.try_acquire() {
+        return Ok(place);
+    }
+    waits();
+    places.acquire().await.map_err(CallError::internal_from)
 }
 
 /// Notices a call that was dropped because its time was over.

@@ -350,7 +350,7 @@ impl Plugins for Lifecycle {
     fn grants(&self, name: &PluginName) -> Result<Vec<GrantLine>, PluginError> {
         let installed = self.shared.lock_installed();
         let installed = installed.get(name).ok_or_else(|| PluginError::Missing(name.clone()))?;
-        Ok(installed.context.granted.lines(&installed.info.imports))
+        Ok(installed.context.granted.lines(&installed.info.imports, &installed.info.requests))
     }
 
     fn limits(&self) -> Vec<LimitInfo> {

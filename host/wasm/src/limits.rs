@@ -95,6 +95,8 @@ limits! {
     resources_max: usize = 1_000, 1 => 1_000_000, "resources";
     /// Lines a guest can log in one call; later ones are counted and dropped.
     log_lines_max: u32 = 100, 0 => 1_000_000, "lines";
+    /// Lines one plugin can log in a second, all its calls together, on average over ten; later ones are counted and dropped.
+    log_lines_per_s_max: u32 = 200, 1 => 1_000_000, "lines";
     /// One line of a guest's log; the rest is cut off.
     log_line_bytes_max: usize = 4_096, 1 => 1 << 20, "bytes";
     /// Operations on keys (one for each key of a batch and each page of a list) one call can do; more are refused.

@@ -23,7 +23,7 @@ use wasmtime_wasi::I32Exit;
 
 use crate::adapter::{Docs, Functions};
 use crate::cache::CodeCache;
-use crate::capability::{self, Granted, Grants, Quotas};
+use crate::capability::{self, Granted, Grants, LogRate, Quotas};
 use crate::core_module;
 use crate::describe;
 use crate::engine::{self, EngineError, EngineInfo};
@@ -165,14 +165,17 @@ impl Loader {
         let started = Instant::now();
         let commands: Vec<Command> = if let Some(frozen) = &wish.frozen {
             frozen.iter().map(|frozen| describe::thaw(frozen, &origin)).collect::<Result<_, _>>()?
-        } else if let Some(functions) = &inspection.functions {
-            functions.commands.iter().map(|function| function.command(&origin)).collect::<Result<_, _>>()?
         } else {
-            let commands = self.describe(&prepared, &origin).await?;
-            if let Some(manifest) = &inspection.manifest {
-                manifest.check_described(&commands.iter().map(describe::freeze).collect::<Vec<_>>())?;
+            // Also where its types say it all: a component that cannot start is no plugin.
+            let described = self.describe(&prepared, &origin).await?;
+            if let Some(functions) = &inspection.functions {
+                functions.commands.iter().map(|function| function.command(&origin)).collect::<Result<_, _>>()?
+            } else {
+                if let Some(manifest) = &inspection.manifest {
+                    manifest.check_described(&described.iter().map(describe::freeze).collect::<Vec<_>>())?;
+                }
+                described
             }
-            commands
         };
         timings.describe = started.elapsed();
         let context = Arc::clone(&prepared.context);
@@ -240,6 +243,7 @@ impl Loader {
             limits: self.limits,
             isolation: wish.terms.isolation,
             watch: Watch::new(&self.limits),
+            log_rate: Arc::new(LogRate::new(&self.limits)),
         };
         let link = || {
             let mut linker = self.linker.clone();

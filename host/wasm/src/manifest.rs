@@ -63,7 +63,7 @@ impl Manifest {
         let requests = list("requests")?.into_iter().flatten();
         let requests = requests.map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>();
         let requests = requests.ok_or_else(|| wrong("its `requests` are not texts".to_owned()))?;
-        Grants::check_requests(&requests).map_err(wrong)?;
+        let requests = Grants::requests(&requests).map_err(wrong)?;
         let depends = match members.get("commands_depend_on_settings") {
             None => false,
             Some(value) => {

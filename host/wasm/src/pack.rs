@@ -26,7 +26,9 @@ pub async fn pack(component: Bytes, manifest: Manifest, limits: Limits) -> Resul
     let packed = Bytes::from(manifest.without_required().add_to(&component)?);
     let loader = Loader::new(limits, None, Arc::new(Nowhere)).map_err(|error| LoadError::Compile(error.to_string()))?;
     let inspection = inspect(&packed)?;
-    let grants = inspection.requests();
+    // Directories of the host they will run on are not here, and commands are described without them.
+    let directory = |request: &String| request.starts_with("directory");
+    let grants = inspection.requests().into_iter().filter(|request| !directory(request)).collect();
     let terms = Terms { grants, settings: BTreeMap::new(), ..Terms::default() };
     let name = inspection
         .plugin_name(None)

@@ -13,7 +13,7 @@ use wasmtime::component::{HasSelf, ResourceTable};
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::capability::{CallHttp, Granted, GuestLog};
+use crate::capability::{CallHttp, Granted, GuestLog, LogRate};
 use crate::health::Watch;
 use crate::lanes::note_computing;
 use crate::limits::{EPOCH_MS, Limits};
@@ -41,6 +41,8 @@ pub(crate) struct PluginContext {
     pub(crate) isolation: Isolation,
     /// What went wrong so far.
     pub(crate) watch: Watch,
+    /// How much it logs.
+    pub(crate) log_rate: Arc<LogRate>,
 }
 
 /// The call a store was made for; nothing while a plugin describes itself.
@@ -62,6 +64,8 @@ pub(crate) struct PluginState {
     wasi: Option<WasiCtx>,
     /// The same.
     pub(crate) http: Option<Box<CallHttp>>,
+    /// Open files and directories, with the number of the grant they are below.
+    pub(crate) directories: BTreeMap<u32, usize>,
     pub(crate) usage: Usage,
     pub(crate) spent: Spent,
 }
@@ -114,9 +118,10 @@ pub(crate) fn new_store(
         call,
         deadline,
         table,
-        log: GuestLog::new(&plugin.name, request_id, &limits),
+        log: GuestLog::new(plugin, request_id),
         wasi: None,
         http: None,
+        directories: BTreeMap::new(),
         usage,
         spent: Spent::default(),
     };

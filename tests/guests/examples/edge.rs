@@ -1,6 +1,10 @@
 //! A guest that uses exactly as much of one thing as it is asked to, and tells how much it got: limits must bite at their
 //! value and not one before.
 
+use std::hint::black_box;
+use std::thread;
+use std::time::{Duration, Instant};
+
 use muster_sdk::{CallError, command, dispatch, log, plugin, progress, store};
 use serde_json::{Value, json};
 
@@ -11,6 +15,9 @@ fn edge(
     of: String,
     /// How much of it.
     amount: usize,
+    /// Where calls that must run at the same time meet.
+    #[serde(default)]
+    room: String,
 ) -> Result<Value, CallError> {
     let got = match of.as_str() {
         "log_lines_max" => {
@@ -42,6 +49,11 @@ fn edge(
             let value = "v".repeat(amount.saturating_sub(names));
             usize::from(store::open("bytes")?.set("key", &value).is_ok())
         }
+        "stack_bytes_max" => {
+            // Neither number is known before, so this stays a recursion.
+            return Ok(json!(deeper(black_box(amount as u64))));
+        }
+        "calls" => return meet(&room, amount as u64),
         "resources_max" => {
             let open: Vec<_> = (0..amount).map_while(|_| store::open("edge").ok()).collect();
             open.len()
@@ -51,6 +63,29 @@ fn edge(
         other => return Err(CallError::failed(format!("nobody can use `{other}`"))),
     };
     Ok(json!(got))
+}
+
+/// Holds nothing in memory, so that what grows is the engine's stack and not the guest's own.
+fn deeper(levels: u64) -> u64 {
+    if levels == 0 { 1 } else { deeper(levels - 1).wrapping_mul(black_box(1)) }
+}
+
+/// Waits until so many calls are in the room, and tells whether they were.
+fn meet(room: &str, all: u64) -> Result<Value, CallError> {
+    let bucket = store::open("rooms")?;
+    let left = format!("{room}, left");
+    bucket.increment(room, 1)?;
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_millis(1_500) {
+        if bucket.increment(room, 0)? - bucket.increment(&left, 0)? >= all {
+            // It stays counted, so that the others see it as well.
+            return Ok(json!("met"));
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    // Who comes later meets nobody who has left.
+    bucket.increment(&left, 1)?;
+    Ok(json!("alone"))
 }
 
 plugin!(edge);

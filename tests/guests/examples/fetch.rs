@@ -4,7 +4,7 @@ use muster_sdk::{command, plugin};
 
 use self::bindings::wasi::http::outgoing_handler::handle;
 use self::bindings::wasi::http::types::{
-    ErrorCode, Fields, Method, OutgoingBody, OutgoingRequest, Scheme, http_error_code,
+    ErrorCode, Fields, IncomingResponse, Method, OutgoingBody, OutgoingRequest, Scheme, http_error_code,
 };
 use self::bindings::wasi::io::streams::StreamError;
 
@@ -43,30 +43,41 @@ fn fetch(
     /// How often.
     #[serde(default)]
     times: u32,
+    /// Whether to leave each response open until the last has come.
+    #[serde(default)]
+    keep: bool,
 ) -> String {
     let mut told = String::new();
+    let mut kept = Vec::new();
     for _ in 0..times.max(1) {
-        told = match once(&method, &scheme, &authority, &path, &header, body_bytes) {
-            Ok(told) => told,
+        let response = ask(&method, &scheme, &authority, &path, &header, body_bytes);
+        told = match response {
+            Ok(Ok(response)) if keep => {
+                kept.push(response);
+                format!("{} open", kept.len())
+            }
+            Ok(Ok(response)) => read(&response),
+            Ok(Err(told)) => told,
             Err(error) => format!("{error:?}"),
         };
     }
     told
 }
 
-fn once(
+/// Makes one request. What goes wrong before it is sent is told in words.
+fn ask(
     method: &str,
     scheme: &str,
     authority: &str,
     path: &str,
     header: &[String],
     body_bytes: usize,
-) -> Result<String, ErrorCode> {
+) -> Result<Result<IncomingResponse, String>, ErrorCode> {
     let headers = Fields::new();
     if let [name, value] = header
         && let Err(error) = headers.append(name, value.as_bytes())
     {
-        return Ok(format!("{error:?}"));
+        return Ok(Err(format!("{error:?}")));
     }
     let request = OutgoingRequest::new(headers);
     let method = match method {
@@ -83,9 +94,9 @@ fn once(
         && request.set_authority(Some(authority)).is_ok()
         && request.set_path_with_query(Some(path)).is_ok();
     if !set {
-        return Ok("not a request".to_owned());
+        return Ok(Err("not a request".to_owned()));
     }
-    let Ok(body) = request.body() else { return Ok("no body".to_owned()) };
+    let Ok(body) = request.body() else { return Ok(Err("no body".to_owned())) };
     let answer = handle(request, None)?;
     if let Ok(stream) = body.write() {
         let mut left = body_bytes;
@@ -99,18 +110,22 @@ fn once(
     }
     let _ = OutgoingBody::finish(body, None);
     answer.subscribe().block();
-    let Some(Ok(response)) = answer.get() else { return Ok("no answer".to_owned()) };
-    let response = response?;
+    let Some(Ok(response)) = answer.get() else { return Ok(Err("no answer".to_owned())) };
+    Ok(Ok(response?))
+}
+
+/// Status and length of a response.
+fn read(response: &IncomingResponse) -> String {
     let status = response.status();
-    let Ok(body) = response.consume() else { return Ok("no body".to_owned()) };
-    let Ok(stream) = body.stream() else { return Ok("no stream".to_owned()) };
+    let Ok(body) = response.consume() else { return "no body".to_owned() };
+    let Ok(stream) = body.stream() else { return "no stream".to_owned() };
     let mut length = 0_usize;
     loop {
         match stream.blocking_read(65_536) {
             Ok(bytes) => length += bytes.len(),
-            Err(StreamError::Closed) => return Ok(format!("{status} {length}")),
+            Err(StreamError::Closed) => return format!("{status} {length}"),
             Err(StreamError::LastOperationFailed(error)) => {
-                return Ok(format!("{status} {:?}", http_error_code(&error)));
+                return format!("{status} {:?}", http_error_code(&error));
             }
         }
     }

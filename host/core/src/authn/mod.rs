@@ -16,6 +16,7 @@ use crate::BoxFuture;
 use crate::caller::{Authority, Caller, Identity, RequestId};
 use crate::error::CallError;
 use crate::name::{AccountId, FrontendName};
+use crate::trace::TraceContext;
 
 pub use accounts::{AccountError, Accounts, Ban, PASSWORD_BYTES_MAX, Standing};
 pub use bearer::Bearers;
@@ -41,8 +42,7 @@ pub enum Credential {
     /// The name of an account in a certificate somebody vouched for, as the frontend verified; empty when the
     /// certificate has none.
     Certificate(Arc<str>),
-    /// A token or an API key together with the account it is said to be of, as clients of XML-RPC send them; neither
-    /// checked.
+    /// A token or an API key together with the account it is said to be of; neither checked.
     BearerOf {
         /// `user@host`, as sent.
         account: String,
@@ -97,6 +97,8 @@ pub struct Source {
     pub address: Option<IpAddr>,
     /// What the call is named.
     pub request_id: RequestId,
+    /// The trace it belongs to, where whoever called said so.
+    pub trace: Option<TraceContext>,
 }
 
 /// Checks credentials.
@@ -177,6 +179,7 @@ impl Authenticator {
             through_plugin: false,
             address: source.address.map(canonical),
             request_id: source.request_id,
+            trace: source.trace,
         }))
     }
 }

@@ -364,6 +364,7 @@ impl Permissions {
             through_plugin: false,
             address,
             request_id: RequestId::from_random(0),
+            trace: None,
         };
         who.is_about(&caller, &self.names, &self.local)
     }

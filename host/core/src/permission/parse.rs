@@ -308,7 +308,7 @@ fn subjects(member: &Member<'_>) -> Result<Vec<Subject>, RuleError> {
         "client" => item.text("the id of an OAuth client").map(Subject::Client),
         "resource" | "resource_regexp" | "resource_glob" | "shared_group" => Err(member
             .node
-            .key_error(format!("`{}` is about XMPP sessions, which this server does not have; remove it", member.key))),
+            .key_error(format!("`{}` is about chat sessions, which this server does not have; remove it", member.key))),
         other => Err(member.node.unknown_key("key", other, WHO_KEYS)),
     };
     member.node.one_or_many().into_iter().map(one).collect()

@@ -74,7 +74,7 @@ pub struct Change {
 
 /// Callers that stand for all the rules can tell apart: the console, an anonymous caller, these accounts and those rules
 /// name, another account at each host, and each of them from each network, with each scope, through each interface rules
-/// speak of. `interfaces` are all there are.
+/// speak of. `interfaces` are all there are, first the one callers use of whom nothing else is said.
 pub fn representatives(
     rules: &[&Permissions],
     accounts: &[AccountId],
@@ -91,7 +91,9 @@ pub fn representatives(
         .collect();
     let elsewhere = ELSEWHERE.map(IpAddr::V4).into_iter();
     let elsewhere = elsewhere.clone().find(|address| !networks.iter().any(|network| network.contains(address)));
+    let usual = interfaces.iter().copied().find(|name| name.0 != CONSOLE).unwrap_or(FrontendName(CONSOLE));
     let places = Places {
+        usual,
         elsewhere: elsewhere.unwrap_or(IpAddr::V4(ELSEWHERE[0])),
         networks,
         scopes: rules.iter().flat_map(|rules| rules.scopes()).map(str::to_owned).collect(),
@@ -100,7 +102,7 @@ pub fn representatives(
         interfaces: interfaces
             .iter()
             .copied()
-            .filter(|name| ![CONSOLE, "rest"].contains(&name.0))
+            .filter(|name| name.0 != CONSOLE && *name != usual)
             .filter(|name| {
                 rules
                     .iter()
@@ -132,6 +134,8 @@ pub fn representatives(
 }
 
 struct Places {
+    /// The interface callers use of whom nothing else is said.
+    usual: FrontendName,
     elsewhere: IpAddr,
     networks: BTreeSet<IpNet>,
     scopes: BTreeSet<String>,
@@ -146,11 +150,12 @@ impl Places {
         Caller {
             identity,
             authority: Authority::Full,
-            via: FrontendName("rest"),
+            via: self.usual,
             tag: None,
             through_plugin: false,
             address: Some(self.elsewhere),
             request_id: RequestId::from_random(0),
+            trace: None,
         }
     }
 

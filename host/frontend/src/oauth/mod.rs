@@ -85,7 +85,8 @@ impl OAuth {
     }
 
     fn source(&self, request: &Request<Body>, via: FrontendName) -> Source {
-        Source { via, tag: None, address: decode::address(request), request_id: self.request_ids.of(request) }
+        let (address, request_id) = (decode::address(request), self.request_ids.of(request));
+        Source { via, tag: None, address, request_id, trace: None }
     }
 
     /// Records what came of a request, with where it came from.

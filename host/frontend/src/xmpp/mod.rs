@@ -290,7 +290,7 @@ impl Wire {
         } else {
             Credential::Absent
         };
-        (credential, Source { via: XMPP, tag: None, address: None, request_id: request_id.clone() })
+        (credential, Source { via: XMPP, tag: None, address: None, request_id: request_id.clone(), trace: None })
     }
 
     /// The command a node stands for, if the sender may run it.

@@ -79,8 +79,8 @@ pub(super) struct Candidate {
     /// Allow it something
     #[arg(long = "grant", value_name = "GRANT", help = GRANT)]
     grants: Vec<String>,
-    /// Allow it everything it asks for
-    #[arg(long, conflicts_with = "grants")]
+    /// Allow it everything it asks for, too
+    #[arg(long)]
     grant_requested: bool,
     /// Give it a setting; @FILE as the value takes the text of a file, as secrets should be given
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -174,7 +174,10 @@ impl Candidate {
         let inspection = inspect::look(&self.source, &bytes)?;
         let name = inspection.plugin_name(named.as_ref());
         let name = name.map_err(|error| CliError::Failed(format!("{}: {error}", self.source)))?;
-        let grants = if self.grant_requested { inspection.requests() } else { self.grants.clone() };
+        let mut grants = self.grants.clone();
+        if self.grant_requested {
+            grants.extend(inspection.missing(&grants));
+        }
         Ok(Chosen { bytes, inspection, name, grants })
     }
 
@@ -205,8 +208,7 @@ impl Candidate {
         if self.grant_requested || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
             return Ok(());
         }
-        let requests = chosen.inspection.requests();
-        let missing: Vec<String> = requests.into_iter().filter(|request| !chosen.grants.contains(request)).collect();
+        let missing = chosen.inspection.missing(&chosen.grants);
         if missing.is_empty() {
             return Ok(());
         }

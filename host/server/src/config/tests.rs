@@ -55,7 +55,7 @@ fn mistakes_are_reported_with_their_place() {
         ("api_permissions: {a: {what: ['!!status']}}", "double negation: !!status"),
         ("api_permissions: {a: {what: '[tag:logs'}}", "invalid group: [tag:logs"),
         ("api_permissions: {a: {who: {usr: ann@localhost}}}", "unknown key `usr`; did you mean `user`?"),
-        ("api_permissions: {a: {who: {resource: x}}}", "`resource` is about XMPP sessions"),
+        ("api_permissions: {a: {who: {resource: x}}}", "`resource` is about chat sessions"),
         ("api_permissions: {a: {who: {ip: 10.0.0.0/33}}}", "who: ip: `10.0.0.0/33` is not an address or a network"),
         ("api_permissions: {a: {who: {access: {alow: all}}}}", "access: unknown verdict `alow`; did you mean `allow`?"),
         ("acl: {admin: {user: '@x'}}", "acl: admin: user: `` is not a valid user name"),

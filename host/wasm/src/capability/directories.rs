@@ -1,12 +1,81 @@
 //! Directories of the host a plugin sees: those its grants name, read-only or with the right to change them. Paths are
 //! opened step by step below the directory, so neither `..` nor a link leads out of it (cap-std, below wasmtime-wasi).
+//! What is opened below each is counted, and what may not be.
 
 use std::path::{Path, PathBuf};
 
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource};
+use wasmtime_wasi::filesystem::WasiFilesystemView;
+use wasmtime_wasi::p2::bindings::filesystem::preopens::Host as _;
+use wasmtime_wasi::p2::bindings::filesystem::types::{
+    Descriptor, DescriptorFlags, ErrorCode, Host as _, HostDescriptor, OpenFlags, PathFlags,
+};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use super::grants::{DirectoryGrant, Grants};
 use crate::error::LoadError;
+use crate::state::PluginState;
+
+/// The interfaces as the engine's own crate names them; guests built for any 0.2 get them.
+const PREOPENS: &str = "wasi:filesystem/preopens@0.2.12";
+const TYPES: &str = "wasi:filesystem/types@0.2.12";
+
+/// Puts the functions that lead into directories in the place of the engine's own, which do not count.
+pub(super) fn add_to_linker(linker: &mut Linker<PluginState>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    linker.instance(PREOPENS)?.func_wrap("get-directories", get_directories)?;
+    let replaced = linker.instance(TYPES)?.func_wrap_async("[method]descriptor.open-at", |store, arguments| {
+        Box::new(async move { open_at(store, arguments).await.map(|opened| (opened,)) })
+    });
+    linker.allow_shadowing(false);
+    replaced
+}
+
+#[expect(clippy::type_complexity, reason = "the form of the interface")]
+fn get_directories(
+    mut store: StoreContextMut<'_, PluginState>,
+    (): (),
+) -> wasmtime::Result<(Vec<(Resource<Descriptor>, String)>,)> {
+    let state = store.data_mut();
+    let found = state.filesystem().get_directories()?;
+    for (descriptor, guest_path) in &found {
+        let mut granted = state.plugin.granted.grants.directories();
+        if let Some((grant, _)) = granted.find(|(_, directory)| directory.guest_path == *guest_path) {
+            state.directories.insert(descriptor.rep(), grant);
+        }
+    }
+    Ok((found,))
+}
+
+type Opening = (Resource<Descriptor>, PathFlags, String, OpenFlags, DescriptorFlags);
+
+/// Opens something, and counts it for the grant of the directory it is below.
+async fn open_at(
+    mut store: StoreContextMut<'_, PluginState>,
+    (below, path_flags, path, open_flags, flags): Opening,
+) -> wasmtime::Result<Result<Resource<Descriptor>, ErrorCode>> {
+    let state = store.data_mut();
+    let grant = state.directories.get(&below.rep()).copied();
+    let shown = format!("{path:?}");
+    match state.filesystem().open_at(below, path_flags, path, open_flags, flags).await {
+        Ok(opened) => {
+            if let Some(grant) = grant {
+                state.directories.insert(opened.rep(), grant);
+                state.plugin.granted.uses.grant(grant);
+            }
+            Ok(Ok(opened))
+        }
+        Err(error) => {
+            let code = state.filesystem().convert_error_code(error)?;
+            let forbidden = matches!(code, ErrorCode::Access | ErrorCode::NotPermitted | ErrorCode::ReadOnly);
+            if let Some(grant) = grant.filter(|_| forbidden) {
+                state.plugin.granted.uses.grant_refused(grant, &format!("{shown}: {}", code.message()));
+            }
+            Ok(Err(code))
+        }
+    }
+}
 
 /// Checks that every directory is there and has nothing to do with the host's own data, which is in `data`.
 ///

@@ -49,7 +49,7 @@ impl Granted {
     }
 
     /// One line for each thing a component with these imports can use, may use, or wanted to use.
-    pub(crate) fn lines(&self, imports: &[String]) -> Vec<GrantLine> {
-        self.uses.lines(&self.grants, imports)
+    pub(crate) fn lines(&self, imports: &[String], requests: &[String]) -> Vec<GrantLine> {
+        self.uses.lines(&self.grants, imports, requests)
     }
 }

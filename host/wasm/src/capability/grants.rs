@@ -76,12 +76,17 @@ impl Grants {
         Ok(Self(grants))
     }
 
-    /// Checks what a plugin asks for, which has the form of grants.
+    /// What a plugin asks for, each in its one form: grants, but that a directory of the host can be left to the operator
+    /// (`directory:GUEST_PATH`).
     ///
     /// # Errors
-    /// A sentence about the first request that has not.
-    pub(crate) fn check_requests(requests: &[String]) -> Result<(), String> {
-        Self::parse(requests).map(drop).map_err(|error| error.to_string())
+    /// A sentence about the first request that is none.
+    pub(crate) fn requests(texts: &[String]) -> Result<Vec<String>, String> {
+        let is_open = |text: &str| is_directory(text) && !text.contains('=');
+        let whole = texts.iter().map(|text| if is_open(text) { format!("{text}=/") } else { text.clone() });
+        let requests = Self::parse(&whole.collect::<Vec<_>>()).map_err(|error| error.to_string())?;
+        let open = |text: String| if text.ends_with("=/") { text.trim_end_matches("=/").to_owned() } else { text };
+        Ok(requests.texts().into_iter().map(open).collect())
     }
 
     /// Each in its one form.
@@ -119,6 +124,15 @@ impl Grants {
             Grant::Keyvalue | Grant::Command(_) | Grant::Http(_) => None,
         })
     }
+}
+
+/// Whether a plugin that was granted this has what it asked for.
+pub(crate) fn satisfies(grant: &str, request: &str) -> bool {
+    grant.strip_prefix(request).is_some_and(|rest| rest.is_empty() || (is_directory(request) && rest.starts_with('=')))
+}
+
+fn is_directory(request: &str) -> bool {
+    request.starts_with("directory:") || request.starts_with("directory-rw:")
 }
 
 impl Grant {

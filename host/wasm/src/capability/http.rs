@@ -20,7 +20,8 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use muster_core::caller::RequestId;
+use muster_core::caller::{Caller, RequestId};
+use muster_core::trace::TraceContext;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 use wasmtime::StoreContextMut;
@@ -127,11 +128,16 @@ pub(crate) struct CallHttp {
 }
 
 impl CallHttp {
-    fn new(plugin: &Arc<PluginContext>, request_id: Option<RequestId>, deadline: Instant) -> Self {
+    fn new(plugin: &Arc<PluginContext>, caller: Option<&Caller>, deadline: Instant) -> Self {
         let limits = &plugin.limits;
+        let request_id = caller.map(|caller| caller.request_id.clone());
+        // All requests of a call are of one trace, also where nobody began one before.
+        let trace = caller.and_then(|caller| caller.trace.clone());
+        let trace = trace.unwrap_or_else(|| TraceContext::begin(fastrand::u128(..)));
         let hooks = Hooks {
             plugin: Arc::clone(plugin),
             request_id,
+            trace,
             deadline,
             requests: 0,
             places: Arc::new(Semaphore::new(limits.http_concurrency_max)),
@@ -146,8 +152,8 @@ impl WasiHttpView for PluginState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         let (plugin, call, deadline) = (&self.plugin, &self.call, Instant::from_std(self.deadline));
         let http = self.http.get_or_insert_with(|| {
-            let request_id = call.as_ref().map(|call| call.permit.caller().request_id.clone());
-            Box::new(CallHttp::new(plugin, request_id, deadline))
+            let caller = call.as_ref().map(|call| &**call.permit.caller());
+            Box::new(CallHttp::new(plugin, caller, deadline))
         });
         WasiHttpCtxView { hooks: &mut http.hooks, table: &mut self.table, ctx: &mut http.context }
     }
@@ -157,6 +163,7 @@ struct Hooks {
     plugin: Arc<PluginContext>,
     /// The call's; nothing while the plugin describes itself.
     request_id: Option<RequestId>,
+    trace: TraceContext,
     deadline: Instant,
     requests: u64,
     places: Arc<Semaphore>,
@@ -235,14 +242,14 @@ impl WasiHttpHooks for Hooks {
         _finished: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let admitted = self.admit(&request);
-        let (plugin, request_id) = (Arc::clone(&self.plugin), self.request_id.clone());
+        let (plugin, request_id, trace) = (Arc::clone(&self.plugin), self.request_id.clone(), self.trace.clone());
         let (request_bytes, response_bytes) = (Arc::clone(&self.request_bytes), Arc::clone(&self.response_bytes));
         let deadline = self.deadline;
         Box::new(async move {
             let (grant, destination, place) = admitted?;
             let client = plugin.granted.http.as_ref().ok_or(Error::HttpRequestDenied)?;
             let (method, limits) = (request.method().clone(), plugin.limits);
-            let request = addressed(request, &destination, request_id.as_ref())?.map(|body| {
+            let request = addressed(request, &destination, request_id.as_ref(), &trace)?.map(|body| {
                 let over = Error::HttpRequestBodySize(Some(limits.http_request_bytes_max));
                 Bounded {
                     body,
@@ -292,11 +299,13 @@ impl WasiHttpHooks for Hooks {
     }
 }
 
-/// The request as it goes out: to the destination as it was checked, in one spelling, with the call's id.
+/// The request as it goes out: to the destination as it was checked, in one spelling, with the call's id and trace. A
+/// guest that keeps a trace of its own says so itself.
 fn addressed(
     request: http::Request<WasiBody>,
     destination: &Destination,
     request_id: Option<&RequestId>,
+    trace: &TraceContext,
 ) -> Result<http::Request<WasiBody>, Error> {
     let (mut parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
@@ -306,6 +315,18 @@ fn addressed(
     parts.headers.insert(HOST, authority);
     if let Some(value) = request_id.and_then(|id| HeaderValue::from_str(id.as_str()).ok()) {
         parts.headers.insert(HeaderName::from_static("x-request-id"), value);
+    }
+    if !parts.headers.contains_key("traceparent") {
+        let own = [
+            ("traceparent", Some(trace.traceparent(fastrand::u64(..)))),
+            ("tracestate", trace.tracestate().map(str::to_owned)),
+        ];
+        for (name, value) in own {
+            parts.headers.remove(name);
+            if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+                parts.headers.insert(HeaderName::from_static(name), value);
+            }
+        }
     }
     Ok(http::Request::from_parts(parts, body))
 }

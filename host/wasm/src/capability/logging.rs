@@ -1,19 +1,56 @@
-//! `wasi:logging`: a guest's lines, with plugin and request id, bounded per call.
+//! `wasi:logging`: a guest's lines, with plugin and request id, bounded per call and over time.
 //!
 //! A line with level `critical` and context `panic` is how a guest reports its own panic before it traps; it is kept, so
 //! that the trap can be told from others.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use muster_core::caller::RequestId;
+use muster_core::rate::Bucket;
 
 use super::used::Interface;
 use crate::bindings::wasi::logging::logging::{Host, Level};
 use crate::limits::Limits;
-use crate::state::PluginState;
+use crate::state::{PluginContext, PluginState};
 
 /// Bytes of an unfinished line of a standard stream that are kept.
 const PARTIAL_BYTES_MAX: usize = 4096;
+
+/// Seconds over which a plugin's lines are counted together.
+const RATE_S: u32 = 10;
+
+/// How much one plugin logs, over all its calls.
+#[derive(Debug)]
+pub(crate) struct LogRate {
+    bucket: Bucket,
+    lines_per_s: u32,
+    /// Lines that were not written since the last that was.
+    dropped: AtomicU64,
+}
+
+impl LogRate {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let lines_per_s = limits.log_lines_per_s_max.max(1);
+        Self { bucket: Bucket::full(Instant::now()), lines_per_s, dropped: AtomicU64::new(0) }
+    }
+
+    /// Whether one more line may be written; says first how many were not.
+    pub(crate) fn draw(&self, plugin: &str) -> bool {
+        let interval = Duration::from_secs(1) / self.lines_per_s;
+        let burst = self.lines_per_s.saturating_mul(RATE_S);
+        if self.bucket.draw(Instant::now(), interval, burst).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
+        let dropped = self.dropped.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            tracing::warn!(target: "guest", plugin, dropped, "the plugin logs more lines in a second than it may");
+        }
+        true
+    }
+}
 
 /// Where one call's lines go.
 #[derive(Clone, Debug)]
@@ -24,22 +61,28 @@ pub(crate) struct GuestLog {
 #[derive(Debug)]
 struct Shared {
     plugin: String,
+    rate: Arc<LogRate>,
     request_id: Option<RequestId>,
     lines_left: u32,
     line_bytes_max: usize,
     dropped: u64,
+    /// Whether lines were dropped because the plugin logs too much over time.
+    too_fast: bool,
     partial: Vec<u8>,
     panic: Option<String>,
 }
 
 impl GuestLog {
-    pub(crate) fn new(plugin: &str, request_id: Option<RequestId>, limits: &Limits) -> Self {
+    pub(crate) fn new(plugin: &PluginContext, request_id: Option<RequestId>) -> Self {
+        let limits = &plugin.limits;
         let shared = Shared {
-            plugin: plugin.to_owned(),
+            plugin: plugin.name.clone(),
+            rate: Arc::clone(&plugin.log_rate),
             request_id,
             lines_left: limits.log_lines_max,
             line_bytes_max: limits.log_line_bytes_max,
             dropped: 0,
+            too_fast: false,
             partial: Vec::new(),
             panic: None,
         };
@@ -52,12 +95,15 @@ impl GuestLog {
         shared.end();
         shared.request_id = Some(request_id);
         shared.lines_left = limits.log_lines_max;
+        shared.too_fast = false;
         shared.panic = None;
     }
 
-    /// Whether the call logged more lines than it may.
-    pub(crate) fn is_cut_off(&self) -> bool {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).dropped > 0
+    /// The limits for which lines of the call were dropped.
+    pub(crate) fn limited(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let too_many = (shared.dropped > 0).then_some("log_lines_max");
+        too_many.into_iter().chain(shared.too_fast.then_some("log_lines_per_s_max"))
     }
 
     /// Writes what is left of a call's lines.
@@ -105,11 +151,18 @@ impl Shared {
     }
 
     fn line(&mut self, level: Level, context: &str, message: &str) {
+        if !is_written(level) {
+            return;
+        }
         let Some(left) = self.lines_left.checked_sub(1) else {
             self.dropped += 1;
             return;
         };
         self.lines_left = left;
+        if !self.rate.draw(&self.plugin) {
+            self.too_fast = true;
+            return;
+        }
         let (message, context) = (self.cut(message), self.cut(context));
         let (plugin, context) = (self.plugin.as_str(), context.as_str());
         let request_id = self.request_id.as_ref().map_or("", RequestId::as_str);
@@ -131,11 +184,22 @@ impl Shared {
             self.line(Level::Info, "stdio", &String::from_utf8_lossy(&rest));
         }
         let dropped = std::mem::take(&mut self.dropped);
-        if dropped > 0 {
+        if dropped > 0 && self.rate.draw(&self.plugin) {
             let plugin = self.plugin.as_str();
             let request_id = self.request_id.as_ref().map_or("", RequestId::as_str);
             tracing::warn!(target: "guest", plugin, request_id, dropped, "the call logged more lines than it may");
         }
+    }
+}
+
+/// Whether lines of this level go anywhere: those that do not are not counted.
+fn is_written(level: Level) -> bool {
+    match level {
+        Level::Trace => tracing::enabled!(target: "guest", tracing::Level::TRACE),
+        Level::Debug => tracing::enabled!(target: "guest", tracing::Level::DEBUG),
+        Level::Info => tracing::enabled!(target: "guest", tracing::Level::INFO),
+        Level::Warn => tracing::enabled!(target: "guest", tracing::Level::WARN),
+        Level::Error | Level::Critical => tracing::enabled!(target: "guest", tracing::Level::ERROR),
     }
 }
 

@@ -18,9 +18,10 @@ use wasmtime::component::Linker;
 
 pub(crate) use granted::Granted;
 pub use grants::Grants;
+pub(crate) use grants::satisfies;
 pub(crate) use http::CallHttp;
 pub(crate) use keyvalue::Quotas;
-pub(crate) use logging::GuestLog;
+pub(crate) use logging::{GuestLog, LogRate};
 
 use crate::bindings;
 use crate::error::LoadError;
@@ -126,6 +127,9 @@ pub(crate) fn add_granted(linker: &mut Linker<PluginState>, grants: &Grants) -> 
     }
     if grants.http().next().is_some() {
         http::add_to_linker(linker)?;
+    }
+    if grants.directories().next().is_some() {
+        directories::add_to_linker(linker)?;
     }
     Ok(())
 }

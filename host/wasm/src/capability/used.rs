@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use muster_core::plugins::GrantLine;
 
-use super::grants::{Grant, Grants};
+use super::grants::{Grant, Grants, satisfies};
 
 /// Wishes that are remembered.
 const WISHES_MAX: usize = 64;
@@ -123,8 +123,8 @@ impl Uses {
         }
     }
 
-    /// One line for each interface the component imports, each grant, and each wish.
-    pub(super) fn lines(&self, grants: &Grants, imports: &[String]) -> Vec<GrantLine> {
+    /// One line for each interface the component imports, each grant, each request that was not granted, and each wish.
+    pub(super) fn lines(&self, grants: &Grants, imports: &[String], requests: &[String]) -> Vec<GrantLine> {
         let imported = |start: &str| imports.iter().any(|import| import.starts_with(start));
         let interfaces = Interface::ALL.iter().zip(&self.interfaces);
         let interfaces = interfaces
@@ -139,7 +139,12 @@ impl Uses {
             });
             own.line(grant.to_string(), declared)
         });
-        let wishes = self.wishes.lock().unwrap_or_else(PoisonError::into_inner);
+        let texts = grants.texts();
+        let missing = requests.iter().filter(|request| !texts.iter().any(|grant| satisfies(grant, request)));
+        let mut wishes = self.wishes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for request in missing {
+            wishes.entry(request.clone()).or_default();
+        }
         let wishes = wishes.iter().map(|(grant, (refused, last))| GrantLine {
             name: grant.clone(),
             declared: true,
@@ -169,8 +174,9 @@ mod tests {
             uses.wished(&format!("command:c{number}"), &"x".repeat(1000));
         }
         let imports = ["muster:plugin/dispatch@0.1.0".to_owned(), "wasi:keyvalue/store@0.2.0-draft".to_owned()];
-        let lines = uses.lines(&grants, &imports);
-        assert_eq!(lines.len(), 3 + WISHES_MAX);
+        let requests = ["command:status".to_owned(), "command:stop".to_owned(), "directory:/data".to_owned()];
+        let lines = uses.lines(&grants, &imports, &requests);
+        assert_eq!(lines.len(), 4 + WISHES_MAX);
         let shown = |name: &str| {
             let line = lines.iter().find(|line| line.name == name).unwrap();
             (line.declared, line.granted, line.used, line.refused, line.last.chars().count())
@@ -179,6 +185,7 @@ mod tests {
         assert_eq!(shown("keyvalue"), (true, true, 0, 1, 4));
         assert_eq!(shown("command:status"), (true, true, 1, 0, 0));
         assert_eq!(shown("command:stop"), (true, false, 0, 2, 11));
+        assert_eq!(shown("directory:/data"), (true, false, 0, 0, 0));
         assert_eq!(shown("command:c0"), (true, false, 0, 1, TEXT_CHARS_MAX));
     }
 }

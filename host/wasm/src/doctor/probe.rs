@@ -8,7 +8,7 @@ use muster_core::plugins::Isolation;
 use wasmtime::component::{Component, ComponentNamedList, InstancePre, Lift, Linker, Lower};
 use wasmtime::{Engine, Store, Trap};
 
-use crate::capability::{self, Granted};
+use crate::capability::{self, Granted, LogRate};
 use crate::engine::EngineInfo;
 use crate::health::Watch;
 use crate::limits::Limits;
@@ -62,6 +62,7 @@ impl Probe {
             limits: self.limits,
             isolation: Isolation::Call,
             watch: Watch::new(&self.limits),
+            log_rate: Arc::new(LogRate::new(&self.limits)),
         };
         new_store(&self.engine, &Arc::new(context), None, Instant::now() + time)
     }

@@ -148,6 +148,7 @@ fn caller(words: &str) -> Caller {
         through_plugin,
         address: (usual == "rest").then(|| address.unwrap_or("127.0.0.1").parse().unwrap()),
         request_id: RequestId::from_random(1),
+        trace: None,
     }
 }
 
