@@ -22,6 +22,7 @@ mod oauth;
 mod oauth_attacks;
 mod openapi;
 mod polyglot;
+mod refusals;
 mod rest;
 mod rights;
 mod sandbox;

@@ -22,6 +22,7 @@ use wasmtime::component::{Component, Linker};
 use wasmtime_wasi::I32Exit;
 
 use crate::adapter::{Docs, Functions};
+use crate::bindings::muster::plugin::types::Command as Described;
 use crate::cache::CodeCache;
 use crate::capability::{self, Granted, Grants, LogRate, Quotas};
 use crate::core_module;
@@ -163,20 +164,8 @@ impl Loader {
         let version = inspection.version.clone().unwrap_or_else(|| "0.0.0".to_owned());
         let origin = Origin::Plugin { name: name.clone(), version };
         let started = Instant::now();
-        let commands: Vec<Command> = if let Some(frozen) = &wish.frozen {
-            frozen.iter().map(|frozen| describe::thaw(frozen, &origin)).collect::<Result<_, _>>()?
-        } else {
-            // Also where its types say it all: a component that cannot start is no plugin.
-            let described = self.describe(&prepared, &origin).await?;
-            if let Some(functions) = &inspection.functions {
-                functions.commands.iter().map(|function| function.command(&origin)).collect::<Result<_, _>>()?
-            } else {
-                if let Some(manifest) = &inspection.manifest {
-                    manifest.check_described(&described.iter().map(describe::freeze).collect::<Vec<_>>())?;
-                }
-                described
-            }
-        };
+        let commands = self.commands(&wish, &inspection, &prepared, &origin).await;
+        let commands = commands.map_err(|error| toolchain::explain(error, &inspection.producers))?;
         timings.describe = started.elapsed();
         let context = Arc::clone(&prepared.context);
         let plugin = Arc::new(prepared);
@@ -184,6 +173,29 @@ impl Loader {
             |command: Command| Registered { command, invoke: Arc::new(PluginCommand::new(&plugin)) as Arc<dyn Invoke> };
         let commands = commands.into_iter().map(register).collect();
         Ok(Loaded { name, origin, inspection, commands, context, timings })
+    }
+
+    /// The commands of a plugin: as it was known before, as its types say, or as it says itself.
+    async fn commands(
+        &self,
+        wish: &Wish,
+        inspection: &Inspection,
+        prepared: &Prepared,
+        origin: &Origin,
+    ) -> Result<Vec<Command>, LoadError> {
+        if let Some(frozen) = &wish.frozen {
+            return frozen.iter().map(|frozen| describe::thaw(frozen, origin)).collect();
+        }
+        // Also where its types say it all: a component that cannot start is no plugin.
+        let described = self.describe(prepared).await?;
+        if let Some(functions) = &inspection.functions {
+            return functions.commands.iter().map(|function| function.command(origin)).collect();
+        }
+        let described = describe::from_guest(described, origin)?;
+        if let Some(manifest) = &inspection.manifest {
+            manifest.check_described(&described.iter().map(describe::freeze).collect::<Vec<_>>())?;
+        }
+        Ok(described)
     }
 
     fn prepare(
@@ -266,14 +278,14 @@ impl Loader {
     }
 
     /// Asks the guest for its commands, under the limits of any call.
-    async fn describe(&self, prepared: &Prepared, origin: &Origin) -> Result<Vec<Command>, LoadError> {
+    async fn describe(&self, prepared: &Prepared) -> Result<Vec<Described>, LoadError> {
         let time = Duration::from_millis(self.limits.describe_deadline_ms);
         let mut store = new_store(&self.engine, &prepared.context, None, Instant::now() + time);
         let Ok(answered) = tokio::time::timeout(time, prepared.describe(&mut store)).await else {
             return Err(LoadError::Describe(format!("it took longer than {} ms", time.as_millis())));
         };
         match answered {
-            Ok(Ok(described)) => describe::from_guest(described, origin),
+            Ok(Ok(described)) => Ok(described),
             Ok(Err(message)) => Err(LoadError::Refuses(message.chars().take(1000).collect())),
             Err(error) => Err(LoadError::Describe(why(store.data(), &error))),
         }

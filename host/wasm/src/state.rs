@@ -112,7 +112,6 @@ pub(crate) fn new_store(
     let mut table = ResourceTable::new();
     table.set_max_capacity(limits.resources_max);
     let request_id = call.as_ref().map(|call| call.permit.caller().request_id.clone());
-    let usage = Usage { limits, memory_bytes: 0, memory_grows: 0, cpu_ticks: 0, refused: None };
     let state = PluginState {
         plugin: Arc::clone(plugin),
         call,
@@ -122,7 +121,7 @@ pub(crate) fn new_store(
         wasi: None,
         http: None,
         directories: BTreeMap::new(),
-        usage,
+        usage: Usage::new(limits),
         spent: Spent::default(),
     };
     #[expect(clippy::disallowed_methods, reason = "this is the place that makes stores")]
@@ -134,12 +133,9 @@ pub(crate) fn new_store(
     // being quicker than them; it ends a guest that nobody waits for.
     store.epoch_deadline_callback(|mut context| {
         let state = context.data_mut();
-        state.usage.cpu_ticks += 1;
+        let is_over = state.usage.computes();
         note_computing(state.usage.cpu_ticks);
-        if state.usage.cpu_ticks * EPOCH_MS > state.usage.limits.cpu_ms_max {
-            state.usage.refused = Some("cpu_ms_max");
-            Ok(UpdateDeadline::Interrupt)
-        } else if Instant::now() >= state.deadline + GRACE {
+        if is_over || Instant::now() >= state.deadline + GRACE {
             Ok(UpdateDeadline::Interrupt)
         } else {
             Ok(UpdateDeadline::Yield(1))
@@ -169,6 +165,22 @@ impl WasiView for PluginState {
     }
 }
 
+impl Usage {
+    fn new(limits: Limits) -> Self {
+        Self { limits, memory_bytes: 0, memory_grows: 0, cpu_ticks: 0, refused: None }
+    }
+
+    /// Counts a tick at which the guest was computing; tells whether it has computed longer than it may.
+    fn computes(&mut self) -> bool {
+        self.cpu_ticks += 1;
+        let is_over = self.cpu_ticks * EPOCH_MS > self.limits.cpu_ms_max;
+        if is_over {
+            self.refused = Some("cpu_ms_max");
+        }
+        is_over
+    }
+}
+
 impl ResourceLimiter for Usage {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let total = self.memory_bytes.saturating_add(desired.saturating_sub(current));
@@ -191,5 +203,19 @@ impl ResourceLimiter for Usage {
 
     fn instances(&self) -> usize {
         self.limits.instances_max
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_computes_as_long_as_it_may() {
+        for (ticks, expected) in [(99, None), (100, None), (101, Some("cpu_ms_max"))] {
+            let mut usage = Usage::new(Limits { cpu_ms_max: 100 * EPOCH_MS, ..Limits::default() });
+            let is_over = (0..ticks).map(|_| usage.computes()).any(|is_over| is_over);
+            assert_eq!((is_over, usage.refused), (expected.is_some(), expected), "{ticks} ticks");
+        }
     }
 }

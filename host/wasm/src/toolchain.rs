@@ -16,8 +16,19 @@ const REMEDIES: [(&str, &str, &str); 7] = [
 /// Tools that are named.
 const NAMED_MAX: usize = 6;
 
-/// A refusal, with the tools that made the component and what their users do about it.
+/// A refusal, with the tools that made the component and what their users do about it. What its operator wrote is no
+/// matter of tools.
 pub(crate) fn explain(error: LoadError, producers: &[String]) -> LoadError {
+    if matches!(
+        error,
+        LoadError::BadGrant { .. }
+            | LoadError::Settings(_)
+            | LoadError::NoName(_)
+            | LoadError::Store(_)
+            | LoadError::Register(_)
+    ) {
+        return error;
+    }
     let text = error.to_string();
     let remedy = REMEDIES.iter().find(|(tool, part, _)| {
         text.contains(part) && (tool.is_empty() || producers.iter().any(|producer| producer.starts_with(tool)))
