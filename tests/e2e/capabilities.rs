@@ -238,7 +238,7 @@ fn a_guest_stays_in_its_directories() {
     std::os::unix::fs::symlink("../secret", read.join("relative")).unwrap();
     std::os::unix::fs::symlink("file", read.join("inside")).unwrap();
     let grants = [format!("directory:/read={}", read.display()), format!("directory-rw:/write={}", write.display())];
-    let uses = |grant: &str| {
+    let counted = |grant: &str| {
         let lines = host.call("admin", "module_grants", &json!({"module": "files"})).value();
         let line = lines.as_array().unwrap().iter().find(|line| line["grant"] == grant).unwrap().clone();
         (line["used"].as_u64().unwrap(), line["refused"].as_u64().unwrap(), line["last"].as_str().unwrap().to_owned())
@@ -252,7 +252,7 @@ fn a_guest_stays_in_its_directories() {
     assert_eq!(does("read", "/read/inside", ""), "read");
     assert_eq!(does("write", "/write/new", "text"), "done");
     assert_eq!(std::fs::read_to_string(write.join("new")).unwrap(), "text");
-    assert_eq!((uses(&grants[0]), uses(&grants[1])), ((2, 0, String::new()), (1, 0, String::new())));
+    assert_eq!((counted(&grants[0]), counted(&grants[1])), ((2, 0, String::new()), (1, 0, String::new())));
     let secret_file = secret.join("file").display().to_string();
     let refused = [
         ("write", "/read/file".to_owned()),
@@ -275,7 +275,7 @@ fn a_guest_stays_in_its_directories() {
         assert!(told != "secret" && !told.contains("root:"), "{link} to {target}: {told}");
         does("write", &link, "overwritten");
     }
-    let (used, refused, last) = uses(&grants[0]);
+    let (used, refused, last) = counted(&grants[0]);
     assert!(used == 2 && refused >= 4, "{used} {refused} {last}");
     assert_eq!(std::fs::read_to_string(secret.join("file")).unwrap(), "secret");
     assert_eq!(std::fs::read_to_string(read.join("file")).unwrap(), "read");

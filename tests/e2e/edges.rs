@@ -139,7 +139,9 @@ fn as_many_instances_wait_as_may() {
     let waiting = |limit: &str, value: u64| {
         let rules = "api_permissions: {all: {who: all, what: '*'}}\nloglevel: debug";
         let host = Host::start_with(&format!("{rules}\nlimits: {{reuse_max: 1000000, {limit}: {value}}}"));
-        ["ann", "bob", "cid"].iter().for_each(|user| host.add_account(user));
+        for user in ["ann", "bob", "cid"] {
+            host.add_account(user);
+        }
         let leak = tests::component("leak");
         let installed = host.cli(&["plugin", "install", leak.to_str().unwrap(), "--isolation", "caller"]);
         assert_eq!(installed.code, 0, "{installed:?}");

@@ -59,17 +59,18 @@ fn with_manifest(bytes: &[u8], manifest: &str) -> Vec<u8> {
     [bytes, &custom(&data)].concat()
 }
 
-#[test]
-fn why_a_component_does_not_load() {
-    let host = Host::start();
-    host.install("hello", &[]);
+/// A name, the component, and what else is asked of the installation.
+type Row = (&'static str, Vec<u8>, Value);
+
+#[expect(clippy::too_many_lines, reason = "one flat table")]
+fn rows() -> Vec<Row> {
     let built = |name: &str| std::fs::read(component(name)).unwrap();
     let vector = |name: &str| std::fs::read(tests::root().join("tests/vectors").join(name)).unwrap();
     let hello = built("hello");
     let (plain, typed) = (|text: &str| wat::parse_str(text).unwrap(), |import: &str| importing(import, &[]));
     let grants = |grants: &[&str]| json!({ "grants": grants });
     let no = || json!({});
-    let rows: Vec<(&str, Vec<u8>, Value)> = vec![
+    vec![
         ("nothing", Vec::new(), no()),
         ("text", b"hello".to_vec(), no()),
         ("gzip", b"\x1f\x8b\x08\0\0\0\0\0".to_vec(), no()),
@@ -158,9 +159,15 @@ fn why_a_component_does_not_load() {
             ),
             json!({"settings": {"m": "1"}}),
         ),
-    ];
+    ]
+}
+
+#[test]
+fn why_a_component_does_not_load() {
+    let host = Host::start();
+    host.install("hello", &[]);
     let mut told = String::new();
-    for (name, bytes, terms) in rows {
+    for (name, bytes, terms) in rows() {
         let mut arguments = json!({"module": "candidate", "component": STANDARD.encode(&bytes)});
         arguments.as_object_mut().unwrap().extend(terms.as_object().unwrap().clone());
         let refused = host.call("admin", "module_check", &arguments);
@@ -179,7 +186,7 @@ fn why_a_component_does_not_load() {
     }
     // What only a file on the command line can lack.
     let nameless = host.data().join("nameless.wasm");
-    std::fs::write(&nameless, typed("")).unwrap();
+    std::fs::write(&nameless, importing("", &[])).unwrap();
     let refused = host.cli(&["plugin", "check", nameless.to_str().unwrap()]);
     assert_eq!(refused.code, 1, "{refused:?}");
     let _ = writeln!(
