@@ -1,12 +1,12 @@
 //! Plugins that try to break the host while it looks at them, loads them, or reads their results: each is refused with a
 //! reason, and a neighbour is served meanwhile.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::fmt::Write as _;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use tests::{Host, component};
+use tests::{Host, beside_a_neighbour, component};
 
 /// Describes itself so → how the refusal is named, and part of what it says.
 const DESCRIPTIONS: &[(&str, &str, &str)] = &[
@@ -73,33 +73,6 @@ fn host() -> Host {
     host.add_account("ann");
     host.install("hello", &[]);
     host
-}
-
-/// Says that it is over when it is dropped.
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Does `work` while a neighbour is called without a pause; gives how often it was served.
-fn beside_a_neighbour(host: &Host, work: impl FnOnce()) -> usize {
-    let (done, served) = (AtomicBool::new(false), AtomicUsize::new(0));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                let answer = host.call("ann", "hello", &json!({"name": "Ada"}));
-                assert_eq!(answer.value(), "Hello, Ada!", "{}", answer.status);
-                served.fetch_add(1, Ordering::Relaxed);
-            }
-        });
-        // Set also when the work fails: the neighbour would go on for ever.
-        let _over = Over(&done);
-        work();
-    });
-    served.into_inner()
 }
 
 #[test]
@@ -215,4 +188,185 @@ fn bytes_that_are_a_bomb_are_refused_before_anything_is_made_of_them() {
     std::fs::write(&path, with_section(&junk)).unwrap();
     let taken = host.cli(&["plugin", "upgrade", path.to_str().unwrap()]);
     assert_eq!(taken.code, 0, "{taken:?}");
+}
+
+/// A small component with one function that is hard to compile: so many values live across so many branches.
+fn hard_to_compile(values: usize, branches: usize) -> Vec<u8> {
+    let mut body = String::new();
+    for value in 0..values {
+        let _ = write!(body, "(local.set {value} (i32.add (local.get {value}) (i32.const {value})))");
+    }
+    for branch in 0..branches {
+        let (asked, read, written) = (branch % values, branch * 3 % values, branch * 7 % values);
+        let _ = write!(
+            body,
+            "(if (local.get {asked}) (then (local.set {written} (i32.add (local.get {read}) (i32.const {branch})))))"
+        );
+    }
+    body.push_str("(i32.const 0)");
+    for value in 0..values {
+        let _ = write!(body, "(i32.add (local.get {value}))");
+    }
+    let locals = "i32 ".repeat(values);
+    wat::parse_str(format!(
+        r#"(component (core module $m (func (export "f") (result i32) (local {locals}) {body}))
+           (core instance $i (instantiate $m)) (func (export "seven") (result u32) (canon lift (core func $i "f"))))"#
+    ))
+    .unwrap()
+}
+
+/// What takes too long to compile, or too much memory, or too deep a stack, ends a process of its own.
+#[test]
+fn a_component_that_cannot_be_compiled_in_bounds_is_refused() {
+    let large = wat::parse_str(format!(
+        r#"(component (core module $m (memory 700) (data (i32.const 0) "{}") (func (export "f") (result i32) i32.const 7))
+           (core instance $i (instantiate $m)) (func (export "seven") (result u32) (canon lift (core func $i "f"))))"#,
+        "x".repeat(40 << 20)
+    ));
+    for (limit, bomb, told) in [
+        ("compile_ms_max: 700", hard_to_compile(1_000, 10_000), "takes longer than 700 ms (limit `compile_ms_max`)"),
+        ("compile_memory_bytes_max: 134217728", large.unwrap(), "(limit `compile_memory_bytes_max`)"),
+    ] {
+        let host = Host::start_with(&format!("{}\nlimits: {{{limit}, faults_max: 0}}", tests::RULES));
+        host.add_account("admin");
+        host.add_account("ann");
+        host.install("hello", &[]);
+        std::fs::create_dir_all(host.data().join("available")).unwrap();
+        std::fs::write(host.data().join("available/bomb.wasm"), &bomb).unwrap();
+        let served = beside_a_neighbour(&host, || {
+            for command in ["module_check", "module_install"] {
+                let refused = host.call("admin", command, &json!({"module": "bomb"}));
+                let detail = refused.value()["detail"].as_str().unwrap_or_default().to_owned();
+                assert_eq!((refused.status, refused.code().as_str()), (422, "component-too-hard"), "{limit}: {detail}");
+                assert!(detail.contains(told), "{detail}");
+            }
+        });
+        assert!(served > 20, "{served}");
+        // Looking at what lies ready does no harm either.
+        assert_eq!(host.call("admin", "modules_available", &json!({})).status, 200);
+        assert_eq!(host.call("ann", "hello", &json!({"name": "Ada"})).value(), "Hello, Ada!");
+    }
+}
+
+/// The process of its own leaves its work where the host looks for it: nothing is compiled twice.
+#[test]
+fn what_was_compiled_apart_is_used() {
+    let host = host();
+    let directories = std::fs::read_dir(host.data().join("code")).unwrap().count();
+    assert_eq!(directories, 1, "both engines have the same settings");
+    let code = std::fs::read_dir(host.data().join("code")).unwrap().next().unwrap().unwrap().path();
+    let modified = || {
+        let file = std::fs::read_dir(&code).unwrap().next().unwrap().unwrap();
+        (file.path(), file.metadata().unwrap().modified().unwrap())
+    };
+    let before = modified();
+    assert_eq!(host.cli(&["plugin", "uninstall", "hello"]).code, 0);
+    host.install("hello", &[]);
+    assert_eq!(modified(), before);
+    assert!(host.log().contains("cached=true") && host.log().contains("cached=false"), "{}", host.log());
+}
+
+/// Guests that break the canonical ABI: function, its type, its core form, more options of its lifting, and what comes of a
+/// call. Memory: the bytes `ff fe` at 64, zeros elsewhere; each result but numbers is a pointer to where it lies.
+const ABI: &[(&str, &str, &str, &str, &str)] = &[
+    ("invalid_utf8", "(result string)", "(result i32) (call $pair (i32.const 64) (i32.const 2))", "", "502"),
+    ("far_string", "(result string)", "(result i32) (call $pair (i32.const -16) (i32.const 100))", "", "502"),
+    ("long_string", "(result string)", "(result i32) (call $pair (i32.const 0) (i32.const 0x7fffffff))", "", "50"),
+    ("far_list", "(result (list u64))", "(result i32) (call $pair (i32.const 8) (i32.const 0x1fffffff))", "", "50"),
+    ("many_booleans", "(result (list bool))", "(result i32) (call $pair (i32.const 0) (i32.const -1))", "", "50"),
+    ("odd_list", "(result (list u64))", "(result i32) (call $pair (i32.const 65) (i32.const 2))", "", "502"),
+    ("odd_result", "(result string)", "(result i32) (i32.const 17)", "", "502"),
+    ("far_result", "(result string)", "(result i32) (i32.const -4)", "", "502"),
+    ("half_a_character", "(result char)", "(result i32) (i32.const 0xd800)", "", "502"),
+    ("beyond_characters", "(result char)", "(result i32) (i32.const 0x110000)", "", "502"),
+    ("no_such_case", "(result $choice)", "(result i32) (i32.const 9)", "", "502"),
+    ("no_number", "(result f64)", "(result f64) (f64.div (f64.const 0) (f64.const 0))", "", "502"),
+    ("endless_number", "(result f32)", "(result f32) (f32.const inf)", "", "502"),
+    // A small memory said often: 16,000 times 64 KiB are a gigabyte for whoever takes it all.
+    ("strings_said_often", "(result (list string))", "(result i32) (call $often (i32.const 65536))", "", "503"),
+    ("lists_said_often", "(result (list (list u64)))", "(result i32) (call $often (i32.const 8192))", "", "503"),
+    ("traps_after", "(result u32)", "(result i32) (i32.const 7)", "(post-return (core func $i \"trap\"))", "502"),
+    ("spins_after", "(result u32)", "(result i32) (i32.const 7)", "(post-return (core func $i \"spin\"))", "50"),
+    ("far_room", "(param \"text\" string) (result u32)", "(param i32 i32) (result i32) (local.get 1)", "far", "502"),
+    (
+        "trap_for_room",
+        "(param \"text\" string) (result u32)",
+        "(param i32 i32) (result i32) (local.get 1)",
+        "none",
+        "502",
+    ),
+    (
+        "spin_for_room",
+        "(param \"text\" string) (result u32)",
+        "(param i32 i32) (result i32) (local.get 1)",
+        "never",
+        "50",
+    ),
+    ("true_room", "(param \"text\" string) (result u32)", "(param i32 i32) (result i32) (local.get 1)", "", "200"),
+];
+
+fn breaking_the_abi() -> Vec<u8> {
+    let (mut core, mut lifts) = (String::new(), String::new());
+    for (name, kind, body, more, _) in ABI {
+        let _ = writeln!(core, "(func (export \"{name}\") {body})");
+        let (room, more) = if more.starts_with('(') { ("room", *more) } else { (*more, "") };
+        let room = if room.is_empty() { "room" } else { room };
+        let options = format!("(memory $i \"memory\") (realloc (func $i \"{room}\")) {more}");
+        let _ = writeln!(
+            lifts,
+            "(func (export \"{}\") {kind} (canon lift (core func $i \"{name}\") {options}))",
+            name.replace('_', "-")
+        );
+    }
+    let module = r#"
+        (memory (export "memory") 4)
+        (data (i32.const 64) "\ff\fe")
+        (func $pair (param i32 i32) (result i32)
+          (i32.store (i32.const 32) (local.get 0)) (i32.store (i32.const 36) (local.get 1)) (i32.const 32))
+        (func $often (param $length i32) (result i32) (local $at i32)
+          (local.set $at (i32.const 131072))
+          (loop $more
+            (i32.store (local.get $at) (i32.const 1024))
+            (i32.store offset=4 (local.get $at) (local.get $length))
+            (local.set $at (i32.add (local.get $at) (i32.const 8)))
+            (br_if $more (i32.lt_u (local.get $at) (i32.const 259072))))
+          (call $pair (i32.const 131072) (i32.const 16000)))
+        (func (export "room") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+        (func (export "far") (param i32 i32 i32 i32) (result i32) (i32.const -4096))
+        (func (export "none") (param i32 i32 i32 i32) (result i32) unreachable)
+        (func (export "never") (param i32 i32 i32 i32) (result i32) (loop (br 0)) unreachable)
+        (func (export "trap") (param i32) unreachable)
+        (func (export "spin") (param i32) (loop (br 0)))"#;
+    let text = format!(
+        "(component (core module $m {module} {core}) (core instance $i (instantiate $m))
+           (type $enum (enum \"a\" \"b\")) (export $choice \"choice\" (type $enum)) {lifts})"
+    );
+    wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn whoever_breaks_the_canonical_abi_breaks_its_own_call() {
+    let host = Host::start_with(&format!("{}\nlimits: {{call_deadline_ms: 1500, faults_max: 0}}", tests::RULES));
+    host.add_account("admin");
+    host.add_account("ann");
+    host.install("hello", &[]);
+    let path = host.data().join("abi.wasm");
+    std::fs::write(&path, breaking_the_abi()).unwrap();
+    let installed = host.cli(&["plugin", "install", path.to_str().unwrap(), "--name", "abi"]);
+    assert_eq!(installed.code, 0, "{installed:?}");
+    let memory = |host: &Host| -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", host.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").trim().parse().unwrap()
+    };
+    let before = memory(&host);
+    let served = beside_a_neighbour(&host, || {
+        for (name, kind, _, _, verdict) in ABI {
+            let arguments = if kind.contains("param") { json!({"text": "four"}) } else { json!({}) };
+            let answer = host.call("admin", name, &arguments);
+            assert!(answer.verdict().starts_with(verdict), "{name}: {}", answer.text());
+        }
+    });
+    assert!(served > 20, "{served}");
+    assert!(memory(&host) < before + (200 << 10), "{} kB more at the most", memory(&host) - before);
 }

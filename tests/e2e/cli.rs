@@ -246,6 +246,59 @@ fn shells_complete_commands_and_arguments_that_there_are_now() {
     }
 }
 
+/// Has `tests/interfaces/terminal.py` type into a program as a person would.
+#[track_caller]
+fn at_a_terminal(host: &Host, what: &str) {
+    let mut path = tests::binary().parent().unwrap().as_os_str().to_owned();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let home = tempfile::tempdir().unwrap();
+    let mut python = std::process::Command::new("python3");
+    python.arg(tests::root().join("tests/interfaces/terminal.py")).arg(what);
+    python.env("PATH", path).env("HOME", home.path()).env("MUSTER_DATA_FOR_TESTS", host.data());
+    let ran = tests::run(&mut python, "");
+    assert!(ran.code == 0 && ran.stdout.contains("done"), "{what}: {}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn real_shells_complete_what_is_typed() {
+    let host = Host::start();
+    host.install("hello", &[]);
+    for shell in ["bash", "zsh", "fish"] {
+        at_a_terminal(&host, shell);
+    }
+}
+
+#[test]
+fn a_person_sees_how_far_a_command_is() {
+    let host = Host::start();
+    host.install("hello", &[]);
+    host.install("steps", &[]);
+    at_a_terminal(&host, "progress");
+}
+
+#[test]
+fn a_person_logs_in_with_a_real_browser() {
+    let host = Host::start();
+    let (home, url) = (tempfile::tempdir().unwrap(), format!("http://{}", host.address()));
+    assert_eq!(host.cli(&["client", "add", "muster-cli", "--redirect-uri", "http://127.0.0.1/callback"]).code, 0);
+    let mut login = std::process::Command::new(tests::binary());
+    login.env("XDG_CONFIG_HOME", home.path());
+    login.args(["--url", &url, "--profile", "work", "login", "--no-browser", "--scope", "status"]);
+    let mut login = login.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(login.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("Log in at ").unwrap().to_owned();
+    let pictures = tests::root().join("target/pictures");
+    std::fs::create_dir_all(&pictures).unwrap();
+    let mut node = std::process::Command::new("node");
+    node.arg(tests::root().join("tests/interfaces/login.mjs")).arg(tests::tool("node_modules"));
+    let ran = tests::run(node.args(["/usr/bin/chromium", &address]).arg(pictures), tests::PASSWORD);
+    assert!(ran.code == 0 && ran.stdout.contains("done"), "{}{}", ran.stdout, ran.stderr);
+    let done = login.wait_with_output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+}
+
 #[test]
 fn arguments_can_come_from_standard_input() {
     let host = Host::start();

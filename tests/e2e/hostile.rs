@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tests::Host;
+use tests::{Host, beside_a_neighbour};
 
 /// Guest, arguments → status and code.
 const VERDICTS: [(&str, &str, &str); 12] = [
@@ -152,4 +152,72 @@ fn a_small_call_grows_no_memory() {
     let log = host.log();
     let line = log.lines().find(|line| line.contains("guest done") && line.contains("command=\"hello\"")).unwrap();
     assert!(line.contains("memory_grows=0"), "growing memory halves throughput: {line}");
+}
+
+/// Calls of each guest in the storm.
+const EACH: u64 = 40;
+
+#[test]
+fn a_storm_of_faults_harms_nobody_else() {
+    let host = Host::start_with(&format!("{}\nlimits: {{call_deadline_ms: 5000, faults_max: 0}}", tests::RULES));
+    host.add_account("admin");
+    host.add_account("ann");
+    for guest in ["hello", "trap", "panic", "exit", "recurse", "allocate", "lie"] {
+        host.install(guest, &[]);
+    }
+    let storm = [
+        ("trap", "502 plugin-trapped"),
+        ("panic", "502 plugin-panicked"),
+        ("exit", "502 plugin-exited"),
+        ("recurse", "503 limit-exceeded"),
+        ("allocate", "503 limit-exceeded"),
+        ("lie", "502 plugin-invalid-output"),
+    ];
+    let served = beside_a_neighbour(&host, || {
+        std::thread::scope(|scope| {
+            for (guest, verdict) in storm {
+                // Two at a time of each.
+                for _ in 0..2 {
+                    let host = &host;
+                    scope.spawn(move || {
+                        for _ in 0..EACH / 2 {
+                            assert_eq!(host.call("admin", guest, &json!({})).verdict(), verdict, "{guest}");
+                        }
+                    });
+                }
+            }
+        });
+    });
+    assert!(served > 20, "{served}");
+    let details = host.call("admin", "modules_details", &json!({})).value();
+    for (guest, verdict) in storm {
+        let plugin = details.as_array().unwrap().iter().find(|plugin| plugin["name"] == guest).unwrap();
+        let code = verdict.split(' ').nth(1).unwrap();
+        assert_eq!(plugin["faults"], json!({ code: EACH }), "each one is counted");
+    }
+}
+
+/// A loop of commands that call one another ends at its depth, with one place for all of them, and takes no time to speak
+/// of from others.
+#[test]
+fn commands_that_call_themselves_end() {
+    let limits = "limits: {call_deadline_ms: 5000, calls_max: 2, calls_per_plugin_max: 1, dispatches_max: 3}";
+    let host = Host::start_with(&format!("{}\n{limits}", tests::RULES));
+    host.add_account("admin");
+    host.add_account("ann");
+    host.install("hello", &[]);
+    host.install("dispatcher", &["command:dispatcher", "command:hello"]);
+    let mut itself = json!({"command": "hello", "input": {"name": "Ada"}});
+    let mut verdicts = Vec::new();
+    let served = beside_a_neighbour(&host, || {
+        for _ in 0..6 {
+            itself = json!({"command": "dispatcher", "input": itself});
+            verdicts.push(host.call("admin", "dispatcher", &itself).verdict());
+        }
+    });
+    assert_eq!(
+        verdicts,
+        ["200", "200", "422 command-failed", "422 command-failed", "422 command-failed", "422 command-failed"]
+    );
+    assert!(served > 0);
 }

@@ -7,46 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tests::{Host, PASSWORD, RULES};
 
-/// Who vouches for certificates.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
-}
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().unwrap();
-        let pem = params.self_signed(&key).unwrap().pem();
-        Self { issuer: Issuer::new(params, key), pem }
-    }
-
-    /// Certificate and key, both PEM.
-    fn issue(&self, common_name: &str, names: Vec<SanType>) -> (String, String) {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.subject_alt_names = names;
-        params.distinguished_name.push(DnType::CommonName, common_name);
-        let key = KeyPair::generate().unwrap();
-        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
-    }
-
-    fn issue_server(&self, common_name: &str) -> (String, String) {
-        self.issue(common_name, vec![SanType::IpAddress("127.0.0.1".parse().unwrap())])
-    }
-
-    fn issue_client(&self, common_name: &str, emails: &[&str]) -> (String, String) {
-        self.issue(common_name, emails.iter().map(|email| SanType::Rfc822Name((*email).try_into().unwrap())).collect())
-    }
-}
+use crate::authority::Authority;
 
 fn write_pair(folder: &Path, (certificate, key): &(String, String)) {
     std::fs::write(folder.join("cert.pem"), certificate).unwrap();

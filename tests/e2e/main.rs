@@ -3,6 +3,7 @@
 
 mod adapter;
 mod audit;
+mod authority;
 mod bombs;
 mod capabilities;
 mod cli;
@@ -18,6 +19,7 @@ mod listeners;
 mod load;
 mod manifest;
 mod mcp;
+mod network;
 mod oauth;
 mod oauth_attacks;
 mod openapi;

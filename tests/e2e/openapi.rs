@@ -174,8 +174,13 @@ fn a_validator_finds_nothing() {
 
 /// Runs schemathesis with its checks as `tests/interfaces/schemathesis.toml` has them, and more words.
 fn fuzz(host: &Host, words: &[&str]) -> Ran {
+    let settings = fs::read_to_string(script("schemathesis.toml")).unwrap();
+    fuzz_with(&settings, host, words)
+}
+
+fn fuzz_with(settings: &str, host: &Host, words: &[&str]) -> Ran {
     let folder = tempfile::tempdir().unwrap();
-    fs::copy(script("schemathesis.toml"), folder.path().join("schemathesis.toml")).unwrap();
+    fs::write(folder.path().join("schemathesis.toml"), settings).unwrap();
     let file = folder.path().join("openapi.json");
     fs::write(&file, document(host, "admin").bytes).unwrap();
     let token = host.cli(&["key", "create", "admin@localhost", "fuzzer", "--scope", "*"]);
@@ -205,6 +210,17 @@ fn a_fuzzer_finds_that_what_satisfies_a_schema_is_taken() {
         ["--include-path-regex", "/api/(hello|render_markdown|status|help|modules_details|permissions_matrix)(/|$)"];
     let ran = fuzz(&host, &[&strict[..], &["--max-examples", "20", "--checks", "positive_data_acceptance"]].concat());
     assert_eq!(ran.code, 0, "{}\n{}", ran.stdout, ran.stderr);
+}
+
+/// As many as fit into what a network has free before it is slowed down: three wrong credentials for each of ten.
+#[test]
+fn a_fuzzer_gets_nowhere_with_wrong_credentials() {
+    let host = with_samples();
+    let some = ["--include-path-regex", "/api/(hello|status)(/|$)", "--include-path", "/api/register"];
+    let ran = fuzz_with("", &host, &[&some[..], &["--max-examples", "3", "--checks", "ignored_auth"]].concat());
+    assert_eq!(ran.code, 0, "{}\n{}", ran.stdout, ran.stderr);
+    let stats = host.call("admin", "stats", &json!({"name": "loginfailures"})).value();
+    assert!(stats.as_u64().unwrap() >= 10, "{stats} wrong credentials were tried");
 }
 
 #[test]

@@ -48,6 +48,14 @@ fn polyglot_rust() {
     check("rust", &component("polyglot"));
 }
 
+/// As older toolchains build it: a core module, for WASI 0.1.
+#[test]
+fn polyglot_rust_for_the_older_target() {
+    let file = component("polyglot_wasip1");
+    assert!(std::fs::read(&file).unwrap().starts_with(b"\0asm\x01\0\0\0"), "a core module");
+    check("older", &file);
+}
+
 #[test]
 fn polyglot_c() {
     let file = component("polyglot_c");

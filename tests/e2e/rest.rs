@@ -1,7 +1,10 @@
 //! ReST at its edges: methods, addresses, forms of bodies, sizes; and every error body as a reviewed snapshot.
 
+use std::io::{BufRead, BufReader, Write};
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
-use tests::{Answer, Host};
+use tests::{Answer, Host, PASSWORD};
 
 /// Method, path, headers, body → status and code, as `admin`.
 type Row<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a [u8], &'a str);
@@ -240,4 +243,98 @@ fn a_library_for_the_api_of_ejabberd_works() {
         ["stats", "TypeError"],
     ]);
     assert_eq!(serde_json::from_str::<Value>(&ran.stdout).unwrap(), expected);
+}
+
+#[test]
+fn a_stream_says_how_far_a_call_is_and_what_came_of_it() {
+    let host = Host::start_with(&format!("{}\nlimits: {{call_deadline_ms: 2000}}", tests::RULES));
+    host.add_account("admin");
+    for guest in ["steps", "hello", "trap"] {
+        host.install(guest, &[]);
+    }
+    let call = |accept: &str, command: &str, arguments: Value| {
+        let request = host.request("POST", &format!("/api/{command}")).as_user("admin").json(&arguments);
+        request.header("accept", accept).header("x-request-id", "r-1").send()
+    };
+    let events = "text/event-stream";
+    let told = call(events, "steps", json!({"to": 2, "ms": 50}));
+    assert_eq!((told.status, told.header("content-type"), told.header("x-command-version")), (200, events, "1"));
+    let expected = "event: progress\ndata: {\"done\":1,\"total\":2,\"message\":\"step 1\"}\n\n\
+                    event: progress\ndata: {\"done\":2,\"total\":2,\"message\":\"step 2\"}\n\n\
+                    event: result\ndata: 2\n\n";
+    assert_eq!(told.text(), expected);
+    assert_eq!(call(events, "hello", json!({"name": "Ada"})).text(), "event: result\ndata: \"Hello, Ada!\"\n\n");
+    // What fails at once has its status; what fails later can only say so.
+    for (command, arguments, verdict) in [
+        ("steps", json!({"to": -1, "ms": 1}), "400 invalid-arguments"),
+        ("trap", json!({}), "502 plugin-trapped"),
+        ("nothing", json!({}), "404 unknown-command"),
+    ] {
+        let refused = call(events, command, arguments);
+        assert_eq!((refused.verdict().as_str(), refused.header("content-type")), (verdict, "application/problem+json"));
+    }
+    let late = call(events, "steps", json!({"to": 100, "ms": 100})).text();
+    let (reports, problem) = late.split_once("event: problem\ndata: ").unwrap();
+    assert!(reports.matches("event: progress").count() > 5, "{late}");
+    let problem: Value = serde_json::from_str(problem.trim()).unwrap();
+    assert_eq!(
+        (&problem["code"], &problem["status"], &problem["instance"]),
+        (&json!("deadline"), &json!(504), &json!("r-1"))
+    );
+    // Generated clients name every form they can read; they did not ask for a stream.
+    assert_eq!(call("application/json, text/event-stream", "hello", json!({"name": "Ada"})).value(), "Hello, Ada!");
+    let read_only = host.request("GET", "/api/steps?to=1&ms=1").as_user("admin").header("accept", events).send();
+    assert!(read_only.text().ends_with("event: result\ndata: 1\n\n"), "{}", read_only.text());
+}
+
+#[test]
+fn whoever_leaves_a_stream_ends_the_call() {
+    let host = Host::start();
+    host.install("steps", &[]);
+    let credential =
+        base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("admin@localhost:{PASSWORD}"));
+    let body = r#"{"to": 1000, "ms": 20}"#;
+    let head = format!(
+        "POST /api/steps HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\nauthorization: Basic {credential}\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = std::net::TcpStream::connect(host.address()).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    assert!(lines.any(|line| line.unwrap().contains("step 3")));
+    drop(lines);
+    let begun = Instant::now();
+    loop {
+        let record = host.call("admin", "audit_search", &json!({"command": "steps"})).value();
+        if record["records"][0]["outcome"] == "abandoned" {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "{record}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn methods_are_told_exactly_to_those_who_may_call() {
+    let host = Host::start();
+    host.install("hello", &[]);
+    let (all, changing) = ("GET, HEAD, POST, OPTIONS", "POST, OPTIONS");
+    for (user, path, expected) in [
+        ("admin", "/api/stop", changing),
+        ("admin", "/api/stop/v3", changing),
+        ("admin", "/api/hello", all),
+        ("admin", "/api/nothing", all),
+        // Whoever may not call it does not learn whether it is there.
+        ("ann", "/api/stop", all),
+        ("ann", "/api/nothing", all),
+        ("", "/api/stop", all),
+        ("", "/api/nothing", all),
+    ] {
+        let request = host.request("OPTIONS", path);
+        let answer = if user.is_empty() { request.send() } else { request.as_user(user).send() };
+        assert_eq!((answer.status, answer.header("allow")), (204, expected), "{user} {path}");
+    }
+    let wrong = host.request("OPTIONS", "/api/stop").basic("admin@localhost", "wrong").send();
+    assert_eq!((wrong.status, wrong.header("allow")), (204, all));
 }

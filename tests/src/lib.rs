@@ -11,6 +11,9 @@
     reason = "a harness fails the test it is used by, and shows why"
 )]
 
+mod neighbour;
+
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -19,6 +22,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+
+pub use neighbour::beside_a_neighbour;
 
 /// The password every account of these tests has.
 pub const PASSWORD: &str = "correct horse";
@@ -71,6 +76,8 @@ pub struct Host {
     address: String,
     /// Whether it listens where its configuration says.
     as_configured: bool,
+    /// The words before the program's own, where another program starts it.
+    runner: Vec<String>,
     directory: tempfile::TempDir,
     agent: ureq::Agent,
 }
@@ -86,18 +93,24 @@ impl Host {
 
     /// Starts a host with this configuration and no accounts.
     pub fn start_with(config: &str) -> Self {
-        Self::start_in(tempfile::tempdir().unwrap(), config, false)
+        Self::start_in(tempfile::tempdir().unwrap(), config, false, &[])
+    }
+
+    /// Starts a host with this configuration and no accounts by another program, which these words begin with.
+    pub fn start_under(runner: &[&str], config: &str) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), config, false, runner)
     }
 
     /// Starts a host that listens where this configuration says, instead of at one free port, in a directory that may
     /// have files the configuration names.
     pub fn start_listening(directory: tempfile::TempDir, config: &str) -> Self {
-        Self::start_in(directory, config, true)
+        Self::start_in(directory, config, true, &[])
     }
 
-    fn start_in(directory: tempfile::TempDir, config: &str, as_configured: bool) -> Self {
+    fn start_in(directory: tempfile::TempDir, config: &str, as_configured: bool, runner: &[&str]) -> Self {
         std::fs::write(directory.path().join("muster.yaml"), config).unwrap();
-        let (child, urls) = spawn(directory.path(), as_configured);
+        let runner: Vec<String> = runner.iter().map(|word| (*word).to_owned()).collect();
+        let (child, urls) = spawn(directory.path(), as_configured, &runner);
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_mins(1)))
@@ -108,7 +121,7 @@ impl Host {
             .build()
             .new_agent();
         let address = address_of(&urls);
-        Self { child, urls, address, as_configured, directory, agent }
+        Self { child, urls, address, as_configured, runner, directory, agent }
     }
 
     /// Where it listens, as `http://ADDRESS:PORT` or `https://ADDRESS:PORT`, in the order of the configuration.
@@ -153,7 +166,7 @@ impl Host {
     /// Waits for the host to end by itself, and starts it again on the same data.
     pub fn start_again(&mut self) {
         self.wait_for_end();
-        (self.child, self.urls) = spawn(self.directory.path(), self.as_configured);
+        (self.child, self.urls) = spawn(self.directory.path(), self.as_configured, &self.runner);
         self.address = address_of(&self.urls);
     }
 
@@ -234,10 +247,14 @@ impl Drop for Host {
     }
 }
 
-fn spawn(data: &Path, as_configured: bool) -> (Child, Vec<String>) {
+fn spawn(data: &Path, as_configured: bool, runner: &[String]) -> (Child, Vec<String>) {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(data.join("log")).unwrap();
     let listen: &[&str] = if as_configured { &[] } else { &["--listen", "127.0.0.1:0"] };
-    let mut child = Command::new(binary())
+    let mut words: Vec<OsString> = runner.iter().map(OsString::from).collect();
+    words.push(binary().into());
+    let mut words = words.into_iter();
+    let mut child = Command::new(words.next().unwrap_or_default())
+        .args(words)
         .arg("--data")
         .arg(data)
         .arg("serve")

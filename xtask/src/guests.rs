@@ -14,13 +14,15 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use self::package::Package;
-use self::toolchain::{TARGET, Toolchain};
+use self::toolchain::{OLDER_TARGET, TARGET, Toolchain};
 use crate::run::{binary, root};
 
 /// The plugins, which are packages.
 const PLUGINS: [&str; 3] = ["hello", "render", "roster"];
 /// The package whose examples are the hostile guests.
 const HOSTILE: &str = "hostile-guests";
+/// The guest that is also built for the older target, as it comes from the compiler.
+const OLDER: &str = "polyglot";
 /// The guest that is the next version of the plugin `hello`.
 const NEXT_HELLO: &str = "v2_hello";
 
@@ -45,17 +47,18 @@ pub(crate) enum Which {
 /// When no toolchain can be had, with the command that would help; when a guest does not compile.
 pub(crate) fn build(which: Which) -> Result<Vec<PathBuf>> {
     let root = root();
-    let toolchain = Toolchain::find_or_install(&root)?;
+    let targets: &[&str] = if which == Which::All { &[TARGET, OLDER_TARGET] } else { &[TARGET] };
+    let toolchain = Toolchain::find_or_install(&root, targets)?;
     let packages = package::read_all(&toolchain, &root)?;
     let components = root.join("target/components");
     fs::create_dir_all(&components).with_context(|| format!("cannot create {}", components.display()))?;
 
     eprintln!("building the plugins");
     let plugins: Vec<String> = PLUGINS.iter().flat_map(|plugin| ["--package", plugin]).map(Into::into).collect();
-    compile(&toolchain, &root, &plugins)?;
+    compile(&toolchain, &root, TARGET, &plugins)?;
     let mut files = Vec::new();
     for plugin in PLUGINS {
-        let artifact = artifacts(&root).join(format!("{plugin}.wasm"));
+        let artifact = artifacts(&root, TARGET).join(format!("{plugin}.wasm"));
         files.push(finish(&artifact, &components, plugin, &package::of_plugin(&packages, plugin)?)?);
     }
 
@@ -66,12 +69,19 @@ pub(crate) fn build(which: Which) -> Result<Vec<PathBuf>> {
     };
     if let Some(examples) = examples {
         eprintln!("building the guests of the tests");
-        compile(&toolchain, &root, &[vec!["--package".into(), HOSTILE.into()], examples].concat())?;
+        compile(&toolchain, &root, TARGET, &[vec!["--package".into(), HOSTILE.into()], examples].concat())?;
         let wanted = |file: &str| which == Which::All || file == NEXT_HELLO;
         for guest in package::hostile_guests(&packages, HOSTILE)?.into_iter().filter(|guest| wanted(&guest.file)) {
-            let artifact = artifacts(&root).join("examples").join(format!("{}.wasm", guest.file));
+            let artifact = artifacts(&root, TARGET).join("examples").join(format!("{}.wasm", guest.file));
             files.push(finish(&artifact, &components, &guest.file, &guest.package)?);
         }
+    }
+    if which == Which::All {
+        let what = ["--package", HOSTILE, "--example", OLDER].map(ToOwned::to_owned);
+        compile(&toolchain, &root, OLDER_TARGET, &what)?;
+        let module = artifacts(&root, OLDER_TARGET).join("examples").join(format!("{OLDER}.wasm"));
+        let module = fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
+        files.push(write(&components.join(format!("{OLDER}_wasip1.wasm")), &module)?);
     }
     eprintln!("{} components in {}", files.len(), components.display());
     Ok(files)
@@ -97,13 +107,13 @@ pub(crate) fn pack(components: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-fn artifacts(root: &Path) -> PathBuf {
-    root.join("target/guests").join(TARGET).join("guest")
+fn artifacts(root: &Path, target: &str) -> PathBuf {
+    root.join("target/guests").join(target).join("guest")
 }
 
-fn compile(toolchain: &Toolchain, root: &Path, what: &[String]) -> Result<()> {
+fn compile(toolchain: &Toolchain, root: &Path, target: &str, what: &[String]) -> Result<()> {
     let mut cargo = toolchain.cargo(root);
-    cargo.args(["build", "--profile", "guest", "--target", TARGET]);
+    cargo.args(["build", "--profile", "guest", "--target", target]);
     // A target directory of their own: another compiler, if need be, and never a wait for a build of the host.
     cargo.arg("--target-dir").arg(root.join("target/guests")).args(what);
     let status = cargo.status().context("cannot run cargo")?;
@@ -111,13 +121,17 @@ fn compile(toolchain: &Toolchain, root: &Path, what: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Writes the component with its metadata, if it is new.
+/// Writes the component with its metadata.
 fn finish(artifact: &Path, components: &Path, file: &str, package: &Package) -> Result<PathBuf> {
     let component = fs::read(artifact).with_context(|| format!("cannot read {}", artifact.display()))?;
     let component = package.add_to(&component).with_context(|| format!("{} is no component", artifact.display()))?;
-    let path = components.join(format!("{file}.wasm"));
-    if fs::read(&path).ok().as_ref() != Some(&component) {
-        fs::write(&path, component).with_context(|| format!("cannot write {}", path.display()))?;
+    write(&components.join(format!("{file}.wasm")), &component)
+}
+
+/// Writes a component if it is new.
+fn write(path: &Path, component: &[u8]) -> Result<PathBuf> {
+    if fs::read(path).ok().as_deref() != Some(component) {
+        fs::write(path, component).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    Ok(path)
+    Ok(path.to_owned())
 }

@@ -35,7 +35,8 @@ const NPM: &[&str] = &[
     "puppeteer-core@24.8.2",
 ];
 /// Packages of Debian, each with a file that shows it is there.
-const DEBIAN: &[(&str, &str)] = &[("chromium", "/usr/bin/chromium")];
+const DEBIAN: &[(&str, &str)] =
+    &[("chromium", "/usr/bin/chromium"), ("zsh", "/usr/bin/zsh"), ("fish", "/usr/bin/fish")];
 
 /// Servers of XMPP, as packages of Debian.
 const XMPP_SERVERS: &[(&str, &str)] = &[("prosody", "/usr/bin/prosody"), ("ejabberd", "/usr/sbin/ejabberdctl")];
@@ -45,7 +46,7 @@ const XMPP_SERVERS: &[(&str, &str)] = &[("prosody", "/usr/bin/prosody"), ("ejabb
 /// # Errors
 /// When something cannot be installed, with what to do.
 pub(crate) fn install() -> Result<()> {
-    tools::debian("a browser", DEBIAN)?;
+    tools::debian("a browser and shells", DEBIAN)?;
     tools::debian_without_services("servers of XMPP", XMPP_SERVERS)?;
     tools::python("interfaces/python", PYTHON)?;
     tools::python("interfaces/xmpp", PYTHON_XMPP)?;

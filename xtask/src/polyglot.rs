@@ -104,7 +104,13 @@ fn python() -> Result<()> {
         let environment = tools::python("python", &[COMPONENTIZE_PY])?;
         let mut build = Command::new(environment.join("bin/componentize-py"));
         // It takes along what lies in the environment it is told of: this one has nothing but itself.
-        build.env("VIRTUAL_ENV", &environment).current_dir(&sources).arg("-d").arg(wit).args(["-w", world]);
+        build
+            .env("VIRTUAL_ENV", &environment)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .current_dir(&sources)
+            .arg("-d")
+            .arg(wit)
+            .args(["-w", world]);
         step("the sample in Python", build.args(["componentize", "app", "-o"]).arg(&component))?;
     }
     Ok(())

@@ -11,6 +11,7 @@ mod failures;
 pub mod fuzzing;
 pub mod listen;
 pub mod problem;
+mod reports;
 mod request_id;
 mod xml;
 

@@ -8,7 +8,7 @@ use axum::response::Response;
 use muster_core::caller::RequestId;
 use muster_core::error::CallError;
 use muster_core::rate::Standing;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::authorization::BASIC_CHALLENGE;
 
@@ -144,9 +144,8 @@ pub(crate) fn standings(response: &mut Response, rates: &[Standing]) {
     }
 }
 
-/// A failure.
-#[expect(clippy::wildcard_enum_match_arm, reason = "most failures need no header of their own")]
-pub fn refusal(refusal: &Refusal, request_id: &RequestId) -> Response {
+/// A failure as a problem details object, with its status.
+pub(crate) fn body(refusal: &Refusal, request_id: &RequestId) -> (StatusCode, Value) {
     let (status, code, title, detail) = refusal.parts();
     let mut problem = json!({
         "type": format!("urn:muster:problem:{code}"), "title": title, "status": status.as_u16(), "detail": detail,
@@ -156,6 +155,13 @@ pub fn refusal(refusal: &Refusal, request_id: &RequestId) -> Response {
         let errors = errors.iter().map(|error| json!({ "pointer": error.pointer, "detail": error.message }));
         problem.insert("errors".to_owned(), errors.collect());
     }
+    (status, problem)
+}
+
+/// A failure.
+#[expect(clippy::wildcard_enum_match_arm, reason = "most failures need no header of their own")]
+pub fn refusal(refusal: &Refusal, request_id: &RequestId) -> Response {
+    let (status, problem) = body(refusal, request_id);
     let mut response = response(status, PROBLEM, problem.to_string(), request_id);
     if let Refusal::Call(CallError::RateLimited { standing }) = refusal {
         standings(&mut response, std::slice::from_ref(standing));

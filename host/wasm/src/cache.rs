@@ -24,9 +24,16 @@ impl CodeCache {
     pub(crate) fn open(directory: &Path, engine: &Engine) -> std::io::Result<Self> {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
+        // What is made of a core module depends on this program too.
+        env!("CARGO_PKG_VERSION").hash(&mut hasher);
         let directory = directory.join(format!("{:016x}", hasher.finish()));
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
         Ok(Self { directory })
+    }
+
+    /// Whether there is compiled code of this component. Whether it is of use is found out when it is read.
+    pub(crate) fn has(&self, digest: &str) -> bool {
+        self.path(digest).exists()
     }
 
     fn path(&self, digest: &str) -> PathBuf {

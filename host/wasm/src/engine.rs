@@ -66,6 +66,15 @@ pub(crate) fn build(limits: &Limits) -> Result<(Engine, EngineInfo), EngineError
     Err(EngineError(last))
 }
 
+/// Makes an engine that compiles what that one runs, and runs nothing.
+///
+/// # Errors
+/// When this machine has no engine.
+pub(crate) fn compiler() -> Result<Engine, EngineError> {
+    let info = EngineInfo { pooling: false, resident: false };
+    Engine::new(&config(&Limits::default(), info)).map_err(|error| EngineError(format!("{error:#}")))
+}
+
 fn config(limits: &Limits, info: EngineInfo) -> Config {
     let mut config = Config::new();
     config

@@ -82,6 +82,11 @@ pub enum LoadError {
     /// It cannot be compiled.
     #[error("this component cannot be compiled: {0}")]
     Compile(String),
+    /// The process that tried it did not come back.
+    #[error(
+        "looking into this component and compiling it {0}; make it smaller or less deep, or build it with other tools"
+    )]
+    TooHard(String),
     /// Its imports do not fit the host's.
     #[error(
         "this component does not fit the interfaces of this host: {0}; build it against the WIT package of this host"
@@ -147,6 +152,7 @@ impl LoadError {
             Self::BadGrant { .. } => "grant-unknown",
             Self::Store(_) => "store-failed",
             Self::Compile(_) => "component-not-compiled",
+            Self::TooHard(_) => "component-too-hard",
             Self::Link(_) => "component-not-linked",
             Self::Refuses(_) => "plugin-refuses",
             Self::Describe(_) => "plugin-describe-failed",

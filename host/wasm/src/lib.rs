@@ -6,6 +6,7 @@
 //! harms only its own call (invariant I9).
 
 mod adapter;
+mod apart;
 mod bindings;
 mod cache;
 mod capability;
@@ -33,6 +34,7 @@ mod state;
 mod toolchain;
 
 pub use adapter::{Docs, DocsError, Function, Functions, Skipped};
+pub use apart::{Apart, Trial, look_into};
 pub use capability::Grants;
 pub use doctor::{Finding, Outcome, examine};
 pub use engine::{EngineError, EngineInfo};

@@ -171,9 +171,8 @@ impl Shared {
         candidate: Candidate,
         expect: Expectation,
     ) -> Result<(Loaded, Terms, bytes::Bytes), PluginError> {
-        let name = crate::inspect::inspect(&candidate.component)
-            .and_then(|inspection| inspection.plugin_name(candidate.name.as_ref()))
-            .map_err(refused)?;
+        let inspection = self.loader.inspect(&candidate.component).await.map_err(refused)?;
+        let name = inspection.plugin_name(candidate.name.as_ref()).map_err(refused)?;
         let old = self.lock_installed().get(&name).cloned();
         match (&old, expect) {
             (Some(_), Expectation::Absent) => return Err(PluginError::Installed(name)),
@@ -371,10 +370,11 @@ impl Plugins for Lifecycle {
     }
 
     fn available(&self) -> BoxFuture<'_, Vec<(PluginName, PluginInfo)>> {
-        let directory = self.shared.available.clone();
-        Box::pin(
-            async move { tokio::task::spawn_blocking(move || list_directory(&directory)).await.unwrap_or_default() },
-        )
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let listed = tokio::task::spawn_blocking(move || list_directory(&shared.loader, &shared.available));
+            listed.await.unwrap_or_default()
+        })
     }
 
     fn read_available<'a>(&'a self, name: &'a PluginName) -> BoxFuture<'a, Result<bytes::Bytes, PluginError>> {
@@ -392,13 +392,13 @@ impl Plugins for Lifecycle {
     }
 }
 
-fn list_directory(directory: &Path) -> Vec<(PluginName, PluginInfo)> {
+fn list_directory(loader: &Loader, directory: &Path) -> Vec<(PluginName, PluginInfo)> {
     let files = std::fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
     let mut found: Vec<_> = files
         .filter(|path| path.extension().is_some_and(|extension| extension == "wasm"))
         .filter_map(|path| {
             let name = PluginName::parse(path.file_stem()?.to_str()?).ok()?;
-            let inspection = crate::inspect::inspect(&std::fs::read(&path).ok()?).ok()?;
+            let inspection = loader.inspect_blocking(&std::fs::read(&path).ok()?).ok()?;
             let info = inspection.info(Some(&name), Vec::new(), Vec::new()).ok()?;
             Some((name, info))
         })

@@ -129,6 +129,10 @@ limits! {
     calls_per_caller_max: usize = 128, 1 => 4_096, "calls";
     /// Time `describe` may take.
     describe_deadline_ms: u64 = 5_000, 1 => DAY_MS, "ms";
+    /// Time to look into a component and compile it.
+    compile_ms_max: u64 = 300_000, 10 => DAY_MS, "ms";
+    /// Memory that looking into a component and compiling it may take.
+    compile_memory_bytes_max: u64 = 4 << 30, 128 << 20 => 1 << 40, "bytes";
     /// Instances that are kept for later calls, of all plugins that share them.
     idle_instances_max: usize = 64, 0 => 4_096, "instances";
     /// Memory of all instances that are kept.

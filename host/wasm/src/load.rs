@@ -1,11 +1,10 @@
 //! From bytes to commands that can be registered: inspect → imports against grants → compile → link → describe →
 //! check. Nothing outside changes on the way.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -22,6 +21,7 @@ use wasmtime::component::{Component, Linker};
 use wasmtime_wasi::I32Exit;
 
 use crate::adapter::{Docs, Functions};
+use crate::apart::Apart;
 use crate::bindings::muster::plugin::types::Command as Described;
 use crate::cache::CodeCache;
 use crate::capability::{self, Granted, Grants, LogRate, Quotas};
@@ -38,6 +38,9 @@ use crate::limits::Limits;
 use crate::places::Places;
 use crate::state::{PluginContext, PluginState, new_store};
 use crate::toolchain;
+
+/// Components that are remembered as harmless to look into.
+const KNOWN_MAX: usize = 10_000;
 
 /// How long the steps of one load took.
 #[derive(Clone, Copy, Debug, Default)]
@@ -94,6 +97,12 @@ pub struct Loader {
     engine: Engine,
     info: EngineInfo,
     cache: Option<CodeCache>,
+    /// Where compiled code is kept.
+    code: Option<PathBuf>,
+    /// How to start a process that tries components out.
+    apart: Option<Apart>,
+    /// Components from which one came back, by digest.
+    known: Mutex<HashSet<String>>,
     /// The host's own data, which no plugin sees.
     data: Option<PathBuf>,
     linker: Linker<PluginState>,
@@ -117,7 +126,7 @@ impl Loader {
     /// When no engine can be made, or the cache directory cannot.
     pub fn new(limits: Limits, cache: Option<&Path>, storage: Arc<dyn Storage>) -> Result<Self, EngineError> {
         let (engine, info) = engine::build(&limits)?;
-        let data = cache.and_then(Path::parent).map(Path::to_owned);
+        let (code, data) = (cache.map(Path::to_owned), cache.and_then(Path::parent).map(Path::to_owned));
         let cache = cache.map(|directory| CodeCache::open(directory, &engine)).transpose();
         let cache = cache
             .map_err(|error| EngineError::new(format!("the directory for compiled code cannot be made: {error}")))?;
@@ -130,6 +139,9 @@ impl Loader {
             engine,
             info,
             cache,
+            code,
+            apart: None,
+            known: Mutex::default(),
             data,
             linker,
             limits,
@@ -138,6 +150,51 @@ impl Loader {
             quotas: Quotas::default(),
             loads: AtomicU64::new(0),
         })
+    }
+
+    /// Components are tried in a process of their own first. Without, they are looked into at once, which is for programs
+    /// that can end with them.
+    #[must_use]
+    pub fn with_apart(self, apart: Apart) -> Self {
+        Self { apart: Some(apart), ..self }
+    }
+
+    /// What is in a component, without compiling or running it.
+    ///
+    /// # Errors
+    /// When it is none, or too much for the process that looked into it first.
+    pub(crate) async fn inspect(self: &Arc<Self>, component: &Bytes) -> Result<Inspection, LoadError> {
+        let (loader, component) = (Arc::clone(self), component.clone());
+        blocking(move || loader.inspect_blocking(&component)).await
+    }
+
+    /// As [`Loader::inspect`], on this thread.
+    ///
+    /// # Errors
+    /// As [`Loader::inspect`].
+    pub(crate) fn inspect_blocking(&self, component: &[u8]) -> Result<Inspection, LoadError> {
+        self.try_apart(component, None)?;
+        inspect(component)
+    }
+
+    /// Has a process of its own look into a component, and compile it where code is kept. Once one came back from it, it
+    /// is not asked again. Blocks.
+    fn try_apart(&self, component: &[u8], code: Option<&Path>) -> Result<(), LoadError> {
+        let Some(apart) = &self.apart else { return Ok(()) };
+        let digest = crate::inspect::digest(component);
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_compiled = self.cache.as_ref().is_some_and(|cache| cache.has(&digest));
+        if is_compiled || (code.is_none() && known().contains(&digest)) {
+            return Ok(());
+        }
+        apart.look_into(component, code)?;
+        let mut known = known();
+        if known.len() >= KNOWN_MAX {
+            known.clear();
+        }
+        known.insert(digest);
+        drop(known);
+        Ok(())
     }
 
     /// Which settings of the engine took effect.
@@ -158,9 +215,8 @@ impl Loader {
     /// Loads a component. Inspecting and compiling block, so they happen on a thread for that.
     pub(crate) async fn load(self: &Arc<Self>, wish: Wish, dispatcher: Weak<Dispatcher>) -> Result<Loaded, LoadError> {
         let loader = Arc::clone(self);
-        let work = tokio::task::spawn_blocking(move || loader.prepare(&wish, dispatcher).map(|done| (done, wish)));
         let ((name, inspection, prepared, mut timings), wish) =
-            work.await.map_err(|error| LoadError::Compile(error.to_string()))??;
+            blocking(move || loader.prepare(&wish, dispatcher).map(|done| (done, wish))).await?;
         let version = inspection.version.clone().unwrap_or_else(|| "0.0.0".to_owned());
         let origin = Origin::Plugin { name: name.clone(), version };
         let started = Instant::now();
@@ -204,10 +260,18 @@ impl Loader {
         dispatcher: Weak<Dispatcher>,
     ) -> Result<(PluginName, Inspection, Prepared, Timings), LoadError> {
         let started = Instant::now();
+        let cached = self.cache.as_ref().is_some_and(|cache| cache.has(&crate::inspect::digest(&wish.component)));
+        self.try_apart(&wish.component, self.code.as_deref())?;
+        let apart = started.elapsed();
+        let started = Instant::now();
         let inspection = inspect(&wish.component)?;
         let producers = inspection.producers.clone();
         let fitted = self.fit(wish, inspection, dispatcher, started);
-        fitted.map_err(|error| toolchain::explain(error, &producers))
+        let (name, inspection, prepared, mut timings) =
+            fitted.map_err(|error| toolchain::explain(error, &producers))?;
+        timings.compile += apart;
+        timings.cached &= cached || self.apart.is_none();
+        Ok((name, inspection, prepared, timings))
     }
 
     /// Compiles and links what was looked into.
@@ -229,13 +293,8 @@ impl Loader {
         timings.inspect = started.elapsed();
 
         let started = Instant::now();
-        // Compiled code goes by what was compiled.
-        let digest = match &component {
-            Cow::Borrowed(_) => Cow::Borrowed(&inspection.digest),
-            Cow::Owned(made) => Cow::Owned(crate::inspect::digest(made)),
-        };
         let compiled = match &self.cache {
-            Some(cache) => cache.compile(&self.engine, &digest, &component),
+            Some(cache) => cache.compile(&self.engine, &inspection.digest, &component),
             None => Component::new(&self.engine, &component).map(|component| (component, false)),
         };
         let (component, cached) = compiled.map_err(|error| LoadError::Compile(format!("{error:#}")))?;
@@ -290,6 +349,13 @@ impl Loader {
             Err(error) => Err(LoadError::Describe(why(store.data(), &error))),
         }
     }
+}
+
+/// Does what takes a while, on a thread for that.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
+) -> Result<T, LoadError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| LoadError::Compile(error.to_string()))?
 }
 
 /// The same with what is said about the functions of a component that does not speak the contract. At least one must be

@@ -12,19 +12,22 @@ use anyhow::{Context, Result, bail, ensure};
 
 /// What the guests are compiled for. Its allocator serves from the memory a guest starts with before it asks for more.
 pub(crate) const TARGET: &str = "wasm32-wasip2";
+/// What older toolchains compile for: the host makes components of its core modules.
+pub(crate) const OLDER_TARGET: &str = "wasm32-wasip1";
 
 /// Debian's names; each has a file that shows it is there.
 const PACKAGES: [(&str, &str); 5] = [
     ("rustc-web", "/usr/bin/rustc"),
     ("rust-web-src", "/usr/lib/rustlib/src/rust/library"),
     ("cargo-web", "/usr/bin/cargo"),
-    ("lld-19", "/usr/bin/wasm-ld-19"),
+    ("lld-19", WASM_LD),
     ("wasi-libc", "/usr/lib/wasm32-wasi/crt1-reactor.o"),
 ];
 const WASI_LIBC: &str = "/usr/lib/wasm32-wasi";
 const LINKER: &str = "wasm-component-ld";
+const WASM_LD: &str = "/usr/bin/wasm-ld-19";
 
-/// A cargo that can build for [`TARGET`].
+/// A cargo that can build for [`TARGET`] and [`OLDER_TARGET`].
 #[derive(Debug)]
 pub(crate) enum Toolchain {
     /// The user's own.
@@ -34,16 +37,14 @@ pub(crate) enum Toolchain {
 }
 
 impl Toolchain {
-    /// The user's toolchain if it has or gets the target, else the system's.
+    /// The user's toolchain if it has or gets the targets, else the system's.
     ///
     /// # Errors
     ///
     /// With the command to run, where nothing could be installed.
-    pub(crate) fn find_or_install(root: &Path) -> Result<Self> {
-        if has_target() {
-            return Ok(Self::Installed);
-        }
-        if rustup_adds_target() && has_target() {
+    pub(crate) fn find_or_install(root: &Path, targets: &[&str]) -> Result<Self> {
+        let is_there = |target: &&str| has_target(target) || (rustup_adds_target(target) && has_target(target));
+        if targets.iter().all(is_there) {
             return Ok(Self::Installed);
         }
         install_packages()?;
@@ -76,23 +77,26 @@ fn system_cargo(linker: &Path) -> Command {
     }
     // The standard library is not stable to build, but it is the compiler's own.
     cargo.env("RUSTC_BOOTSTRAP", "1").env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort");
-    // Given this way, flags are added to those of .cargo/config.toml; in the environment they would replace them.
-    let flags = [
+    let common = [
         "-Clink-self-contained=no".to_owned(),
         format!("-Lnative={WASI_LIBC}"),
         // The start file that runs constructors.
         format!("-Clink-arg={WASI_LIBC}/crt1-reactor.o"),
-        "-Clink-arg=--wasm-ld-path=/usr/bin/wasm-ld-19".to_owned(),
     ];
-    cargo.arg("--config").arg(format!("target.{TARGET}.rustflags={flags:?}"));
-    cargo.arg("--config").arg(format!("target.{TARGET}.linker={:?}", linker.display().to_string()));
+    let component = [&common[..], &[format!("-Clink-arg=--wasm-ld-path={WASM_LD}")]].concat();
+    let linker = linker.display().to_string();
+    for (target, flags, linker) in [(TARGET, &component[..], linker.as_str()), (OLDER_TARGET, &common[..], WASM_LD)] {
+        // Given this way, flags are added to those of .cargo/config.toml; in the environment they would replace them.
+        cargo.arg("--config").arg(format!("target.{target}.rustflags={flags:?}"));
+        cargo.arg("--config").arg(format!("target.{target}.linker={linker:?}"));
+    }
     cargo
 }
 
 /// Whether the compiler has a standard library for the target.
-fn has_target() -> bool {
+fn has_target(target: &str) -> bool {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output();
+    let output = Command::new(rustc).args(["--print", "target-libdir", "--target", target]).output();
     let Ok(output) = output else { return false };
     let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     fs::read_dir(folder).is_ok_and(|entries| {
@@ -100,13 +104,13 @@ fn has_target() -> bool {
     })
 }
 
-fn rustup_adds_target() -> bool {
+fn rustup_adds_target(target: &str) -> bool {
     let found = Command::new("rustup").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !found.is_ok_and(|status| status.success()) {
         return false;
     }
-    eprintln!("installing the standard library for {TARGET} with rustup");
-    Command::new("rustup").args(["target", "add", TARGET]).status().is_ok_and(|status| status.success())
+    eprintln!("installing the standard library for {target} with rustup");
+    Command::new("rustup").args(["target", "add", target]).status().is_ok_and(|status| status.success())
 }
 
 fn install_packages() -> Result<()> {

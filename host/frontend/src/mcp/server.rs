@@ -10,7 +10,6 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use muster_core::caller::Caller;
 use muster_core::dispatch::{Dispatcher, Listed};
-use muster_core::invoke::Progress;
 use muster_core::schema::Unread;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, ErrorData, Extensions, Implementation, ListToolsResult,
@@ -23,15 +22,12 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
 use super::{Sender, encode, tool};
+use crate::reports::{self, Report};
 
 /// Most tools on one page of the list.
 const PAGE_TOOLS_MAX: usize = 50;
-/// Most reports of progress that wait to be sent; more are dropped.
-const REPORTS_WAITING_MAX: usize = 16;
 /// Longest time a client may take to receive one; after that it gets no more.
 const REPORT_TIME_MAX: Duration = Duration::from_millis(500);
-/// Longest message of a report, in characters.
-const REPORT_CHARS_MAX: usize = 500;
 const INSTRUCTIONS: &str = "\
 The tools are the commands of a Muster host that you may call; the list changes when plugins come and go. A failed call says \
 why, with a stable `code`, and for wrong arguments the place of each as a JSON Pointer. An empty list means that the rules of \
@@ -113,9 +109,9 @@ impl ServerHandler for Server {
             Err(error) => return Ok(encode::failure(&error, &request_id).into()),
         };
         let registered = Arc::clone(admitted.registered());
-        let (reports, waiting) = mpsc::channel(REPORTS_WAITING_MAX);
+        let (reports, waiting) = reports::channel();
         let token = context.meta.get_progress_token();
-        let admitted = if token.is_some() { admitted.with_progress(Arc::new(Reports(reports))) } else { admitted };
+        let admitted = if token.is_some() { admitted.with_progress(reports) } else { admitted };
         let tell = tell(&context.peer, token, waiting);
         tokio::select! {
             // Who does not want the result any more ends the call: its future is dropped.
@@ -195,26 +191,6 @@ impl OwnTools {
             }
         }
         false
-    }
-}
-
-/// How far a call is.
-#[derive(Debug)]
-struct Report {
-    done: u64,
-    total: Option<u64>,
-    message: String,
-}
-
-/// Takes reports without waiting.
-#[derive(Debug)]
-struct Reports(mpsc::Sender<Report>);
-
-impl Progress for Reports {
-    fn report(&self, done: u64, total: Option<u64>, message: &str) {
-        let message = message.chars().take(REPORT_CHARS_MAX).collect();
-        // A client that reads slowly misses some; the next one says more anyway.
-        let _ = self.0.try_send(Report { done, total, message });
     }
 }
 

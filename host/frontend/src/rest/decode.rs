@@ -29,8 +29,13 @@ impl Target {
         let safe = match *request.method() {
             Method::GET | Method::HEAD => true,
             Method::POST => false,
-            _ => return Err(Refusal::Method { allow: "GET, HEAD, POST, OPTIONS" }),
+            _ => return Err(Refusal::Method { allow: super::METHODS }),
         };
+        Self::at(request, safe)
+    }
+
+    /// Reads the path. `safe`: the method can change nothing.
+    pub(super) fn at(request: &Request<Body>, safe: bool) -> Result<Self, Refusal> {
         // Segments are taken as they stand: no command has a name that would have to be encoded, so `%` names none.
         let mut segments = request.uri().path().trim_start_matches('/').split('/').skip(1);
         let name = segments.next().unwrap_or_default().to_owned();
@@ -58,6 +63,8 @@ pub(super) enum Wanted {
     Json,
     /// The bytes the command's result is the base64 of, with their media type.
     Raw(String),
+    /// Events while it runs, and the result as the last of them.
+    Events,
 }
 
 /// Negotiates the form of the result (RFC 9110 §12.5.1).
@@ -76,6 +83,10 @@ pub(super) fn wanted(request: &Request<Body>, command: &Command) -> Result<Wante
         && accepts(raw)
     {
         return Ok(Wanted::Raw(raw.to_owned()));
+    }
+    // Who takes both did not ask for a stream: clients that were generated name every form there is.
+    if accepts("text/event-stream") && !accepts("application/json") && request.method() != Method::HEAD {
+        return Ok(Wanted::Events);
     }
     let json =
         ["application/json", "application/*", "*/*", "application/problem+json"].iter().any(|range| accepts(range));

@@ -14,20 +14,25 @@ use crate::problem::response;
 
 const COMMAND_VERSION: HeaderName = HeaderName::from_static("x-command-version");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// A result, in the form the client asked for.
-pub(super) fn result(outcome: Outcome, wanted: Wanted, version: u32, request_id: &RequestId) -> Response {
+pub(super) fn result(outcome: Outcome, wanted: Wanted, request_id: &RequestId) -> Response {
     let raw = match wanted {
-        Wanted::Json => None,
+        Wanted::Json | Wanted::Events => None,
         Wanted::Raw(kind) => {
             let bytes = outcome.value.as_str().and_then(|text| STANDARD.decode(text).ok());
             bytes.zip(HeaderValue::from_str(&kind).ok())
         }
     };
-    let mut response = match raw {
+    match raw {
         Some((bytes, kind)) => response(StatusCode::OK, kind, bytes, request_id),
         None => response(StatusCode::OK, JSON, outcome.text, request_id),
-    };
+    }
+}
+
+/// The answer, with the version of the command that gives it.
+pub(super) fn of_version(mut response: Response, version: u32) -> Response {
     response.headers_mut().insert(COMMAND_VERSION, version.into());
     response
 }

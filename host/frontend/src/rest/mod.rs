@@ -1,21 +1,24 @@
 //! ReST: `POST /api/COMMAND[/vN]` with a JSON object, `GET` with query arguments for commands that change nothing,
-//! `GET /api` for the list of what the caller may call. Errors are problem details (RFC 9457).
+//! `GET /api` for the list of what the caller may call. Errors are problem details (RFC 9457). Who accepts nothing but
+//! `text/event-stream` hears how far the command is.
 //!
 //! A request goes `decode` → dispatcher → `encode`. The body is read only once the caller was admitted.
 
 mod decode;
 mod encode;
+mod events;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::header::AUTHORIZATION;
 use axum::http::{Method, Request};
 use axum::response::Response;
 use axum::routing::any;
 use muster_core::caller::RequestId;
-use muster_core::dispatch::{Admitted, Dispatcher};
+use muster_core::dispatch::{Admitted, Dispatcher, Head};
 use muster_core::error::CallError;
 
 use crate::authorization::presents_bearer;
@@ -23,7 +26,11 @@ use crate::body;
 use crate::caller::{self, Interface};
 use crate::problem::{self, Refusal};
 use crate::request_id::RequestIds;
-use decode::Target;
+use decode::{Target, Wanted};
+
+/// What commands can be called with. Which of it a command takes, is for those to know who may call it.
+const METHODS: &str = "GET, HEAD, POST, OPTIONS";
+const METHODS_OF_CHANGES: &str = "POST, OPTIONS";
 
 /// Bounds and parts of the ReST interface.
 #[derive(Clone, Debug)]
@@ -87,12 +94,23 @@ async fn list(State(rest): State<Rest>, request: Request<Body>) -> Response {
 async fn call(State(rest): State<Rest>, request: Request<Body>) -> Response {
     let request_id = rest.request_ids.of(&request);
     if request.method() == Method::OPTIONS {
-        return problem::options("GET, HEAD, POST, OPTIONS", &request_id);
+        let shows_who = request.headers().contains_key(AUTHORIZATION);
+        let head = Target::at(&request, false).and_then(|target| target.head(&request, request_id.clone()));
+        return problem::options(methods(&rest, head.ok().filter(|_| shows_who)).await, &request_id);
     }
     let bearer = presents_bearer(request.headers());
     match answer(&rest, request, &request_id).await {
         Ok(response) => response,
         Err(refusal) => rest.refuse(&refusal, bearer, &request_id),
+    }
+}
+
+/// What may be done at an address: exactly, for those who show that they may call what is there.
+async fn methods(rest: &Rest, head: Option<Head>) -> &'static str {
+    let Some(head) = head else { return METHODS };
+    match rest.dispatcher.find(head).await {
+        Ok(listed) if !listed.registered.command.effects.read_only => METHODS_OF_CHANGES,
+        Ok(_) | Err(_) => METHODS,
     }
 }
 
@@ -130,6 +148,9 @@ async fn run(
     let bytes_max = admitted.command().input_bytes_max.unwrap_or(rest.body_bytes_max).max(rest.body_bytes_max);
     let unread = decode::arguments(request, bytes_max, admitted.deadline()).await?;
     let version = admitted.command().version;
-    let outcome = admitted.call(unread).await?;
-    Ok(encode::result(outcome, wanted, version, request_id))
+    let response = match wanted {
+        Wanted::Events => events::stream(admitted, unread, request_id).await?,
+        Wanted::Json | Wanted::Raw(_) => encode::result(admitted.call(unread).await?, wanted, request_id),
+    };
+    Ok(encode::of_version(response, version))
 }

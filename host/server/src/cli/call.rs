@@ -59,8 +59,14 @@ pub(super) fn run(client: Client, call: Call, format: Format) -> Result<(), CliE
         return bulk::run(client, &command, call.api_version, &call.bulk);
     }
     let arguments = arguments_of(&client, &command, call.api_version, words)?;
-    let result = client.call(&command, call.api_version, &Value::Object(arguments))?;
-    output::value(&result, format);
+    let (arguments, bar) = (Value::Object(arguments), output::spinner(&format!("calling {command}")));
+    let result = if bar.is_hidden() {
+        client.call(&command, call.api_version, &arguments)
+    } else {
+        client.follow(&command, call.api_version, &arguments, |report| output::heard(&bar, report))
+    };
+    bar.finish_and_clear();
+    output::value(&result?, format);
     Ok(())
 }
 

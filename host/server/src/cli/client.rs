@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{HeaderMap, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
+use super::events::{EVENTS, Events};
 use crate::trust;
 
 /// Longest answer that is read, in bytes.
@@ -151,8 +152,7 @@ impl Client {
 
     /// Calls a command, at a version if one is given.
     pub(super) fn call(&self, command: &str, version: Option<u32>, arguments: &Value) -> Result<Value, ClientError> {
-        let version = version.map_or_else(String::new, |version| format!("/v{version}"));
-        self.send(&format!("/api/{command}{version}"), arguments.to_string())
+        self.send(&path(command, version), arguments.to_string(), None)
     }
 
     /// The commands whose name or tag the topic is, with everything known about them.
@@ -165,13 +165,32 @@ impl Client {
         help.as_array().cloned().ok_or_else(|| ClientError::Unusable("the host's help is not a list".to_owned()))
     }
 
-    fn send(&self, path: &str, body: String) -> Result<Value, ClientError> {
+    /// As [`Client::call`]; meanwhile `heard` is told how far the command is, as often as it says so.
+    pub(super) fn follow(
+        &self,
+        command: &str,
+        version: Option<u32>,
+        arguments: &Value,
+        heard: impl Fn(&Value),
+    ) -> Result<Value, ClientError> {
+        self.send(&path(command, version), arguments.to_string(), Some(&heard))
+    }
+
+    /// Sends a call. Whoever wants to hear how far it is gets its answer as a stream.
+    fn send(&self, path: &str, body: String, heard: Option<&dyn Fn(&Value)>) -> Result<Value, ClientError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| ClientError::Unreachable(error.to_string()))?;
-        let request = Request::post(path).header(CONTENT_TYPE, "application/json").body(Full::new(Bytes::from(body)));
+        let mut request = Request::post(path).header(CONTENT_TYPE, "application/json");
+        if heard.is_some() {
+            request = request.header(ACCEPT, EVENTS);
+        }
+        let request = request.body(Full::new(Bytes::from(body)));
         let request = request.map_err(|error| ClientError::Unusable(format!("that cannot be asked for: {error}")))?;
         runtime.block_on(async {
             let answer = self.ask(request).await?;
+            if let (true, Some(heard)) = (answer.is_stream(), heard) {
+                return answer.end_of_stream(heard).await;
+            }
             let status = answer.status;
             let bytes = answer.bytes().await?;
             let value: Value = serde_json::from_slice(&bytes).map_err(|_| {
@@ -240,6 +259,12 @@ impl Client {
     }
 }
 
+/// Where a command is called, at a version if one is given.
+fn path(command: &str, version: Option<u32>) -> String {
+    let version = version.map_or_else(String::new, |version| format!("/v{version}"));
+    format!("/api/{command}{version}")
+}
+
 /// What drives a connection.
 type Connection = Pin<Box<dyn Future<Output = Result<(), hyper::Error>> + Send>>;
 
@@ -257,6 +282,30 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// Whether the body is a stream of events.
+    pub(super) fn is_stream(&self) -> bool {
+        let kind = self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        kind.is_some_and(|kind| kind.starts_with(EVENTS))
+    }
+
+    /// The result at the end of a stream of reports, each of which `heard` is told.
+    async fn end_of_stream(mut self, heard: &dyn Fn(&Value)) -> Result<Value, ClientError> {
+        let mut events = Events::default();
+        while let Some(part) = self.part().await? {
+            for event in events.take(&part)? {
+                let value = serde_json::from_str(&event.data)
+                    .map_err(|_| ClientError::Unusable("what answers there is no Muster host (no JSON)".to_owned()))?;
+                match event.name.as_str() {
+                    "result" => return Ok(value),
+                    "problem" => return Err(ClientError::Refused(Problem(value))),
+                    "progress" => heard(&value),
+                    _ => {}
+                }
+            }
+        }
+        Err(broken(&"the answer has no end"))
+    }
+
     /// The next part of the body; nothing at its end.
     pub(super) async fn part(&mut self) -> Result<Option<Bytes>, ClientError> {
         loop {

@@ -18,14 +18,14 @@ use tokio::task::JoinSet;
 
 use super::CliError;
 use super::client::{Answer, Client, ClientError};
+use super::events::{EVENTS, Events};
 
 const PATH: &str = "/mcp";
-const EVENTS: &str = "text/event-stream";
 const SESSION_ID: &str = "mcp-session-id";
 const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 /// Where requests since 2026-07-28 name their version.
 const VERSION_IN_REQUEST: &str = "io.modelcontextprotocol/protocolVersion";
-/// Longest message, in bytes.
+/// Longest message of an assistant, in bytes.
 const MESSAGE_BYTES_MAX: u64 = 128 << 20;
 /// Most messages on their way at a time.
 const WAITING_MAX: usize = 64;
@@ -190,13 +190,11 @@ impl Bridge {
 
     /// Gives each message of an answer to `take`.
     async fn receive(&self, mut answer: Answer, take: impl Fn(&Value)) -> Result<(), ClientError> {
-        let kind =
-            answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        if kind.starts_with(EVENTS) {
+        if answer.is_stream() {
             let mut events = Events::default();
             while let Some(part) = answer.part().await? {
-                for text in events.take(&part)? {
-                    if let Ok(message) = serde_json::from_str::<Value>(&text) {
+                for event in events.take(&part)? {
+                    if let Ok(message) = serde_json::from_str::<Value>(&event.data) {
                         take(&message);
                     }
                 }
@@ -250,34 +248,6 @@ impl Bridge {
     }
 }
 
-/// Reads events (WHATWG HTML §9.2.6) of which only the data counts.
-#[derive(Default)]
-struct Events {
-    /// What came of a line that is not whole yet.
-    rest: Vec<u8>,
-    data: Vec<String>,
-}
-
-impl Events {
-    fn take(&mut self, part: &[u8]) -> Result<Vec<String>, ClientError> {
-        self.rest.extend_from_slice(part);
-        if self.rest.len() as u64 > MESSAGE_BYTES_MAX {
-            return Err(ClientError::Unusable(format!("a message has more than {MESSAGE_BYTES_MAX} bytes")));
-        }
-        let mut whole = Vec::new();
-        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.rest.drain(..=end).collect();
-            let line = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
-            if let Some(data) = line.strip_prefix("data:") {
-                self.data.push(data.strip_prefix(' ').unwrap_or(data).to_owned());
-            } else if line.is_empty() && !self.data.is_empty() {
-                whole.push(std::mem::take(&mut self.data).join("\n"));
-            }
-        }
-        Ok(whole)
-    }
-}
-
 /// Writes a message on a line of its own.
 fn say(message: &Value) {
     let mut output = std::io::stdout().lock();
@@ -300,19 +270,4 @@ fn failure(id: &Value, code: i64, text: &str, data: &Value) -> Value {
         error.insert("data".to_owned(), data.clone());
     }
     json!({ "jsonrpc": "2.0", "id": id, "error": error })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn events_come_in_any_parts() {
-        let stream = b"id: 1\ndata: {\"a\":1}\n\n: ping\n\ndata: x\r\ndata: y\r\n\r\nretry: 5\ndata:\n\ndata: late";
-        for size in 1..stream.len() {
-            let mut events = Events::default();
-            let found: Vec<String> = stream.chunks(size).flat_map(|part| events.take(part).unwrap()).collect();
-            assert_eq!(found, ["{\"a\":1}", "x\ny", ""], "{size}");
-        }
-    }
 }

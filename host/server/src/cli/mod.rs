@@ -2,6 +2,7 @@
 //! socket of the data directory: it can do nothing the wire cannot, and is checked like everybody.
 
 mod account;
+mod apart;
 mod audit;
 mod bulk;
 mod call;
@@ -10,6 +11,7 @@ mod clients;
 mod complete;
 mod config;
 mod doctor;
+mod events;
 mod help;
 mod key;
 mod login;
@@ -27,6 +29,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::{CompleteEnv, Shell};
 
+pub(crate) use apart::apart;
 use client::{Client, ClientError, Credential};
 use output::Format;
 
@@ -121,6 +124,9 @@ enum Action {
     Mcp,
     /// Prove on this machine that the limits of plugins bite
     Doctor(doctor::Doctor),
+    /// Try out the component on standard input in a process that may end for it: what a host starts for itself
+    #[command(hide = true)]
+    LookInto(apart::LookInto),
     /// Print the completion script of a shell: commands and their arguments are completed by asking the host
     Completion {
         /// Which shell
@@ -233,6 +239,7 @@ fn run(cli: Cli, format: Format) -> Result<(), CliError> {
         Action::Login(login) => login::run(&connection, &login, format),
         Action::Logout => login::out(&connection, format),
         Action::Mcp => mcp::run(client(&connection)?),
+        Action::LookInto(apart) => apart::run(apart),
         Action::Completion { shell } => complete::script(shell),
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table};
 use console::Term;
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 use saphyr::{LoadableYamlNode, Yaml, YamlEmitter};
 use serde_json::{Value, json};
 
@@ -128,6 +128,22 @@ pub(super) fn spinner(text: &str) -> ProgressBar {
     let bar = ProgressBar::new_spinner().with_message(text.to_owned());
     bar.enable_steady_tick(Duration::from_millis(100));
     bar
+}
+
+/// Shows how far a command says it is.
+pub(super) fn heard(bar: &ProgressBar, report: &Value) {
+    let number = |key: &str| report.get(key).and_then(Value::as_u64);
+    let message = report.get("message").and_then(Value::as_str).unwrap_or_default();
+    // What a plugin says must not move the cursor.
+    let message: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if let (Some(total), true) = (number("total"), bar.length().is_none())
+        && let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg} {eta}")
+    {
+        bar.set_style(style);
+        bar.set_length(total);
+    }
+    bar.set_position(number("done").unwrap_or_default());
+    bar.set_message(message);
 }
 
 fn text(value: &Value) -> String {
