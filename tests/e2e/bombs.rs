@@ -311,7 +311,7 @@ fn breaking_the_abi() -> Vec<u8> {
         let _ = writeln!(core, "(func (export \"{name}\") {body})");
         let (room, more) = if more.starts_with('(') { ("room", *more) } else { (*more, "") };
         let room = if room.is_empty() { "room" } else { room };
-        let options = format!("(memory $i \"memory\") (realloc (func $i \"{room}\")) {more}");
+        let options = format!("(memory (core memory $i \"memory\")) (realloc (core func $i \"{room}\")) {more}");
         let _ = writeln!(
             lifts,
             "(func (export \"{}\") {kind} (canon lift (core func $i \"{name}\") {options}))",
@@ -341,7 +341,7 @@ fn breaking_the_abi() -> Vec<u8> {
         "(component (core module $m {module} {core}) (core instance $i (instantiate $m))
            (type $enum (enum \"a\" \"b\")) (export $choice \"choice\" (type $enum)) {lifts})"
     );
-    wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"))
+    wat::parse_str(text).unwrap()
 }
 
 #[test]

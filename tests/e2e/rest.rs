@@ -258,7 +258,7 @@ fn a_stream_says_how_far_a_call_is_and_what_came_of_it() {
     };
     let events = "text/event-stream";
     let told = call(events, "steps", json!({"to": 2, "ms": 50}));
-    assert_eq!((told.status, told.header("content-type"), told.header("x-command-version")), (200, events, "1"));
+    assert_eq!((told.status, told.header("content-type"), told.header("x-command-version")), (200, events, "0"));
     let expected = "event: progress\ndata: {\"done\":1,\"total\":2,\"message\":\"step 1\"}\n\n\
                     event: progress\ndata: {\"done\":2,\"total\":2,\"message\":\"step 2\"}\n\n\
                     event: result\ndata: 2\n\n";

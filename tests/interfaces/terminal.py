@@ -46,7 +46,7 @@ class Terminal:
             if "\x1b[c" in part or "\x1b[0c" in part:
                 os.write(self.terminal, b"\x1b[?62c")
             self.screen += part
-            new = re.sub(r"\x1b\[[0-9;?>=]*[a-zA-Z]|\x1b[()][A-Z0-9]|\x1b\][^\x07]*(\x07|\x1b\\)|[\r\x0f]", "", new + part)
+            new = re.sub(r"\x1b\[[0-9;?>=]*[a-zA-Z]|\x1b[()][A-Z0-9]|\x1b\][^\x07]*(\x07|\x1b\\)|\x0f", "", new + part).replace("\r", "\n")
         return new
 
     def write(self, keys):

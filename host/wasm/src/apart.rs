@@ -189,7 +189,7 @@ mod tests {
             ("exit 101", "with status 101"),
             ("echo no such instruction; exit 4", "cannot be compiled: no such instruction"),
             ("exec sleep 60", "takes longer than 2000 ms"),
-            ("test -z \"$HOME$PATH$USER$CARGO_MANIFEST_DIR\" || exit 3; exit 7", "with status 7"),
+            ("test -z \"$HOME$USER$CARGO_MANIFEST_DIR\" || exit 3; exit 7", "with status 7"),
         ] {
             let told = tried(script).unwrap_err();
             assert!(told.contains(part), "{script}: {told}");

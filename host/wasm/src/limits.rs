@@ -132,7 +132,7 @@ limits! {
     /// Time to look into a component and compile it.
     compile_ms_max: u64 = 300_000, 10 => DAY_MS, "ms";
     /// Memory that looking into a component and compiling it may take.
-    compile_memory_bytes_max: u64 = 4 << 30, 128 << 20 => 1 << 40, "bytes";
+    compile_memory_bytes_max: u64 = 4_294_967_296, 128 << 20 => 1 << 40, "bytes";
     /// Instances that are kept for later calls, of all plugins that share them.
     idle_instances_max: usize = 64, 0 => 4_096, "instances";
     /// Memory of all instances that are kept.

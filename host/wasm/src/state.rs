@@ -121,7 +121,7 @@ pub(crate) fn new_store(
         wasi: None,
         http: None,
         directories: BTreeMap::new(),
-        usage: Usage::new(limits),
+        usage: Usage::new(&limits),
         spent: Spent::default(),
     };
     #[expect(clippy::disallowed_methods, reason = "this is the place that makes stores")]
@@ -166,8 +166,8 @@ impl WasiView for PluginState {
 }
 
 impl Usage {
-    fn new(limits: Limits) -> Self {
-        Self { limits, memory_bytes: 0, memory_grows: 0, cpu_ticks: 0, refused: None }
+    fn new(limits: &Limits) -> Self {
+        Self { limits: *limits, memory_bytes: 0, memory_grows: 0, cpu_ticks: 0, refused: None }
     }
 
     /// Counts a tick at which the guest was computing; tells whether it has computed longer than it may.
@@ -213,8 +213,8 @@ mod tests {
     #[test]
     fn a_guest_computes_as_long_as_it_may() {
         for (ticks, expected) in [(99, None), (100, None), (101, Some("cpu_ms_max"))] {
-            let mut usage = Usage::new(Limits { cpu_ms_max: 100 * EPOCH_MS, ..Limits::default() });
-            let is_over = (0..ticks).map(|_| usage.computes()).any(|is_over| is_over);
+            let mut usage = Usage::new(&Limits { cpu_ms_max: 100 * EPOCH_MS, ..Limits::default() });
+            let is_over = (0..ticks).any(|_| usage.computes());
             assert_eq!((is_over, usage.refused), (expected.is_some(), expected), "{ticks} ticks");
         }
     }

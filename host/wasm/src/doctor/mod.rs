@@ -44,7 +44,7 @@ const PAGE_BYTES: usize = 64 << 10;
 
 /// Looks at the engine and at every limit a guest can be made to run into, as configured.
 pub async fn examine(limits: Limits) -> Vec<Finding> {
-    let probe = match Probe::new(limits) {
+    let probe = match Probe::new(&limits) {
         Ok(probe) => probe,
         Err(error) => {
             let detail = format!("{error}; plugins cannot run here");
@@ -55,7 +55,7 @@ pub async fn examine(limits: Limits) -> Vec<Finding> {
     findings.push(yields(&probe).await);
     findings.push(deadline_while_computing(&probe).await);
     findings.push(deadline_while_waiting(&probe).await);
-    findings.push(cpu(limits).await);
+    findings.push(cpu(&limits).await);
     findings.push(memory(&probe, &limits).await);
     findings.push(table(&probe, &limits).await);
     findings.push(refusal("stack_bytes_max", &limits, &probe.run::<_, ()>("recurse", (), PATIENCE).await));
@@ -155,8 +155,8 @@ fn ended_in_time(name: &'static str, started: Instant, ended: &Ended<()>) -> Fin
     Finding { name, outcome, detail }
 }
 
-async fn cpu(limits: Limits) -> Finding {
-    match Probe::new(Limits { cpu_ms_max: CPU_MS, ..limits }) {
+async fn cpu(limits: &Limits) -> Finding {
+    match Probe::new(&Limits { cpu_ms_max: CPU_MS, ..*limits }) {
         Ok(probe) => {
             let started = Instant::now();
             let ended = probe.run::<_, ()>("spin", (), PATIENCE).await;
@@ -192,7 +192,7 @@ async fn text(limits: &Limits) -> Finding {
     // A guest has to hold the text first, whatever its memory may be.
     const BYTES: u32 = 1 << 20;
     let limits = Limits { hostcall_bytes_max: BYTES as usize, memory_bytes_max: 4 << 20, ..*limits };
-    match Probe::new(limits) {
+    match Probe::new(&limits) {
         Ok(probe) => {
             let fits = probe.call::<_, String>("text", (BYTES,), PATIENCE).await;
             let more = probe.call::<_, String>("text", (BYTES + 1,), PATIENCE).await;
@@ -250,7 +250,7 @@ mod tests {
     #[tokio::test]
     async fn bounds_are_exact() {
         let limits = Limits { memory_bytes_max: 10 * PAGE_BYTES, table_elements_max: 10, ..Limits::default() };
-        let probe = Probe::new(limits).unwrap();
+        let probe = Probe::new(&limits).unwrap();
         for (function, more, given) in [
             ("grow", 8_u32, true),
             ("grow", 9, true),
@@ -263,7 +263,7 @@ mod tests {
             assert_eq!(got, Ended::Answered(given), "{function} {more}");
         }
         let limits = Limits { hostcall_bytes_max: 1 << 16, ..Limits::default() };
-        let probe = Probe::new(limits).unwrap();
+        let probe = Probe::new(&limits).unwrap();
         for (bytes, given) in [((1_u32 << 16) - 1, true), (1 << 16, true), ((1 << 16) + 1, false)] {
             let got = probe.call::<_, String>("text", (bytes,), PATIENCE).await;
             let expected =

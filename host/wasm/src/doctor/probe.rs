@@ -39,15 +39,15 @@ pub(super) struct Probe {
 impl Probe {
     /// # Errors
     /// When no engine can be made, or the probe does not compile on it.
-    pub(super) fn new(limits: Limits) -> Result<Self, String> {
-        let (engine, info) = crate::engine::build(&limits).map_err(|error| error.to_string())?;
+    pub(super) fn new(limits: &Limits) -> Result<Self, String> {
+        let (engine, info) = crate::engine::build(limits).map_err(|error| error.to_string())?;
         let told = |error: wasmtime::Error| format!("{error:#}");
         let bytes = wat::parse_str(include_str!("probe.wat")).map_err(|error| error.to_string())?;
         let component = Component::new(&engine, bytes).map_err(told)?;
         let mut linker = Linker::new(&engine);
         capability::add_always(&mut linker).map_err(told)?;
         let instance = linker.instantiate_pre(&component).map_err(told)?;
-        Ok(Self { engine, info, limits, instance })
+        Ok(Self { engine, info, limits: *limits, instance })
     }
 
     fn store(&self, time: Duration) -> Store<PluginState> {
