@@ -279,6 +279,14 @@ fn a_guest_stays_in_its_directories() {
     assert!(used == 2 && refused >= 4, "{used} {refused} {last}");
     assert_eq!(std::fs::read_to_string(secret.join("file")).unwrap(), "secret");
     assert_eq!(std::fs::read_to_string(read.join("file")).unwrap(), "read");
+    // Another plugin that may change what is above puts a link in the directory's place: nothing comes of it, neither now
+    // nor when the plugin is loaded again.
+    std::fs::rename(&read, outside.path().join("moved")).unwrap();
+    std::os::unix::fs::symlink(&secret, &read).unwrap();
+    assert_eq!(does("read", "/read/file", ""), "read");
+    let files = component("files");
+    let again = host.cli(&["plugin", "upgrade", files.to_str().unwrap(), "--grant", &grants[0]]);
+    assert!(again.code == 1 && again.stderr.contains("name that, if it is what is meant"), "{again:?}");
     neighbour_is_served(&host);
 }
 

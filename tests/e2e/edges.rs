@@ -201,6 +201,17 @@ fn a_quota_of_bytes_is_kept_to_the_byte() {
     assert_eq!(hits(&host, "keyvalue_bytes_max"), 1);
 }
 
+/// A value of 199,995 bytes with its quotes and a key of 5, as often as it is asked for at once.
+#[test]
+fn what_is_read_at_once_is_bounded() {
+    let host = host("hostcall_bytes_max", 1_000_000);
+    for (amount, expected) in [(4, 4), (5, 5), (6, 0)] {
+        let answer = host.call("admin", "edge", &json!({"of": "batch", "amount": amount}));
+        assert_eq!(answer.value(), json!(expected), "{amount}: {}", answer.text());
+    }
+    assert_eq!(hits(&host, "hostcall_bytes_max"), 1);
+}
+
 #[test]
 fn a_line_of_a_guest_is_cut_at_its_bound() {
     let host = host("log_line_bytes_max", 100);

@@ -218,3 +218,35 @@ fn commands_that_call_themselves_end() {
     assert_eq!(verdicts, ["200", "200", "200", "422 command-failed", "422 command-failed", "422 command-failed"]);
     assert!(served > 0);
 }
+
+/// A few hundred bytes that take as many memories and core instances as a component may have, in every call.
+#[test]
+fn whoever_takes_many_memories_takes_them_from_nobody() {
+    let host = Host::start_with(&format!("{}\nlimits: {{call_deadline_ms: 3000, faults_max: 0}}", tests::RULES));
+    host.add_account("admin");
+    host.add_account("ann");
+    host.install("hello", &[]);
+    let hog = |memories: usize| {
+        let empty = "(core instance (instantiate $m))".repeat(memories);
+        let text = format!(
+            r#"(component (core module $m (memory 0) (table 0 funcref)) {empty}
+               (core module $spin (func (export "f") (result i32) (loop (br 0)) unreachable))
+               (core instance $i (instantiate $spin))
+               (func (export "hog") (result u32) (canon lift (core func $i "f"))))"#
+        );
+        let path = host.data().join("hog.wasm");
+        std::fs::write(&path, wat::parse_str(text).unwrap()).unwrap();
+        host.cli(&["plugin", "install", path.to_str().unwrap(), "--name", "hog"])
+    };
+    let refused = hog(9);
+    assert!(refused.code == 1 && refused.stderr.contains("memories"), "{refused:?}");
+    assert_eq!(hog(8).code, 0);
+    let served = beside_a_neighbour(&host, || {
+        std::thread::scope(|scope| {
+            for _ in 0..100 {
+                scope.spawn(|| assert_eq!(host.call("admin", "hog", &json!({})).verdict(), "504 deadline"));
+            }
+        });
+    });
+    assert!(served > 10, "{served}");
+}

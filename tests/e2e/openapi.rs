@@ -19,7 +19,8 @@ fn with_samples() -> Host {
 
 /// As many networks as the proxy likes.
 fn behind_a_proxy() -> Host {
-    let host = Host::start_with(&format!("{RULES}\ntrusted_proxies: [127.0.0.0/8]\n"));
+    let listen = "listen: [{address: '127.0.0.1:0', trusted_proxies: [127.0.0.0/8]}]";
+    let host = Host::start_listening(tempfile::tempdir().unwrap(), &format!("{RULES}\n{listen}\n"));
     host.add_account("admin");
     samples(host)
 }

@@ -99,6 +99,26 @@ fn a_plugin_most_of_whose_calls_fail_is_left_alone_for_a_while() {
     assert!(released, "time ends a quarantine");
 }
 
+/// Who calls another plugin when there is no time left is at fault itself.
+#[test]
+fn nobody_puts_another_plugin_into_quarantine() {
+    let host = host("faults_max: 5");
+    host.install("slow", &[]);
+    host.install("dispatcher", &["command:slow"]);
+    let limits = "limits: {faults_max: 5, call_deadline_ms: 200}";
+    std::fs::write(host.data().join("muster.yaml"), format!("{}\n{limits}", tests::RULES)).unwrap();
+    assert_eq!(host.cli(&["config", "reload"]).code, 0);
+    let blamed = || {
+        let input = json!({"command": "slow", "input": {"ms": 5_000}});
+        host.call("admin", "dispatcher", &input).verdict()
+    };
+    let verdicts: Vec<String> = (0..6).map(|_| blamed()).collect();
+    assert_eq!(verdicts[4], "504 deadline");
+    assert_eq!(verdicts[5], "503 plugin-quarantined", "it had all the time there was");
+    assert_eq!(details(&host, "slow")["faults"], json!({}));
+    assert_eq!(host.call("admin", "slow", &json!({"ms": 1})).status, 200);
+}
+
 #[test]
 fn instances_are_shared_as_the_operator_says() {
     let host = host("reuse_max: 1000000");

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, nice, set_parent_process_death_signal, setrlimit};
 
 use crate::adapter::{Docs, Functions};
 use crate::cache::CodeCache;
@@ -47,8 +47,8 @@ impl Trial {
     }
 }
 
-/// Most of a reason that is read, in bytes.
-const REASON_BYTES_MAX: u64 = 4096;
+/// Longest reason, in characters: a pipe must have room for it until it is read.
+const REASON_CHARS_MAX: usize = 1000;
 /// Stack of the thread that reads the component: less than any thread of a host has.
 const STACK_BYTES: usize = 1 << 20;
 /// How much the process lets others go first.
@@ -82,26 +82,28 @@ impl Apart {
         command.args(&self.arguments).arg(self.memory_bytes.to_string()).args(cache);
         // Nothing of the host's environment, which may have secrets.
         command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        // The allocator takes what it needs as it needs it: what it reserves ahead would count as taken.
+        command.env("MIMALLOC_ARENA_EAGER_COMMIT", "0");
         let cannot =
             |error: std::io::Error| LoadError::TooHard(format!("needs a process, which cannot be had: {error}"));
         let mut child = command.spawn().map_err(cannot)?;
-        let until = Instant::now() + self.time;
-        if let Some(mut input) = child.stdin.take() {
-            // Where it has gone already, how it ended says why.
-            let _ = input.write_all(component);
-        }
-        loop {
-            match child.try_wait().map_err(cannot)? {
-                Some(status) => return self.ended(status, child.stdout.take()),
-                None if Instant::now() < until => std::thread::sleep(POLL),
-                None => {
-                    let _ = child.kill();
-                    let _ = child.wait();
-                    let ms = self.time.as_millis();
-                    return Err(LoadError::TooHard(format!("takes longer than {ms} ms (limit `compile_ms_max`)")));
+        let (until, input) = (Instant::now() + self.time, child.stdin.take());
+        std::thread::scope(|scope| {
+            // On a thread of its own: one that does not read would be waited for here. It gives up with the process.
+            scope.spawn(move || input.map(|mut input| input.write_all(component)));
+            loop {
+                match child.try_wait().map_err(cannot)? {
+                    Some(status) => return self.ended(status, child.stdout.take()),
+                    None if Instant::now() < until => std::thread::sleep(POLL),
+                    None => {
+                        let _ = child.kill();
+                        let _ = child.wait();
+                        let ms = self.time.as_millis();
+                        return Err(LoadError::TooHard(format!("takes longer than {ms} ms (limit `compile_ms_max`)")));
+                    }
                 }
             }
-        }
+        })
     }
 
     fn ended(&self, status: ExitStatus, output: Option<ChildStdout>) -> Result<(), LoadError> {
@@ -111,8 +113,15 @@ impl Apart {
         }
         if is(&Trial::NotCompiled(String::new())) {
             let mut reason = Vec::new();
-            let _ = output.map(|output| output.take(REASON_BYTES_MAX).read_to_end(&mut reason));
+            let _ = output.map(|output| output.take(4 * REASON_CHARS_MAX as u64).read_to_end(&mut reason));
             return Err(LoadError::Compile(String::from_utf8_lossy(&reason).trim().to_owned()));
+        }
+        if is(&Trial::NotTried) {
+            let memory = self.memory_bytes;
+            return Err(LoadError::TooHard(format!(
+                "was not begun: it takes more than {memory} bytes of memory (limit `compile_memory_bytes_max`), or a thread \
+                 that cannot be had"
+            )));
         }
         let how = match (status.signal(), status.code()) {
             (Some(signal), _) => format!("signal {signal}"),
@@ -129,6 +138,8 @@ impl Apart {
 /// What the process does: looks into a component as a host will, and compiles it into the cache, if one is given. To be
 /// called once and first: it bounds and slows down the whole process.
 pub fn look_into(component: impl Read + Send + 'static, memory_bytes: u64, cache: Option<PathBuf>) -> Trial {
+    // Nobody would hear what came of it.
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let bound = Some(memory_bytes);
     let maximum = getrlimit(Resource::Data).maximum;
     let current = maximum.map_or(bound, |maximum| Some(maximum.min(memory_bytes)));
@@ -158,7 +169,7 @@ fn try_out(mut input: impl Read, cache: Option<&Path>) -> Trial {
         (Ok(_), None) => Trial::Fine,
         (Ok((digest, component)), Some(cache)) => match compile(cache, &digest, &component) {
             Ok(()) => Trial::Fine,
-            Err(reason) => Trial::NotCompiled(reason),
+            Err(reason) => Trial::NotCompiled(reason.chars().take(REASON_CHARS_MAX).collect()),
         },
     }
 }

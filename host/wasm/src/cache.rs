@@ -31,24 +31,28 @@ impl CodeCache {
         Ok(Self { directory })
     }
 
-    /// Whether there is compiled code of this component. Whether it is of use is found out when it is read.
-    pub(crate) fn has(&self, digest: &str) -> bool {
-        self.path(digest).exists()
-    }
-
     fn path(&self, digest: &str) -> PathBuf {
         self.directory.join(format!("{}.cwasm", digest.trim_start_matches("sha256:")))
     }
 
-    /// The compiled component, from the cache or made now; and whether it came from the cache.
+    /// Removes what was being written when its writer was ended.
+    pub(crate) fn sweep(&self) {
+        let files =
+            fs::read_dir(&self.directory).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+        for unfinished in files.filter(|path| path.extension().is_some_and(|ending| ending == "tmp")) {
+            let _ = fs::remove_file(unfinished);
+        }
+    }
+
+    /// The compiled component, from the cache or made now.
     ///
     /// # Errors
     /// When it cannot be compiled. A cache that cannot be read or written only costs time.
-    pub(crate) fn compile(&self, engine: &Engine, digest: &str, bytes: &[u8]) -> wasmtime::Result<(Component, bool)> {
-        let path = self.path(digest);
-        if let Some(component) = self.read(engine, &path) {
-            return Ok((component, true));
+    pub(crate) fn compile(&self, engine: &Engine, digest: &str, bytes: &[u8]) -> wasmtime::Result<Component> {
+        if let Some(component) = self.read(engine, digest) {
+            return Ok(component);
         }
+        let path = self.path(digest);
         let component = Component::new(engine, bytes)?;
         if let Err(error) = component
             .serialize()
@@ -57,11 +61,13 @@ impl CodeCache {
         {
             tracing::warn!(error, "compiled code could not be kept; the next start compiles again");
         }
-        Ok((component, false))
+        Ok(component)
     }
 
-    fn read(&self, engine: &Engine, path: &Path) -> Option<Component> {
-        if !path.exists() || !self.is_ours(path) {
+    /// The compiled component, if it is there and can be used.
+    pub(crate) fn read(&self, engine: &Engine, digest: &str) -> Option<Component> {
+        let path = self.path(digest);
+        if !path.exists() || !self.is_ours(&path) {
             return None;
         }
         #[expect(unsafe_code, reason = "maps code that this host compiled itself into a directory only it can write")]

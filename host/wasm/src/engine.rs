@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use muster_core::dispatch::DISPATCH_DEPTH_MAX;
 use thiserror::Error;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -32,8 +33,11 @@ pub struct EngineInfo {
     pub resident: bool,
 }
 
-/// Core instances, memories and tables one component can have; componentize-py makes 16 and more.
-const PER_COMPONENT: u32 = 64;
+/// Core instances and tables one component can have; componentize-py makes 16 and more.
+const CORE_INSTANCES_MAX: u32 = 64;
+const TABLES_MAX: u32 = 64;
+/// Memories one component can have; `QuickJS` with its adapter has three.
+const MEMORIES_MAX: u32 = 8;
 /// Bytes of a memory kept resident: a small guest whole, of a large one what a call usually touches.
 const MEMORY_RESIDENT_BYTES: usize = 2 << 20;
 const TABLE_RESIDENT_BYTES: usize = 64 << 10;
@@ -89,16 +93,19 @@ fn config(limits: &Limits, info: EngineInfo) -> Config {
         .concurrency_support(false);
     if info.pooling {
         let mut pool = PoolingAllocationConfig::new();
-        let places = limits.calls_max.saturating_add(limits.idle_instances_max);
+        // Calls with those that they make, and instances that wait. As much for each as one may have: nobody can take what
+        // others need. It is address space, no memory.
+        let calls = limits.calls_max.saturating_mul(usize::from(DISPATCH_DEPTH_MAX));
+        let places = calls.saturating_add(limits.idle_instances_max);
         let calls = u32::try_from(places).unwrap_or(u32::MAX).max(1);
         pool.total_component_instances(calls)
-            .total_core_instances(calls.saturating_mul(8).max(2 * PER_COMPONENT))
-            .total_memories(calls.saturating_mul(2).max(2 * PER_COMPONENT))
-            .total_tables(calls.saturating_mul(8).max(2 * PER_COMPONENT))
+            .total_core_instances(calls.saturating_mul(CORE_INSTANCES_MAX))
+            .total_memories(calls.saturating_mul(MEMORIES_MAX))
+            .total_tables(calls.saturating_mul(TABLES_MAX))
             .total_stacks(calls.saturating_mul(2))
-            .max_core_instances_per_component(PER_COMPONENT)
-            .max_memories_per_component(PER_COMPONENT)
-            .max_tables_per_component(PER_COMPONENT)
+            .max_core_instances_per_component(CORE_INSTANCES_MAX)
+            .max_memories_per_component(MEMORIES_MAX)
+            .max_tables_per_component(TABLES_MAX)
             .table_elements(limits.table_elements_max)
             .max_memory_size(usize::try_from(MEMORY_BYTES_CEILING).unwrap_or(usize::MAX));
         if info.resident {

@@ -15,13 +15,18 @@ use wasmtime::{Engine, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
 use crate::adapter::{Functions, Unspeakable};
-use crate::bindings::muster::plugin::types::{CallError as GuestError, Caller, Command};
+use crate::bindings::muster::plugin::types::{
+    ArgumentError as ArgumentMisfit, CallError as GuestError, Caller, Command,
+};
 use crate::entry::{Entry, GuestCall};
 use crate::idle::{Idle, Instance, Share, share};
 use crate::lanes::{Habit, SlowLane};
 use crate::limits::Limits;
 use crate::places::Places;
 use crate::state::{CallContext, PluginContext, PluginState, new_store, renew_store};
+
+/// Longest text of a guest's error that is passed on, in bytes.
+const ERROR_BYTES_MAX: usize = 16 << 10;
 
 /// A plugin, compiled, linked and ready to be instantiated.
 pub(crate) struct Prepared {
@@ -77,7 +82,6 @@ impl Prepared {
         let watch = &self.context.watch;
         watch.admit(Instant::now())?;
         let permit = invocation.permit.clone();
-        // A nested call runs within its caller's places: waiting for another could wait for itself.
         let _places = match invocation.depth {
             0 => {
                 let of_caller = self.rooms.places.of_caller(permit.caller());
@@ -85,9 +89,11 @@ impl Prepared {
                 let own = place(&self.own_places, || watch.limited("calls_per_plugin_max")).await?;
                 Some((of_caller, own, place(&self.rooms.places.all, || watch.limited("calls_max")).await?))
             }
+            // Within its caller's places: waiting for another could wait for itself.
             _ => None,
         };
-        let mut ending = Ending { prepared: self, deadline: Some(invocation.deadline) };
+        let mut ending =
+            Ending { prepared: self, deadline: self.is_to_blame(&invocation).then_some(invocation.deadline) };
         let share = share(self.context.isolation, permit.caller());
         let result = self.run(invocation, share).await;
         ending.deadline = None;
@@ -100,6 +106,14 @@ impl Prepared {
             Ok(_) | Err(_) => {}
         }
         result
+    }
+
+    /// Whether it is this plugin's fault if the call is not over in time: it has most of the time there was, and for
+    /// itself. Who waited long for a place, or is called by another plugin at the last moment, is not to blame.
+    fn is_to_blame(&self, invocation: &Invocation) -> bool {
+        let left = invocation.deadline.saturating_duration_since(Instant::now());
+        let all = self.context.dispatcher.upgrade().map_or(Duration::ZERO, |dispatcher| dispatcher.deadline());
+        invocation.depth == 0 && left * 2 >= all
     }
 
     async fn run(&self, invocation: Invocation, share: Option<Share>) -> Result<Output, CallError> {
@@ -122,11 +136,13 @@ impl Prepared {
             self.context.watch.limited(limit);
         }
         let result = result.map_err(|error| self.fault(&instance.store, &error, Fault::Trap))?;
+        if matches!(&result, Ok(text) if text.len() > self.context.limits.result_bytes_max) {
+            return Err(self.exceeded("result_bytes_max"));
+        }
         if let Some(share) = share {
             self.keep(share, instance);
         }
         match result {
-            Ok(text) if text.len() > self.context.limits.result_bytes_max => Err(self.exceeded("result_bytes_max")),
             Ok(text) => Ok(Output::Text(text)),
             Err(error) => Err(from_guest(error)),
         }
@@ -283,6 +299,8 @@ impl Invoke for PluginCommand {
 
     fn checked(&self, satisfied: bool) {
         if !satisfied {
+            // Whatever instance gave it is not used again.
+            self.plugin.rooms.idle.forget(self.plugin.context.id);
             self.plugin.failed(Fault::InvalidOutput.code());
         }
     }
@@ -307,13 +325,22 @@ fn guest_caller(invocation: &Invocation) -> Caller {
 
 fn from_guest(error: GuestError) -> CallError {
     match error {
-        GuestError::InvalidArgument(error) => {
-            CallError::InvalidArguments(vec![ArgumentError { pointer: error.pointer, message: error.message }])
+        GuestError::InvalidArgument(ArgumentMisfit { pointer, message }) => {
+            CallError::InvalidArguments(vec![ArgumentError { pointer: cut(pointer), message: cut(message) }])
         }
-        GuestError::NotFound(text) => CallError::NotFound(text),
-        GuestError::Conflict(text) => CallError::Conflict(text),
-        GuestError::Denied(text) => CallError::Denied(text),
-        GuestError::Unavailable(text) => CallError::Unavailable(text),
-        GuestError::Failed(text) => CallError::Failed(text),
+        GuestError::NotFound(text) => CallError::NotFound(cut(text)),
+        GuestError::Conflict(text) => CallError::Conflict(cut(text)),
+        GuestError::Denied(text) => CallError::Denied(cut(text)),
+        GuestError::Unavailable(text) => CallError::Unavailable(cut(text)),
+        GuestError::Failed(text) => CallError::Failed(cut(text)),
     }
+}
+
+/// A guest's own words about what went wrong, as much of them as anybody reads.
+fn cut(mut text: String) -> String {
+    if text.len() > ERROR_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(ERROR_BYTES_MAX));
+        text.push('…');
+    }
+    text
 }

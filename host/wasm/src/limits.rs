@@ -79,7 +79,7 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 limits! {
     /// Linear memory of one instance, all its memories together. Growing beyond fails inside the guest.
     memory_bytes_max: usize = 64 << 20, 64 << 10 => MEMORY_BYTES_CEILING, "bytes";
-    /// Elements of each table of one instance.
+    /// Elements of one instance, all its tables together.
     table_elements_max: usize = 100_000, 1 => 1_000_000, "elements";
     /// Core instances one component is made of.
     instances_max: usize = 64, 1 => 1_000, "instances";

@@ -103,6 +103,8 @@ pub struct Loader {
     apart: Option<Apart>,
     /// Components from which one came back, by digest.
     known: Mutex<HashSet<String>>,
+    /// Held while one is tried out: each may take all the memory there is for that, and compiling takes every processor.
+    trying: Mutex<()>,
     /// The host's own data, which no plugin sees.
     data: Option<PathBuf>,
     linker: Linker<PluginState>,
@@ -130,6 +132,9 @@ impl Loader {
         let cache = cache.map(|directory| CodeCache::open(directory, &engine)).transpose();
         let cache = cache
             .map_err(|error| EngineError::new(format!("the directory for compiled code cannot be made: {error}")))?;
+        if let Some(cache) = &cache {
+            cache.sweep();
+        }
         let mut linker = Linker::new(&engine);
         capability::add_always(&mut linker).map_err(|error| EngineError::new(format!("{error:#}")))?;
         let slow_lane = SlowLane::start()
@@ -142,6 +147,7 @@ impl Loader {
             code,
             apart: None,
             known: Mutex::default(),
+            trying: Mutex::default(),
             data,
             linker,
             limits,
@@ -183,11 +189,12 @@ impl Loader {
         let Some(apart) = &self.apart else { return Ok(()) };
         let digest = crate::inspect::digest(component);
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_compiled = self.cache.as_ref().is_some_and(|cache| cache.has(&digest));
-        if is_compiled || (code.is_none() && known().contains(&digest)) {
+        let trying = self.trying.lock().unwrap_or_else(PoisonError::into_inner);
+        if code.is_none() && known().contains(&digest) {
             return Ok(());
         }
         apart.look_into(component, code)?;
+        drop(trying);
         let mut known = known();
         if known.len() >= KNOWN_MAX {
             known.clear();
@@ -260,17 +267,22 @@ impl Loader {
         dispatcher: Weak<Dispatcher>,
     ) -> Result<(PluginName, Inspection, Prepared, Timings), LoadError> {
         let started = Instant::now();
-        let cached = self.cache.as_ref().is_some_and(|cache| cache.has(&crate::inspect::digest(&wish.component)));
-        self.try_apart(&wish.component, self.code.as_deref())?;
+        // Compiled code that can be used shows that one came back from it before.
+        let digest = crate::inspect::digest(&wish.component);
+        let ready = self.cache.as_ref().and_then(|cache| cache.read(&self.engine, &digest));
+        let cached = ready.is_some();
+        if !cached {
+            self.try_apart(&wish.component, self.code.as_deref())?;
+        }
         let apart = started.elapsed();
         let started = Instant::now();
         let inspection = inspect(&wish.component)?;
         let producers = inspection.producers.clone();
-        let fitted = self.fit(wish, inspection, dispatcher, started);
+        let fitted = self.fit(wish, inspection, ready, dispatcher, started);
         let (name, inspection, prepared, mut timings) =
             fitted.map_err(|error| toolchain::explain(error, &producers))?;
         timings.compile += apart;
-        timings.cached &= cached || self.apart.is_none();
+        timings.cached = cached;
         Ok((name, inspection, prepared, timings))
     }
 
@@ -279,6 +291,7 @@ impl Loader {
         &self,
         wish: &Wish,
         inspection: Inspection,
+        ready: Option<Component>,
         dispatcher: Weak<Dispatcher>,
         started: Instant,
     ) -> Result<(PluginName, Inspection, Prepared, Timings), LoadError> {
@@ -293,13 +306,13 @@ impl Loader {
         timings.inspect = started.elapsed();
 
         let started = Instant::now();
-        let compiled = match &self.cache {
-            Some(cache) => cache.compile(&self.engine, &inspection.digest, &component),
-            None => Component::new(&self.engine, &component).map(|component| (component, false)),
+        let compiled = match (ready, &self.cache) {
+            (Some(ready), _) => Ok(ready),
+            (None, Some(cache)) => cache.compile(&self.engine, &inspection.digest, &component),
+            (None, None) => Component::new(&self.engine, &component),
         };
-        let (component, cached) = compiled.map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        let component = compiled.map_err(|error| LoadError::Compile(format!("{error:#}")))?;
         timings.compile = started.elapsed();
-        timings.cached = cached;
 
         let started = Instant::now();
         let granted = self.granted(&name, grants.clone())?;

@@ -87,6 +87,8 @@ pub(crate) struct Usage {
     limits: Limits,
     /// Memory the instance has, all its memories together.
     pub(crate) memory_bytes: usize,
+    /// Elements the instance has, all its tables together.
+    table_elements: usize,
     /// How often the guest asked for more than it began with: each time is a system call that halves throughput.
     pub(crate) memory_grows: u32,
     /// Ticks of the epoch at which it was computing.
@@ -159,15 +161,16 @@ pub(crate) fn renew_store(store: &mut Store<PluginState>, call: CallContext, dea
 
 impl WasiView for PluginState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let ctx =
-            self.wasi.get_or_insert_with(|| crate::capability::wasi::context(&self.log, &self.plugin.granted.grants));
+        let ctx = self
+            .wasi
+            .get_or_insert_with(|| crate::capability::wasi::context(&self.log, &self.plugin.granted.directories));
         WasiCtxView { ctx, table: &mut self.table }
     }
 }
 
 impl Usage {
     fn new(limits: &Limits) -> Self {
-        Self { limits: *limits, memory_bytes: 0, memory_grows: 0, cpu_ticks: 0, refused: None }
+        Self { limits: *limits, memory_bytes: 0, table_elements: 0, memory_grows: 0, cpu_ticks: 0, refused: None }
     }
 
     /// Counts a tick at which the guest was computing; tells whether it has computed longer than it may.
@@ -193,12 +196,14 @@ impl ResourceLimiter for Usage {
         Ok(true)
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let fits = desired <= self.limits.table_elements_max;
-        if !fits {
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.table_elements.saturating_add(desired.saturating_sub(current));
+        if total > self.limits.table_elements_max {
             self.refused = Some("table_elements_max");
+            return Ok(false);
         }
-        Ok(fits)
+        self.table_elements = total;
+        Ok(true)
     }
 
     fn instances(&self) -> usize {

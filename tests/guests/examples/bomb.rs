@@ -44,6 +44,22 @@ impl raw::Guest for Plugin {
             "endless_schema" => {
                 command.output = r##"{"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}"##.into();
             }
+            "doubling_schema" => {
+                // Each part says the next one twice: a trillion steps for any value.
+                let part = |number: u32| {
+                    let next = format!(r##"{{"$ref": "#/$defs/d{}"}}"##, number + 1);
+                    format!(r#""d{number}": {{"allOf": [{next}, {next}]}}"#)
+                };
+                let parts: Vec<String> = (0..40).map(part).collect();
+                command.output =
+                    format!(r##"{{"$ref": "#/$defs/d0", "$defs": {{{}, "d40": {{}}}}}}"##, parts.join(", "));
+            }
+            "chain_schema" => {
+                let part = |number: u32| format!(r##""d{number}": {{"$ref": "#/$defs/d{}"}}"##, number + 1);
+                let parts: Vec<String> = (0..1_500).map(part).collect();
+                command.output =
+                    format!(r##"{{"$ref": "#/$defs/d0", "$defs": {{{}, "d1500": {{}}}}}}"##, parts.join(", "));
+            }
             "pattern_schema" => command.output = format!(r#"{{"pattern": "{}"}}"#, "(a{1000}){1000}".repeat(10)),
             "duplicate_schema" => command.output = r#"{"type": "integer", "type": "string"}"#.into(),
             "spin" => loop {

@@ -49,6 +49,12 @@ fn edge(
             let value = "v".repeat(amount.saturating_sub(names));
             usize::from(store::open("bytes")?.set("key", &value).is_ok())
         }
+        "batch" => {
+            let bucket = store::open("edge")?;
+            bucket.set("large", &"v".repeat(199_993))?;
+            let keys = vec!["large".to_owned(); amount];
+            bucket.get_many::<String>(&keys).map_or(0, |values| values.len())
+        }
         "stack_bytes_max" => {
             // Neither number is known before, so this stays a recursion.
             return Ok(json!(deeper(black_box(amount as u64))));

@@ -9,6 +9,8 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
+use super::references::{self, References};
+
 /// What stands in the place of a secret.
 pub const MASK: &str = "***";
 /// Longest text that is shown whole, in bytes.
@@ -35,7 +37,7 @@ pub fn says_secret(schema: &Map<String, Value>) -> bool {
 
 /// The value as it may be shown, by the schema it is for.
 pub fn mask(schema: &Value, value: &Value) -> Value {
-    let root = Root { schema, relocated: has_inner_id(schema, true) };
+    let root = Root(References::in_schema(schema));
     root.masked(&[schema], value)
 }
 
@@ -53,22 +55,7 @@ pub(super) fn has_no_secrets(schema: &Value) -> bool {
     }
 }
 
-struct Root<'a> {
-    schema: &'a Value,
-    /// Whether a part has an address of its own, relative to which references in it would have to be read.
-    relocated: bool,
-}
-
-fn has_inner_id(schema: &Value, is_root: bool) -> bool {
-    match schema {
-        Value::Object(members) => {
-            (!is_root && members.get("$id").is_some_and(Value::is_string))
-                || members.values().any(|member| has_inner_id(member, false))
-        }
-        Value::Array(items) => items.iter().any(|item| has_inner_id(item, false)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-    }
-}
+struct Root<'a>(References<'a>);
 
 impl<'a> Root<'a> {
     fn masked(&self, schemas: &[&'a Value], value: &Value) -> Value {
@@ -117,9 +104,9 @@ impl<'a> Root<'a> {
             if says_secret(members) || seen.len() > SUBSCHEMAS_MAX {
                 return None;
             }
-            for keyword in ["$ref", "$dynamicRef", "$recursiveRef"] {
+            for keyword in references::KEYWORDS {
                 if let Some(reference) = members.get(keyword) {
-                    waiting.push(self.resolve(reference.as_str()?)?);
+                    waiting.push(self.0.resolve(reference.as_str()?)?);
                 }
             }
             // `not: {}` forbids everything, and says nothing about secrets.
@@ -137,27 +124,6 @@ impl<'a> Root<'a> {
             about.push(members);
         }
         Some(about)
-    }
-
-    fn resolve(&self, reference: &str) -> Option<&'a Value> {
-        let fragment = reference.strip_prefix('#').filter(|_| !self.relocated)?;
-        if fragment.is_empty() || fragment.starts_with('/') {
-            return self.schema.pointer(&percent_decoded(fragment)?);
-        }
-        anchored(self.schema, fragment)
-    }
-}
-
-/// The part that has this anchor. The first: an author who gives a name twice has a schema that does not compile.
-fn anchored<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
-    match schema {
-        Value::Object(members) => {
-            let own =
-                ["$anchor", "$dynamicAnchor"].iter().any(|keyword| members.get(*keyword).is_some_and(|is| is == name));
-            if own { Some(schema) } else { members.values().find_map(|member| anchored(member, name)) }
-        }
-        Value::Array(items) => items.iter().find_map(|item| anchored(item, name)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
     }
 }
 
@@ -199,20 +165,6 @@ fn about_member<'a>(about: &[&'a Map<String, Value>], name: &str) -> Vec<&'a Val
         }
     }
     schemas
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(if byte == b'%' {
-            let mut digit = || char::from(rest.next()?).to_digit(16);
-            u8::try_from(digit()? * 16 + digit()?).ok()?
-        } else {
-            byte
-        });
-    }
-    String::from_utf8(bytes).ok()
 }
 
 fn shown(text: &str) -> Value {

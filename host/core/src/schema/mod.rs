@@ -6,7 +6,9 @@
 mod arguments;
 mod json;
 mod mask;
+mod references;
 mod text;
+mod work;
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, ValidationError, Validator};
@@ -18,11 +20,14 @@ pub use arguments::{Arguments, DEPTH_MAX, Unread};
 pub use json::{JsonError, parse as parse_json};
 pub use mask::{MASK, mask, says_secret};
 pub use text::{Pairs, TextError, TextForm};
+use work::Work;
 
 /// Longest schema text, in bytes.
 pub const SCHEMA_BYTES_MAX: usize = 256 * 1024;
 /// Deepest nesting of a schema.
 pub const SCHEMA_DEPTH_MAX: usize = 64;
+/// Largest pattern, in bytes of what is made of it: matching takes time for each of them and each byte of a text.
+const PATTERN_BYTES_MAX: usize = 256 * 1024;
 /// Most argument errors reported for one call.
 pub const ERRORS_MAX: usize = 32;
 
@@ -31,6 +36,7 @@ pub const ERRORS_MAX: usize = 32;
 pub struct Schema {
     json: Value,
     validator: Validator,
+    work: Work,
     has_no_secrets: bool,
 }
 
@@ -40,13 +46,14 @@ impl Schema {
     /// # Errors
     /// A sentence for the author when the schema is not valid or refers to something outside itself.
     pub fn output(json: Value) -> Result<Self, String> {
+        let work = Work::of(&json)?;
         let validator = jsonschema::draft202012::options()
-            .with_pattern_options(PatternOptions::regex())
+            .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX))
             .offline()
             .build(&json)
             .map_err(|error| format!("is not a valid JSON Schema 2020-12: {error} at {}", pointer_or_root(&error)))?;
         let has_no_secrets = mask::has_no_secrets(&json);
-        Ok(Self { json, validator, has_no_secrets })
+        Ok(Self { json, validator, work, has_no_secrets })
     }
 
     /// Compiles the schema of arguments. It must describe an object; members it does not name are refused even where
@@ -99,6 +106,10 @@ impl Schema {
     /// # Errors
     /// Every place that does not fit, at most [`ERRORS_MAX`], without repeating values.
     pub fn check(&self, value: &Value) -> Result<(), Vec<ArgumentError>> {
+        if !self.work.fits(value) {
+            let message = "is too large or too deep to be held against its schema".to_owned();
+            return Err(vec![ArgumentError { pointer: String::new(), message }]);
+        }
         if self.validator.is_valid(value) {
             return Ok(());
         }

@@ -60,7 +60,8 @@ fn unusable_schemas_are_refused() {
         (json!({}), "\"type\": \"object\""),
         (json!({"type": "string"}), "\"type\": \"object\""),
         (json!({"type": "object", "properties": {"a": {"type": "strin"}}}), "not a valid JSON Schema"),
-        (json!({"type": "object", "properties": {"a": {"$ref": "http://example.org/x"}}}), "not a valid JSON Schema"),
+        (json!({"type": "object", "properties": {"a": {"$ref": "http://example.org/x"}}}), "which is no part of it"),
+        (json!({"type": "object", "properties": {"a": {"$ref": "#/properties/a"}}}), "refers to itself"),
         (json!({"type": "object", "properties": {"a": {"pattern": "("}}}), "not a valid JSON Schema"),
         (json!({"type": "object", "properties": {"a": {"pattern": "(a)\\1"}}}), "not a valid JSON Schema"),
     ] {

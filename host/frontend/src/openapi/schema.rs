@@ -297,10 +297,10 @@ mod tests {
     fn references_lead_to_the_same_places() {
         check(
             json!({"$schema": "https://json-schema.org/draft/2020-12/schema", "$ref": "#/$defs/A%3CB%3E",
-                "$defs": {"A<B>": {"properties": {"a~/b": {"$ref": "#/$defs/A%3CB%3E/properties/a~0~1b"},
+                "$defs": {"A<B>": {"properties": {"a~/b": {"not": {"items": {"$ref": "#/$defs/A%3CB%3E/properties/a~0~1b"}}},
                     "$ref": {"$ref": "#"}}}}}),
             &json!({"c": {"$ref": "#/components/schemas/c.A_B_"},
-                "c.A_B_": {"properties": {"a~/b": {"$ref": "#/components/schemas/c.A_B_/properties/a~0~1b"},
+                "c.A_B_": {"properties": {"a~/b": {"not": {"items": {"$ref": "#/components/schemas/c.A_B_/properties/a~0~1b"}}},
                     "$ref": {"$ref": "#/components/schemas/c"}}}}),
         );
         check(

@@ -26,6 +26,8 @@ const TOOLCHAIN_INTERFACES: &[&str] = &["exports"];
 const TAG: &str = "typed";
 /// Longest signature shown, in characters; the rest is cut off.
 const SIGNATURE_CHARS_MAX: usize = 400;
+/// Functions of a component that are looked at.
+const FUNCTIONS_MAX: usize = 4 * COMMANDS_MAX;
 
 /// What the functions of a component are to a host.
 #[derive(Clone, Debug, Default)]
@@ -107,6 +109,10 @@ impl Functions {
                 }
                 WorldItem::Type { .. } => {}
             }
+        }
+        for (place, _) in found.split_off(found.len().min(FUNCTIONS_MAX)) {
+            let reason = format!("only the first {FUNCTIONS_MAX} functions of a component are looked at");
+            skipped.push(Skipped { export: place.to_string(), reason });
         }
         // Only what can be a command takes part in naming.
         let mut usable = Vec::new();

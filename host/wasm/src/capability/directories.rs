@@ -2,6 +2,8 @@
 //! opened step by step below the directory, so neither `..` nor a link leads out of it (cap-std, below wasmtime-wasi).
 //! What is opened below each is counted, and what may not be.
 
+use std::fs::{File, read_link};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use wasmtime::StoreContextMut;
@@ -77,42 +79,70 @@ async fn open_at(
     }
 }
 
-/// Checks that every directory is there and has nothing to do with the host's own data, which is in `data`.
-///
-/// # Errors
-/// About the first directory that cannot be given, with what to do.
-pub(super) fn check(grants: &Grants, data: Option<&Path>) -> Result<(), LoadError> {
-    let data = data.and_then(|data| data.canonicalize().ok());
-    for (number, directory) in grants.directories() {
-        let bad = |reason: String| LoadError::BadGrant {
-            grant: grants.texts().get(number).cloned().unwrap_or_default(),
-            reason,
-        };
-        let path = directory.host_directory.display();
-        let real = directory.host_directory.canonicalize();
-        let real =
-            real.map_err(|error| bad(format!("`{path}` cannot be opened ({error}); make the directory first")))?;
-        if !real.is_dir() {
-            return Err(bad(format!("`{path}` is not a directory; name the directory the file is in")));
-        }
-        let overlaps = |data: &PathBuf| real.starts_with(data) || data.starts_with(&real);
-        if data.as_ref().is_some_and(overlaps) {
-            return Err(bad(format!(
-                "`{path}` contains the host's data directory, or is in it; give plugins a directory apart from it"
-            )));
-        }
-    }
-    Ok(())
+/// The directories of one plugin, opened when it is loaded. Whatever is put in the place of their names later, by plugins
+/// that may change what is above them for example, these are what it sees.
+#[derive(Debug, Default)]
+pub(crate) struct Directories(Vec<Opened>);
+
+#[derive(Debug)]
+struct Opened {
+    guest_path: String,
+    permissions: FsPerms,
+    directory: File,
 }
 
-/// Gives the granted directories to a context. One that is gone since the load is left out: the guest finds nothing there.
-pub(super) fn open(builder: &mut WasiCtxBuilder, grants: &Grants) {
-    for (_, DirectoryGrant { guest_path, host_directory, writable }) in grants.directories() {
-        let permissions = if *writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
-        if let Err(error) = builder.preopened_dir(host_directory, guest_path, permissions) {
-            tracing::warn!(directory = %host_directory.display(), error = format!("{error:#}"), "a granted directory is gone");
+impl Directories {
+    /// Opens every directory that is granted. Each must be there under the very name it is granted by, without a link on
+    /// the way, and have nothing to do with the host's own data, which is in `data`.
+    ///
+    /// # Errors
+    /// About the first directory that cannot be given, with what to do.
+    pub(super) fn open(grants: &Grants, data: Option<&Path>) -> Result<Self, LoadError> {
+        let data = data.and_then(|data| data.canonicalize().ok());
+        let open = |(number, grant): (usize, &DirectoryGrant)| {
+            let bad = |reason: String| LoadError::BadGrant {
+                grant: grants.texts().get(number).cloned().unwrap_or_default(),
+                reason,
+            };
+            let path = grant.host_directory.display();
+            let opened = File::open(&grant.host_directory).and_then(|directory| {
+                let (kind, real) = (directory.metadata()?, read_link(by_number(&directory))?);
+                Ok((directory, kind.is_dir(), real))
+            });
+            let (directory, is_directory, real) = opened
+                .map_err(|error| bad(format!("`{path}` cannot be opened ({error}); make the directory first")))?;
+            if !is_directory {
+                return Err(bad(format!("`{path}` is not a directory; name the directory the file is in")));
+            }
+            let overlaps = |data: &PathBuf| real.starts_with(data) || data.starts_with(&real);
+            if data.as_ref().is_some_and(overlaps) {
+                return Err(bad(format!(
+                    "`{path}` contains the host's data directory, or is in it; give plugins a directory apart from it"
+                )));
+            }
+            if real != grant.host_directory {
+                let real = real.display();
+                return Err(bad(format!("`{path}` leads to `{real}`; name that, if it is what is meant")));
+            }
+            let permissions = if grant.writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+            Ok(Opened { guest_path: grant.guest_path.clone(), permissions, directory })
+        };
+        grants.directories().map(open).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Gives them to a context.
+    pub(super) fn give(&self, builder: &mut WasiCtxBuilder) {
+        for Opened { guest_path, permissions, directory } in &self.0 {
+            if let Err(error) = builder.preopened_dir(by_number(directory), guest_path, *permissions) {
+                tracing::warn!(guest_path, error = format!("{error:#}"), "a granted directory cannot be opened again");
+            }
         }
     }
+}
+
+/// A name for what is open, which leads to nothing else.
+fn by_number(open: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()))
 }
 
 #[cfg(test)]
@@ -127,8 +157,10 @@ mod tests {
         }
         std::fs::write(root.join("file"), "x").unwrap();
         std::os::unix::fs::symlink(root.join("data"), root.join("link")).unwrap();
+        std::os::unix::fs::symlink(root.join("shared"), root.join("elsewhere")).unwrap();
         let rows = [
             ("shared", ""),
+            ("elsewhere", "name that, if it is what is meant"),
             ("missing", "make the directory first"),
             ("file", "is not a directory"),
             ("data", "the host's data directory"),
@@ -139,7 +171,7 @@ mod tests {
         ];
         for (folder, expected) in rows {
             let grants = Grants::parse(&[format!("directory:/x={}", root.join(folder).display())]).unwrap();
-            let checked = check(&grants, Some(&root.join("data")));
+            let checked = Directories::open(&grants, Some(&root.join("data")));
             let told = checked.err().map(|error| error.to_string()).unwrap_or_default();
             assert!(told.contains(expected) && told.is_empty() == expected.is_empty(), "{folder}: {told}");
         }

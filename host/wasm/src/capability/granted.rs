@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use muster_core::plugins::GrantLine;
 
-use super::directories;
+use super::directories::Directories;
 use super::grants::Grants;
 use super::http::HttpClient;
 use super::keyvalue::Quota;
@@ -22,6 +22,8 @@ pub(crate) struct Granted {
     pub(crate) uses: Uses,
     /// What its durable data takes up; nothing where none is granted.
     pub(crate) quota: Option<Arc<Quota>>,
+    /// Directories of the host it sees.
+    pub(crate) directories: Directories,
     /// Its connections; nothing where no requests are granted.
     pub(crate) http: Option<HttpClient>,
 }
@@ -30,7 +32,7 @@ impl Granted {
     /// Nothing at all.
     pub(crate) fn nothing() -> Self {
         let grants = Grants::default();
-        Self { uses: Uses::new(&grants), grants, quota: None, http: None }
+        Self { uses: Uses::new(&grants), grants, quota: None, directories: Directories::default(), http: None }
     }
 
     /// Puts together what was granted. `data` is where the host's own data is.
@@ -43,9 +45,9 @@ impl Granted {
         limits: &Limits,
         data: Option<&Path>,
     ) -> Result<Self, LoadError> {
-        directories::check(&grants, data)?;
+        let directories = Directories::open(&grants, data)?;
         let http = grants.http().next().map(|_| HttpClient::new(&grants, limits)).transpose()?;
-        Ok(Self { uses: Uses::new(&grants), grants, quota, http })
+        Ok(Self { uses: Uses::new(&grants), grants, quota, directories, http })
     }
 
     /// One line for each thing a component with these imports can use, may use, or wanted to use.

@@ -47,6 +47,11 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Longest head of a response, in bytes.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
+/// What a guest can write of a request's body before somebody takes it, in bytes: kept by the host for each body.
+const CHUNK_BYTES_MAX: usize = 16 << 10;
+/// Longest head of a request a guest can put together, in bytes.
+const FIELDS_BYTES_MAX: usize = 16 << 10;
+
 /// The interface as the engine's own crate names it; guests built for any 0.2 get it.
 const TYPES: &str = "wasi:http/types@0.2.12";
 
@@ -144,7 +149,9 @@ impl CallHttp {
             request_bytes: Arc::new(AtomicU64::new(limits.http_request_bytes_max)),
             response_bytes: Arc::new(AtomicU64::new(limits.http_response_bytes_max)),
         };
-        Self { context: WasiHttpCtx::new(), hooks }
+        let mut context = WasiHttpCtx::new();
+        context.set_field_size_limit(FIELDS_BYTES_MAX);
+        Self { context, hooks }
     }
 }
 
@@ -233,6 +240,14 @@ impl WasiHttpHooks for Hooks {
     fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
         // What is about the connection is the host's.
         Arc::new(|name| DEFAULT_FORBIDDEN_HEADERS.contains(name) || *name == http::header::TE)
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK_BYTES_MAX
+    }
+
+    fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
+        1
     }
 
     fn send_request(

@@ -249,12 +249,23 @@ impl batch::Host for Keyvalue<'_> {
         if let Err(error) = self.spend(keys.len()) {
             return Ok(Err(error));
         }
-        let mut found = Vec::with_capacity(keys.len());
+        let (mut found, mut bytes) = (Vec::with_capacity(keys.len()), 0);
         for key in keys {
             match self.plugin.get(&place, &key).await {
-                Ok(value) => found.push(value.map(|value| (key, value))),
+                Ok(value) => {
+                    // All of it is in the host's memory before the guest gets any.
+                    bytes += value.as_ref().map_or(0, |value| key.len() + value.len());
+                    let most = self.plugin.limits.hostcall_bytes_max;
+                    if bytes > most {
+                        let text = format!("what is asked for has more than {most} bytes");
+                        return Ok(Err(self.plugin.refuse("hostcall_bytes_max", &text)));
+                    }
+                    found.push(value.map(|value| (key, value)));
+                }
                 Err(error) => return Ok(Err(error)),
             }
+            // Reading does not wait, so nobody else would get a turn.
+            tokio::task::yield_now().await;
         }
         Ok(Ok(found))
     }

@@ -11,8 +11,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
-use super::directories;
-use super::grants::Grants;
+use super::directories::Directories;
 use super::logging::GuestLog;
 
 /// Bytes a guest can write at a time.
@@ -21,13 +20,13 @@ const WRITE_BYTES_MAX: usize = 64 << 10;
 const RANDOM_BYTES_MAX: u64 = 64 << 10;
 
 /// A context that gives nothing but the directories that were granted.
-pub(crate) fn context(log: &GuestLog, grants: &Grants) -> WasiCtx {
+pub(crate) fn context(log: &GuestLog, directories: &Directories) -> WasiCtx {
     let mut builder = WasiCtxBuilder::new();
     builder
         .stdout(LogStream { log: log.clone(), name: "stdout" })
         .stderr(LogStream { log: log.clone(), name: "stderr" })
         .max_random_size(RANDOM_BYTES_MAX);
-    directories::open(&mut builder, grants);
+    directories.give(&mut builder);
     builder.build()
 }
 

@@ -17,7 +17,8 @@ pub(super) enum Reach {
 }
 
 /// Addresses at which clouds answer those who run there.
-const METADATA_V4: [Ipv4Addr; 7] = [
+const METADATA_V4: [Ipv4Addr; 8] = [
+    Ipv4Addr::new(169, 254, 0, 23),
     Ipv4Addr::new(169, 254, 169, 254),
     Ipv4Addr::new(169, 254, 169, 253),
     Ipv4Addr::new(169, 254, 170, 2),
@@ -65,7 +66,8 @@ fn reach_v6(address: Ipv6Addr) -> Reach {
     if METADATA_V6.contains(&address) {
         return Reach::Metadata;
     }
-    if address.is_unspecified() {
+    // The prefix for NAT64 of one's own (RFC 8215) has the IPv4 address wherever its operator put it (RFC 6052).
+    if address.is_unspecified() || address.segments().starts_with(&[0x64, 0xff9b, 1]) {
         return Reach::Nowhere;
     }
     if address.is_loopback() {
@@ -79,10 +81,10 @@ fn reach_v6(address: Ipv6Addr) -> Reach {
     // Forms with an IPv4 address inside lead where that leads, but never count as public: who writes an address like
     // this wants to get past somebody.
     let inside = match segments {
-        // Mapped, compatible, translated (RFC 4291 §2.5.5, RFC 2765); NAT64 (RFC 6052, RFC 8215); 6to4 (RFC 3056).
+        // Mapped, compatible, translated (RFC 4291 §2.5.5, RFC 2765); NAT64 (RFC 6052); 6to4 (RFC 3056).
         [0, 0, 0, 0, 0, 0xffff | 0, high, low]
         | [0, 0, 0, 0, 0xffff, 0, high, low]
-        | [0x64, 0xff9b, 0 | 1, _, _, _, high, low]
+        | [0x64, 0xff9b, 0, _, _, _, high, low]
         | [0x2002, high, low, ..] => Some(v4(high, low)),
         // Teredo (RFC 4380), whose client's address is inverted.
         [0x2001, 0, .., high, low] => Some(v4(!high, !low)),
@@ -117,17 +119,17 @@ mod tests {
                 Reach::Private,
                 "127.0.0.1 127.255.255.254 10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 100.64.0.1 100.127.0.1 \
                  169.254.0.1 198.18.0.1 ::1 fc00::1 fd12::1 fe80::1 fec0::1 ::ffff:127.0.0.1 ::ffff:8.8.8.8 ::127.0.0.1 \
-                 64:ff9b::7f00:1 64:ff9b:1::a00:1 64:ff9b::808:808 2002:7f00:1:: 2002:808:808:: 2001:0:1::80ff:fffe",
+                 64:ff9b::7f00:1 64:ff9b::808:808 2002:7f00:1:: 2002:808:808:: 2001:0:1::80ff:fffe",
             ),
             (
                 Reach::Metadata,
-                "169.254.169.254 169.254.170.2 100.100.100.200 192.0.0.192 168.63.129.16 fd00:ec2::254 fd20:ce::254 \
+                "169.254.169.254 169.254.170.2 169.254.0.23 100.100.100.200 192.0.0.192 168.63.129.16 fd00:ec2::254 fd20:ce::254 \
                  ::ffff:169.254.169.254 64:ff9b::a9fe:a9fe 2002:a9fe:a9fe::",
             ),
             (
                 Reach::Nowhere,
                 "0.0.0.0 0.1.2.3 224.0.0.1 239.1.1.1 240.0.0.1 255.255.255.255 192.0.2.1 198.51.100.1 203.0.113.1 :: \
-                 ff02::1 100::1 2001:db8::1 3fff::1 ::ffff:0.0.0.0 ::ffff:224.0.0.1 4000::1",
+                 ff02::1 100::1 2001:db8::1 3fff::1 ::ffff:0.0.0.0 ::ffff:224.0.0.1 4000::1 64:ff9b:1::a00:1 64:ff9b:1:a9fe:a9:fe00::",
             ),
         ];
         for (expected, addresses) in rows {
