@@ -123,6 +123,11 @@ fn calls_over_xmlrpc() {
 }
 
 #[test]
+fn components_that_were_not_built_for_muster() {
+    check("host/docs/adapter.md");
+}
+
+#[test]
 fn the_document_and_its_page() {
     check("host/docs/openapi.md");
 }

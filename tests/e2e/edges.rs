@@ -204,7 +204,10 @@ fn a_quota_of_bytes_is_kept_to_the_byte() {
 /// A value of 199,995 bytes with its quotes and a key of 5, as often as it is asked for at once.
 #[test]
 fn what_is_read_at_once_is_bounded() {
-    let host = host("hostcall_bytes_max", 1_000_000);
+    let limits = "limits: {hostcall_bytes_max: 1000000, result_bytes_max: 500000}";
+    let host = Host::start_with(&format!("{}\n{limits}", tests::RULES));
+    host.add_account("admin");
+    host.install("edge", &["keyvalue", "command:status"]);
     for (amount, expected) in [(4, 4), (5, 5), (6, 0)] {
         let answer = host.call("admin", "edge", &json!({"of": "batch", "amount": amount}));
         assert_eq!(answer.value(), json!(expected), "{amount}: {}", answer.text());
