@@ -36,7 +36,7 @@ use tokio::sync::watch;
 
 use crate::authorization::presents_bearer;
 use crate::caller::{self, Interface};
-use crate::problem::{self, Refusal};
+use crate::problem::{self, Refusal, Resource};
 use crate::request_id::RequestIds;
 use decode::Message;
 use server::Server;
@@ -186,7 +186,7 @@ async fn handle(State(mcp): State<Mcp>, request: Request<Body>) -> Response {
         Ok(response) => response,
         Err(refusal) => {
             let mut response = problem::refusal(&refusal, &request_id);
-            problem::challenge(&mut response, bearer, &settings.issuer, PATH);
+            problem::challenge(&mut response, bearer, &settings.issuer, Resource::Mcp);
             return response;
         }
     };
