@@ -455,6 +455,39 @@ fn stream(host: &Host, head: &str) -> impl Iterator<Item = String> + use<> {
     lines
 }
 
+/// Opens a stream without a session, as revision 2026-07-28 has it, by an account and password as Basic has them.
+fn listen(host: &Host, basic: &str) -> impl Iterator<Item = String> + use<> {
+    let meta = json!({ "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": {} });
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen",
+        "params": { "_meta": meta, "notifications": { "toolsListChanged": true } } })
+    .to_string();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nhost: localhost\r\naccept: application/json, text/event-stream\r\n\
+         content-type: application/json\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: subscriptions/listen\r\n\
+         authorization: Basic {basic}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream(host, &head)
+}
+
+#[test]
+fn a_stream_without_a_session_takes_a_place_until_it_is_closed() {
+    let host = Host::start_with(&format!("{RULES}mcp: {{sessions_max: 2}}\n"));
+    host.add_account("ann");
+    let streams = [listen(&host, ANN), listen(&host, ANN)];
+    let opened = || post(&host, &initialize()).as_user("ann").send().verdict();
+    assert_eq!(opened(), "503 unavailable");
+    drop(streams);
+    // Polls: how soon the host sees that nobody listens is not ours to say.
+    let is_free = (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        opened() == "200"
+    });
+    assert!(is_free);
+}
+
 #[test]
 fn a_stream_ends_with_the_credential_it_was_opened_with() {
     let host = start();
@@ -469,22 +502,7 @@ fn a_stream_ends_with_the_credential_it_was_opened_with() {
         );
         stream(&host, &head)
     };
-    let listen = |password: &str| {
-        let meta = json!({ "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
-            "io.modelcontextprotocol/clientCapabilities": {} });
-        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen",
-            "params": { "_meta": meta, "notifications": { "toolsListChanged": true } } })
-        .to_string();
-        let head = format!(
-            "POST /mcp HTTP/1.1\r\nhost: localhost\r\naccept: application/json, text/event-stream\r\n\
-             content-type: application/json\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: subscriptions/listen\r\n\
-             authorization: Basic {password}\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream(&host, &head)
-    };
-    let (mut by_key, mut by_password, mut of_bob) = (begin(), listen(ANN), listen(BOB));
+    let (mut by_key, mut by_password, mut of_bob) = (begin(), listen(&host, ANN), listen(&host, BOB));
     assert_eq!(host.cli(&["plugin", "uninstall", "hello"]).code, 0);
     let is_told = |line: String| line.contains(TOLD);
     assert!(by_key.any(is_told) && by_password.any(is_told) && of_bob.any(is_told), "nobody was told");
