@@ -1,5 +1,5 @@
-//! MCP as assistants use it: with the client of the package `mcp` over HTTP and over `muster mcp`, and byte by byte where that
-//! client is too polite.
+//! MCP as assistants use it: with the clients of two packages, in Python and in JavaScript, over HTTP and over `muster mcp`, and
+//! byte by byte where those clients are too polite.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -7,12 +7,19 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use tests::{Answer, Host, PASSWORD, Request, binary, root, run, tool};
 
+use crate::oauth::Shop;
+
 const RULES: &str = "
 acl: {admin: {user: admin@localhost}}
 api_permissions:
   admins: {who: admin, what: '*'}
   assistants: {from: mcp, who: {server: localhost}, what: [hello, status, check_account, steps, whoami]}
 ";
+/// What is told of changes.
+const TOLD: &str = "notifications/tools/list_changed";
+/// `ann@localhost` and `bob@localhost` with their password, as Basic has them.
+const ANN: &str = "YW5uQGxvY2FsaG9zdDpjb3JyZWN0IGhvcnNl";
+const BOB: &str = "Ym9iQGxvY2FsaG9zdDpjb3JyZWN0IGhvcnNl";
 
 fn start() -> Host {
     let host = Host::start_with(RULES);
@@ -84,6 +91,26 @@ fn a_client_of_the_program_with_a_session_uses_tools() {
     drive("stdio", "legacy");
 }
 
+/// The client of `tests/interfaces/mcp_client.mjs`, which holds every result against the schema of its tool.
+#[track_caller]
+fn drive_in_javascript(wire: &str) {
+    let host = start();
+    let mut node = Command::new("node");
+    node.arg(root().join("tests/interfaces/mcp_client.mjs")).arg(tool("node_modules"));
+    let ran = run(node.args([wire, &host.urls()[0]]).arg(binary()), PASSWORD);
+    assert!(ran.code == 0 && ran.stdout.contains("done"), "{}\n{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn a_client_in_javascript_over_http_uses_tools() {
+    drive_in_javascript("http");
+}
+
+#[test]
+fn a_client_in_javascript_of_the_program_uses_tools() {
+    drive_in_javascript("stdio");
+}
+
 pub(super) fn post<'a>(host: &'a Host, message: &Value) -> Request<'a> {
     host.request("POST", "/mcp").header("accept", "application/json, text/event-stream").json(message)
 }
@@ -99,6 +126,12 @@ pub(super) fn message(answer: &Answer) -> Value {
     let text = answer.text();
     let data = text.lines().filter_map(|line| line.strip_prefix("data: ")).rfind(|data| !data.is_empty());
     serde_json::from_str(data.unwrap_or(&text)).unwrap_or_default()
+}
+
+/// What a failed call says to programs; nothing structured goes with it.
+pub(super) fn problem(result: &Value) -> Value {
+    assert!(result["isError"] == true && result.get("structuredContent").is_none(), "{result}");
+    serde_json::from_str(result["content"][1]["text"].as_str().unwrap()).unwrap()
 }
 
 /// Opens a session, and gives its name.
@@ -182,14 +215,23 @@ fn who_is_nobody_is_asked_to_log_in() {
     let issuer = host.urls()[0].clone();
     let asked = post(&host, &initialize()).send();
     assert_eq!(asked.verdict(), "401 unauthenticated");
-    let challenge =
-        format!("Bearer realm=\"muster\", resource_metadata=\"{issuer}/.well-known/oauth-protected-resource/mcp\"");
-    assert!(asked.headers("www-authenticate").contains(&challenge.as_str()), "{:?}", asked.headers("www-authenticate"));
+    let metadata = format!("resource_metadata=\"{issuer}/.well-known/oauth-protected-resource/mcp\"");
+    let challenge = format!("Bearer realm=\"muster\", scope=\"muster:user\", {metadata}");
+    let challenges = asked.headers("www-authenticate");
+    // The one that leads to a login comes first, for those who read no other.
+    assert!(
+        challenges.len() == 2 && challenges[0] == challenge && challenges[1].starts_with("Basic"),
+        "{challenges:?}"
+    );
     let metadata = host.request("GET", "/.well-known/oauth-protected-resource/mcp").send().value();
     assert_eq!(
         (&metadata["resource"], &metadata["authorization_servers"]),
         (&json!(format!("{issuer}/mcp")), &json!([issuer]))
     );
+    // No assistant asks for the rights of administrators without being told to.
+    assert_eq!(metadata["scopes_supported"], json!(["muster:user"]));
+    let of_host = host.request("GET", "/.well-known/oauth-protected-resource").send().value();
+    assert_eq!(of_host["scopes_supported"], json!(["muster:user", "muster:admin"]));
     assert_eq!(post(&host, &initialize()).basic("ann@localhost", "wrong").send().verdict(), "401 unauthenticated");
     assert_eq!(post(&host, &initialize()).bearer("made-up").send().verdict(), "401 unauthenticated");
 
@@ -244,6 +286,135 @@ fn pages_of_other_sites_and_odd_messages_get_nowhere() {
 }
 
 #[test]
+fn a_page_of_an_allowed_origin_may_call_and_read() {
+    let host = Host::start_with(&format!("{RULES}mcp: {{allowed_origins: ['https://app.example.org']}}\n"));
+    host.add_account("ann");
+    let asked = |origin: &str| {
+        let request = host.request("OPTIONS", "/mcp").header("origin", origin);
+        request.header("access-control-request-method", "POST").send()
+    };
+    let allowed = |answer: &Answer| answer.header("access-control-allow-origin").to_owned();
+    for origin in ["https://app.example.org", "http://localhost:3000"] {
+        let answer = asked(origin);
+        assert_eq!((answer.status, allowed(&answer).as_str()), (204, origin));
+        for (name, part) in [
+            ("access-control-allow-methods", "DELETE"),
+            ("access-control-allow-headers", "Authorization, Content-Type"),
+            ("access-control-allow-headers", "Mcp-Session-Id, Mcp-Protocol-Version"),
+            ("vary", "Origin"),
+        ] {
+            assert!(answer.headers(name).iter().any(|value| value.contains(part)), "{name}: {}", answer.header(name));
+        }
+        assert_eq!(answer.header("access-control-allow-credentials"), "");
+        // Also of an answer that asks for a credential: a page must see how to log in.
+        for answer in [
+            post(&host, &initialize()).header("origin", origin).as_user("ann").send(),
+            post(&host, &initialize()).header("origin", origin).send(),
+        ] {
+            assert_eq!(allowed(&answer), origin);
+            let exposed = answer.header("access-control-expose-headers");
+            assert!(exposed.starts_with("Mcp-Session-Id, WWW-Authenticate"), "{exposed}");
+        }
+    }
+    for answer in [
+        asked("https://evil.example"),
+        post(&host, &initialize()).header("origin", "https://evil.example").as_user("ann").send(),
+    ] {
+        assert_eq!(answer.verdict(), "403 origin-not-allowed");
+        for name in ["access-control-allow-origin", "access-control-expose-headers", "access-control-allow-methods"] {
+            assert_eq!(answer.header(name), "", "{name}");
+        }
+    }
+    // Who is no page is told nothing of pages.
+    let answer = host.request("OPTIONS", "/mcp").send();
+    assert_eq!((answer.status, answer.header("allow")), (204, "GET, POST, DELETE, OPTIONS"));
+    assert_eq!(allowed(&answer), "");
+}
+
+#[test]
+fn a_client_is_answered_in_the_revision_it_speaks() {
+    let host = start();
+    for (asked, answered) in [
+        ("2024-11-05", "2024-11-05"),
+        ("2025-03-26", "2025-03-26"),
+        ("2025-06-18", "2025-06-18"),
+        ("2025-11-25", "2025-11-25"),
+        // An initialization is nothing of the newest one, and of none that is made up.
+        ("1999-01-01", "2025-11-25"),
+    ] {
+        let mut message = initialize();
+        message["params"]["protocolVersion"] = json!(asked);
+        let answer = post(&host, &message).as_user("ann").send();
+        assert_eq!(self::message(&answer)["result"]["protocolVersion"], answered, "{asked}: {}", answer.text());
+    }
+    // Two things of older revisions are not there: a batch of messages, and the first transport over HTTP.
+    let id = session(&host, "ann");
+    let list = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" });
+    let batch = post(&host, &json!([list])).as_user("ann").header("mcp-session-id", &id).send();
+    assert!((400..500).contains(&batch.status), "{}", batch.status);
+    let stream = host.request("GET", "/mcp").as_user("ann").header("accept", "text/event-stream").send();
+    assert!((400..500).contains(&stream.status), "{}", stream.status);
+}
+
+#[test]
+fn a_token_got_by_logging_in_sees_tools() {
+    // The rule of host/docs/mcp.md.
+    let rule =
+        "  logged_in: {from: mcp, who: {oauth: {scope: 'muster:user', server: localhost}}, what: [hello, status]}";
+    let shop = Shop::start_with(rule);
+    shop.host.install("hello", &[]);
+    let resource = format!("{}/mcp", shop.host.urls()[0]);
+    // What a client asks for who only read the challenge.
+    let code = shop.code_for(&[("scope", "muster:user"), ("resource", &resource)]);
+    let issued = shop.redeem(&code).value();
+    let token = issued["access_token"].as_str().unwrap();
+    let id = post(&shop.host, &initialize()).bearer(token).send().header("mcp-session-id").to_owned();
+    let asked = |message: Value| {
+        self::message(&post(&shop.host, &message).bearer(token).header("mcp-session-id", &id).send())["result"].clone()
+    };
+    asked(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+    let listed = asked(json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" }));
+    let names: Vec<&str> =
+        listed["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["hello", "status"]);
+    let called = asked(json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/call",
+        "params": { "name": "hello", "arguments": { "name": "Ada" } } }));
+    assert_eq!(called["structuredContent"], json!({ "result": "Hello, Ada!" }), "{called}");
+    assert_eq!(
+        shop.host.request("GET", "/api").bearer(token).send().value()["commands"],
+        json!([]),
+        "it is for MCP alone"
+    );
+}
+
+#[test]
+fn nobody_in_particular_cannot_keep_others_out() {
+    let open = "  open: {from: mcp, who: all, what: [check_account]}\n";
+    let proxied = "listen: [{address: '127.0.0.1:0', trusted_proxies: [127.0.0.0/8]}]";
+    let config = format!("{RULES}{open}{proxied}\nmcp: {{sessions_max: 40}}\n");
+    let host = Host::start_listening(tempfile::tempdir().unwrap(), &config);
+    host.add_account("ann");
+    let opened = |address: &str| {
+        let request = post(&host, &initialize()).header("x-forwarded-for", address);
+        request.send().status == 200
+    };
+    // One address has eight, all together have a quarter.
+    assert_eq!((0..12).filter(|_| opened("192.0.2.1")).count(), 8);
+    assert_eq!((0..12).filter(|n| opened(&format!("198.51.100.{n}"))).count(), 2);
+    // At the same moment, too: everybody who is known has the rest, and not one more.
+    let got: usize = std::thread::scope(|scope| {
+        let each: Vec<_> = (0..8)
+            .map(|_| {
+                let open = || post(&host, &initialize()).as_user("ann").send().status == 200;
+                scope.spawn(move || (0..6).filter(|_| open()).count())
+            })
+            .collect();
+        each.into_iter().map(|one| one.join().unwrap()).sum()
+    });
+    assert_eq!(got, 30);
+}
+
+#[test]
 fn sessions_have_bounds_and_end_by_themselves() {
     let host = Host::start_with(&format!("{RULES}mcp: {{sessions_max: 3, session_idle_seconds: 1}}\n"));
     host.add_account("ann");
@@ -256,6 +427,96 @@ fn sessions_have_bounds_and_end_by_themselves() {
     });
     assert!(ended);
     assert_eq!(list(&host, "ann", &ids[0], None).status, 404);
+}
+
+#[test]
+fn a_call_that_runs_keeps_its_session() {
+    let host = Host::start_with(&format!("{RULES}mcp: {{session_idle_seconds: 1}}\n"));
+    host.add_account("ann");
+    host.install("steps", &[]);
+    let id = session(&host, "ann");
+    let call = json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/call",
+        "params": { "name": "steps", "arguments": { "to": 3, "ms": 1000 } } });
+    let answer = post(&host, &call).as_user("ann").header("mcp-session-id", &id).send();
+    assert_eq!(message(&answer)["result"]["structuredContent"], json!({ "result": 3 }), "{}", answer.text());
+    assert_eq!(list(&host, "ann", &id, None).status, 200);
+    // Once it is over, nobody uses it.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(list(&host, "ann", &id, None).verdict(), "404 no-such-session");
+}
+
+/// Opens a stream, by a head as it is sent; what is told on it, line by line.
+fn stream(host: &Host, head: &str) -> impl Iterator<Item = String> + use<> {
+    let mut stream = std::net::TcpStream::connect(host.address()).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    assert!(lines.next().unwrap().starts_with("HTTP/1.1 200"));
+    lines
+}
+
+/// Opens a stream without a session, as revision 2026-07-28 has it, by an account and password as Basic has them.
+fn listen(host: &Host, basic: &str) -> impl Iterator<Item = String> + use<> {
+    let meta = json!({ "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": {} });
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen",
+        "params": { "_meta": meta, "notifications": { "toolsListChanged": true } } })
+    .to_string();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nhost: localhost\r\naccept: application/json, text/event-stream\r\n\
+         content-type: application/json\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: subscriptions/listen\r\n\
+         authorization: Basic {basic}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream(host, &head)
+}
+
+#[test]
+fn a_stream_without_a_session_takes_a_place_until_it_is_closed() {
+    let host = Host::start_with(&format!("{RULES}mcp: {{sessions_max: 2}}\n"));
+    host.add_account("ann");
+    let streams = [listen(&host, ANN), listen(&host, ANN)];
+    let opened = || post(&host, &initialize()).as_user("ann").send().verdict();
+    assert_eq!(opened(), "503 unavailable");
+    drop(streams);
+    // Polls: how soon the host sees that nobody listens is not ours to say.
+    let is_free = (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        opened() == "200"
+    });
+    assert!(is_free);
+}
+
+#[test]
+fn a_stream_ends_with_the_credential_it_was_opened_with() {
+    let host = start();
+    let key = host.cli(&["key", "create", "ann@localhost", "assistant", "--scope", "*"]).stdout.trim().to_owned();
+    let begin = || {
+        let id = post(&host, &initialize()).bearer(&key).send().header("mcp-session-id").to_owned();
+        let ready = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+        assert_eq!(post(&host, &ready).bearer(&key).header("mcp-session-id", &id).send().status, 202);
+        let head = format!(
+            "GET /mcp HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\nmcp-session-id: {id}\r\n\
+             authorization: Bearer {key}\r\n\r\n"
+        );
+        stream(&host, &head)
+    };
+    let (mut by_key, mut by_password, mut of_bob) = (begin(), listen(&host, ANN), listen(&host, BOB));
+    assert_eq!(host.cli(&["plugin", "uninstall", "hello"]).code, 0);
+    let is_told = |line: String| line.contains(TOLD);
+    assert!(by_key.any(is_told) && by_password.any(is_told) && of_bob.any(is_told), "nobody was told");
+    let keys = host.cli(&["--json", "key", "list", "ann@localhost"]).stdout;
+    let keys: Value = serde_json::from_str(&keys).unwrap();
+    let id = keys[0]["id"].as_str().unwrap();
+    assert_eq!(host.cli(&["key", "revoke", "ann@localhost", id]).code, 0);
+    let ban = json!({ "user": "ann", "host": "localhost", "reason": "x" });
+    assert_eq!(host.call("admin", "ban_account", &ban).status, 200);
+    host.install("hello", &[]);
+    // Each is read to its end, which comes by itself.
+    assert!(!by_key.any(is_told), "told to the holder of a revoked key");
+    assert!(!by_password.any(is_told), "told to who is banned");
+    assert!(of_bob.any(is_told), "bob was told before, and is no more");
 }
 
 #[test]

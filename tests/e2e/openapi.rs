@@ -128,6 +128,28 @@ api_permissions:
     }
 }
 
+/// A scope can name a command. Who may not call it does not read what it is for either.
+#[test]
+fn what_scopes_are_about_is_said_in_words_of_what_the_reader_may_call() {
+    let host = Host::start_with(&format!(
+        "{RULES}  tokens: {{from: rest, who: {{oauth: {{scope: [hello, stop], server: localhost}}}}, what: [hello, stop]}}\n"
+    ));
+    host.add_account("admin");
+    let about = |user: &str, scope: &str| {
+        let document = document(&host, user).value();
+        let flows = &document["components"]["securitySchemes"]["oauth"]["flows"];
+        flows["authorizationCode"]["scopes"][scope].as_str().unwrap().to_owned()
+    };
+    let unsaid = "Whatever this server's rules allow under this name";
+    assert_eq!((about("", "hello"), about("admin", "hello")), (unsaid.to_owned(), unsaid.to_owned()));
+    host.install("hello", &[]);
+    assert_eq!(about("admin", "hello"), "Greets somebody by name");
+    assert_ne!(about("admin", "stop"), unsaid);
+    assert_eq!((about("", "hello"), about("", "stop")), (unsaid.to_owned(), unsaid.to_owned()));
+    assert_eq!(host.cli(&["plugin", "uninstall", "hello"]).code, 0);
+    assert_eq!(about("admin", "hello"), unsaid);
+}
+
 #[test]
 fn a_document_that_did_not_change_is_not_sent_again() {
     let host = Host::start();
@@ -265,9 +287,10 @@ fn a_generated_client_in_typescript_calls_commands() {
 
 #[test]
 fn a_person_tries_a_command_in_a_browser() {
-    let host = Host::start_with(RULES);
+    let host = Host::start_with(&format!("{RULES}  numbers: {{who: {{server: localhost}}, what: [divide]}}\n"));
     host.add_account("ann");
     host.install("hello", &[]);
+    host.install("typed_tools", &[]);
     // For whoever wants to look at them.
     let pictures = root().join("target/pictures");
     fs::create_dir_all(&pictures).unwrap();

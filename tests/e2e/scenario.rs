@@ -89,10 +89,10 @@ impl Everywhere {
             let asked = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params });
             let answer = mcp::post(&self.host, &asked).as_user(user).header("mcp-session-id", session).send();
             let message = mcp::message(&answer);
-            let content = &message["result"]["structuredContent"];
-            match message["result"]["isError"].as_bool() {
-                Some(false) => json!({ "result": content["result"] }),
-                Some(true) => json!({ "code": content["code"] }),
+            let result = &message["result"];
+            match result["isError"].as_bool() {
+                Some(false) => json!({ "result": result["structuredContent"]["result"] }),
+                Some(true) => json!({ "code": mcp::problem(result)["code"] }),
                 None => json!({ "code": message["error"]["data"]["code"] }),
             }
         };

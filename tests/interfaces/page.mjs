@@ -1,6 +1,7 @@
 // Uses the page at /docs as a person does, in a real browser: nobody may call much; with an account, chooses a command,
-// fills in an argument and calls it; a wrong argument is shown at its field. Nothing may break the page's own policy, and
-// every control must have a name. Takes a picture of each step where a folder is given.
+// fills in an argument and calls it; a wrong argument is shown at its field; what was typed outlives a login, and every digit of
+// it the way to the host and back. Nothing may break the page's own policy, every control must have a name, and every text must
+// stand out, in light and in dark. Takes pictures of each step where a folder is given.
 //
 // Arguments: the folder with puppeteer-core, the browser, the host's address, a folder for pictures (or nothing). The
 // password is on standard input.
@@ -38,8 +39,18 @@ async function until(selector, wanted) {
     { timeout: 10000 }, selector, wanted);
 }
 
-async function picture(name) {
-  if (pictures) await page.screenshot({ path: `${pictures}/${name}.png` });
+/** Looks at the page in light and in dark. */
+async function look(name) {
+  for (const value of ["dark", "light"]) {
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value }]);
+    await contrast();
+    if (pictures) await page.screenshot({ path: `${pictures}/${name}-${value}.png` });
+  }
+}
+
+async function type(selector, text) {
+  await page.$eval(selector, (input) => { input.value = ""; });
+  await page.type(selector, text);
 }
 
 function equal(found, expected) {
@@ -95,6 +106,13 @@ async function contrast() {
   equal(weak, []);
 }
 
+/** Whether what stands beside one another in the form at the top is of one height, and begins at one place. */
+async function aligned() {
+  const parts = await page.$$eval("#login p:not([hidden]) > :last-child", (parts) =>
+    parts.map((part) => part.getBoundingClientRect()).map(({ top, bottom }) => [top, bottom]));
+  equal(parts.filter((part) => String(part) !== String(parts[0])), []);
+}
+
 try {
   await page.setViewport({ width: 1100, height: 850 });
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
@@ -102,7 +120,7 @@ try {
   if (!answer.headers()["content-security-policy"].includes("default-src 'none'")) throw new Error("no policy");
   await until("#state", "You may call one command.");
   equal(await page.$$eval("#list a", (links) => links.map((link) => link.textContent)), ["check_account"]);
-  await picture("nobody");
+  await look("nobody");
 
   // A wrong password is said so, and no window of the browser asks for another.
   await page.select("#scheme", "basic");
@@ -110,10 +128,9 @@ try {
   await page.type("#password", "wrong");
   await page.click("#login button");
   await until("#state", "the presented credential is not valid");
-  await page.$eval("#password", (input) => { input.value = ""; });
-  await page.type("#password", password);
+  await type("#password", password);
   await page.keyboard.press("Enter");
-  await until("#state", "You may call 3 commands.");
+  await until("#state", "You may call 4 commands.");
 
   await page.type("#search", "gree");
   equal(await page.$$eval("#list a", (links) => links.map((link) => link.textContent)), ["hello"]);
@@ -127,12 +144,73 @@ try {
   await until("#answer pre", "Hello, Ada <b>'s!");
   equal((await text("#status")).startsWith("200 done"), true);
   await accessible();
-  await contrast();
-  await picture("light");
+  await aligned();
+  await look("called");
 
-  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
-  await contrast();
-  await picture("dark");
+  // The link over the list leads to the command, and changes neither what is shown nor what was typed.
+  await page.focus(".skip");
+  await look("skip");
+  await page.keyboard.press("Enter");
+  equal(await page.evaluate(() => [document.activeElement.id, location.hash]), ["main", "#hello"]);
+  equal(await page.$eval("#argument-0", (input) => input.value), "Ada <b>'s");
+
+  // Nor does who logs in again lose it, not even by a wrong password.
+  await type("#password", "wrong");
+  await page.keyboard.press("Enter");
+  await until("#state", "the presented credential is not valid");
+  await type("#password", password);
+  await page.keyboard.press("Enter");
+  await until("#state", "You may call 4 commands.");
+  equal(await page.$eval("#argument-0", (input) => input.value), "Ada <b>'s");
+
+  // No digit is lost where numbers of JavaScript end.
+  await page.goto(`${address}/docs#divide`);
+  await until("#name", "divide");
+  await until("#argument-0-about", "whole number, -9223372036854775808 to 9223372036854775807");
+  await page.type("#argument-0", "12.5");
+  await page.type("#argument-1", "1");
+  await page.click("#call button");
+  await until("#argument-0-error", "this is not a whole number");
+  await type("#argument-0", "9223372036854775807");
+  const shown = await text("#curl");
+  if (!shown.includes('{"dividend":9223372036854775807,"divisor":1}')) throw new Error(shown);
+  await page.click("#call button");
+  await until("#answer pre", "9223372036854775807");
+  await look("numbers");
+
+  // What comes back is shown as it came; of values with a description, one is chosen. No command here has either, so the
+  // test puts them in between.
+  await page.setRequestInterception(true);
+  const between = async (request) => {
+    if (request.url().endsWith("/openapi.json")) {
+      const document = await (await fetch(request.url(), { headers: request.headers() })).json();
+      const input = document.components.schemas["hello.v0.input"];
+      const tone = { oneOf: [{ const: "kind", description: "As to a friend." }, { enum: ["formal"] }, { type: "null" }] };
+      input.properties.tone = tone;
+      await request.respond({ contentType: "application/json", body: JSON.stringify(document) });
+    } else if (request.url().endsWith("/api/hello")) {
+      await request.respond({ contentType: "application/json", body: '{"big":18446744073709551615,"none":[],"one":1.0}' });
+    } else {
+      await request.continue();
+    }
+  };
+  page.on("request", between);
+  await page.goto(`${address}/docs#hello`);
+  await page.click("#login button");
+  await page.waitForSelector("#argument-1");
+  equal(
+    await page.$$eval("#argument-1 option", (options) => options.map((option) => option.textContent)),
+    ["not given", "kind — As to a friend.", "formal"]);
+  await type("#argument-0", "Ada");
+  await page.select("#argument-1", '"kind"');
+  const chosen = await text("#curl");
+  if (!chosen.includes('{"name":"Ada","tone":"kind"}')) throw new Error(chosen);
+  await page.click("#call button");
+  await until("#status", "200 done");
+  equal(await text("#answer pre"), '{\n  "big": 18446744073709551615,\n  "none": [],\n  "one": 1.0\n}');
+  await look("chosen");
+  page.off("request", between);
+  await page.setRequestInterception(false);
 
   // What the host says of an argument stands at that argument.
   await page.goto(`${address}/docs#check_account`);
@@ -142,13 +220,14 @@ try {
   await page.click("#call button");
   await until("#argument-0-error", "is not a valid user name");
   equal(await page.$eval("#argument-0", (input) => input.getAttribute("aria-invalid")), "true");
-  await contrast();
-  await picture("wrong");
+  // What is code in a text of the author's is shown as such.
+  equal(await page.$eval("#argument-0-about code", (element) => element.textContent), "@");
+  await look("wrong");
 
   // On a narrow screen nothing is cut off.
   await page.setViewport({ width: 360, height: 740 });
   equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
-  await picture("narrow");
+  await look("narrow");
   equal(complaints, []);
   console.log("done");
 } finally {

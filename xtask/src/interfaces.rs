@@ -31,6 +31,8 @@ const NPM: &[&str] = &[
     "openapi-fetch@0.17.0",
     "@types/node@20.19.9",
     "typescript@5.9.3",
+    // A client of MCP.
+    "@modelcontextprotocol/sdk@1.32.2",
     // Drives a browser.
     "puppeteer-core@24.8.2",
 ];

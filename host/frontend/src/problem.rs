@@ -7,6 +7,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use muster_core::caller::RequestId;
 use muster_core::error::CallError;
+use muster_core::oauth::USER_SCOPE;
 use muster_core::rate::Standing;
 use serde_json::{Value, json};
 
@@ -187,20 +188,42 @@ pub fn refusal(refusal: &Refusal, request_id: &RequestId) -> Response {
     response
 }
 
+/// What a challenge asks a token for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Resource {
+    /// The whole host.
+    Host,
+    /// What is at `/mcp`, for programs that log in by what the challenge says.
+    Mcp,
+}
+
 /// Adds the challenge for tokens (RFC 6750 §3, RFC 9728 §5.1) to an answer that asks for a credential, or for a better
-/// one than the token that was presented. `resource`: the path of the resource, where it is not the whole host.
-pub(crate) fn challenge(response: &mut Response, bearer: bool, issuer: &str, resource: &str) {
+/// one than the token that was presented.
+pub(crate) fn challenge(response: &mut Response, bearer: bool, issuer: &str, resource: Resource) {
     let error = match (response.status(), bearer) {
         (StatusCode::UNAUTHORIZED, false) => "",
         (StatusCode::UNAUTHORIZED, true) => ", error=\"invalid_token\"",
         (StatusCode::FORBIDDEN, true) => ", error=\"insufficient_scope\"",
         _ => return,
     };
-    let metadata = format!("{issuer}/.well-known/oauth-protected-resource{resource}");
-    let challenge = format!("Bearer realm=\"muster\"{error}, resource_metadata=\"{metadata}\"");
+    let metadata = format!("{issuer}/.well-known/oauth-protected-resource");
+    let challenge = format!("Bearer realm=\"muster\"{error}");
+    let challenge = match resource {
+        Resource::Host => format!("{challenge}, resource_metadata=\"{metadata}\""),
+        // Without a scope here, clients ask for every scope there is.
+        Resource::Mcp => format!("{challenge}, scope=\"{USER_SCOPE}\", resource_metadata=\"{metadata}/mcp\""),
+    };
     // The issuer was checked to be a plain address when the configuration was read.
-    if let Ok(challenge) = HeaderValue::from_str(&challenge) {
-        response.headers_mut().append(WWW_AUTHENTICATE, challenge);
+    let Ok(challenge) = HeaderValue::from_str(&challenge) else { return };
+    let headers = response.headers_mut();
+    let basic = headers.remove(WWW_AUTHENTICATE);
+    let in_order = match resource {
+        Resource::Host => [basic, Some(challenge)],
+        // Some clients read the first one alone.
+        Resource::Mcp => [Some(challenge), basic],
+    };
+    for one in in_order.into_iter().flatten() {
+        headers.append(WWW_AUTHENTICATE, one);
     }
 }
 

@@ -44,7 +44,7 @@ pub use error::OAuthError;
 pub use family::{ACCESS_PREFIX, CODE_PREFIX, CODE_SECONDS, REFRESH_PREFIX};
 pub use inspect::{Introspection, ListedToken};
 pub use redirect::{REDIRECT_BYTES_MAX, check_redirect_uri, redirect_host, redirect_source};
-pub use scope::{SCOPE_BYTES_MAX, SCOPES_MAX, ScopeInWords, parse_scopes, scope_in_words};
+pub use scope::{ADMIN_SCOPE, SCOPE_BYTES_MAX, SCOPES_MAX, ScopeInWords, USER_SCOPE, parse_scopes, scope_in_words};
 pub use settings::{LIFETIME_SECONDS_MAX, Settings};
 pub use token::{Issued, Owned};
 

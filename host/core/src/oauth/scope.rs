@@ -12,8 +12,12 @@ pub const SCOPES_MAX: usize = 64;
 /// Longest scope, in bytes.
 pub const SCOPE_BYTES_MAX: usize = 128;
 
+/// The scope of what anybody does with their own account.
+pub const USER_SCOPE: &str = "muster:user";
+/// The scope of what administrators do.
+pub const ADMIN_SCOPE: &str = "muster:admin";
 /// Scopes there always are; each has a second name, which configurations of ejabberd have.
-pub(super) const WELL_KNOWN: [&str; 2] = ["muster:user", "muster:admin"];
+pub(super) const WELL_KNOWN: [&str; 2] = [USER_SCOPE, ADMIN_SCOPE];
 /// Most commands listed for a scope that covers many.
 const COMMANDS_SHOWN_MAX: usize = 50;
 
@@ -52,9 +56,10 @@ pub(super) fn check_known(
     mentioned: &BTreeSet<&str>,
     snapshot: &Snapshot,
 ) -> Result<(), OAuthError> {
+    let commands = || snapshot.iter().map(|registered| &registered.command);
     let unknown = scopes.iter().find(|scope| {
         let well_known = WELL_KNOWN.iter().any(|known| same_scope(known, scope));
-        !well_known && !mentioned.contains(scope.as_str()) && covered(scope, snapshot).next().is_none()
+        !well_known && !mentioned.contains(scope.as_str()) && covered(scope, commands()).next().is_none()
     });
     match unknown {
         // What is repeated was checked to be harmless.
@@ -63,14 +68,14 @@ pub(super) fn check_known(
     }
 }
 
-/// The commands a scope names; none when it names something else.
-fn covered<'a>(scope: &str, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a Command> {
+/// Those of `commands` a scope names, each once though its forms follow one another; none when it names something else.
+fn covered<'a>(scope: &str, commands: impl Iterator<Item = &'a Command>) -> impl Iterator<Item = &'a Command> {
     let what = match Selector::parse(scope) {
         Ok(selector @ (Selector::Command(_) | Selector::Tag(_) | Selector::Plugin(_))) => What::of([selector]),
         _ => What::default(),
     };
     let mut last = None;
-    snapshot.iter().map(|registered| &registered.command).filter(move |command| {
+    commands.filter(move |command| {
         let again = last.replace(command.name.clone()).is_some_and(|last| last == command.name);
         !again && what.covers(command)
     })
@@ -87,9 +92,9 @@ pub struct ScopeInWords {
     pub commands: Vec<(String, String)>,
 }
 
-/// Says what a scope is about.
-pub fn scope_in_words(scope: &str, snapshot: &Snapshot) -> ScopeInWords {
-    let commands: Vec<(String, String)> = covered(scope, snapshot)
+/// Says what a scope is about, in words of these commands, the latest form of each first.
+pub fn scope_in_words<'a>(scope: &str, commands: impl Iterator<Item = &'a Command>) -> ScopeInWords {
+    let commands: Vec<(String, String)> = covered(scope, commands)
         .take(COMMANDS_SHOWN_MAX)
         .map(|command| (command.name.as_str().to_owned(), command.summary.clone()))
         .collect();

@@ -32,6 +32,11 @@ impl Message {
     pub(super) fn is_initialize(&self) -> bool {
         self.method == "initialize"
     }
+
+    /// Whether it opens a stream of a client that has no session.
+    pub(super) fn is_listen(&self) -> bool {
+        self.method == "subscriptions/listen"
+    }
 }
 
 /// Reads a message.

@@ -5,21 +5,25 @@
 use std::net::IpAddr;
 
 use axum::body::Body;
-use axum::http::Request;
 use axum::http::header::{HOST, ORIGIN};
+use axum::http::{HeaderValue, Request};
 
 use super::Settings;
 use crate::listen::Peer;
 use crate::problem::Refusal;
 
-/// Lets a request in, or not.
+/// Lets a request in, or not. Gives the origin of the page that sent it, where a page did.
 ///
 /// # Errors
 /// What it came from, or was for, and how to allow that.
-pub(super) fn check(request: &Request<Body>, settings: &Settings, issuer: &str) -> Result<(), Refusal> {
+pub(super) fn check(
+    request: &Request<Body>,
+    settings: &Settings,
+    issuer: &str,
+) -> Result<Option<HeaderValue>, Refusal> {
     // No page can open the local socket.
     if matches!(request.extensions().get::<Peer>(), Some(Peer::Owner)) {
-        return Ok(());
+        return Ok(None);
     }
     let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
     let authority = header(HOST).or(request.uri().authority().map(axum::http::uri::Authority::as_str));
@@ -35,12 +39,12 @@ pub(super) fn check(request: &Request<Body>, settings: &Settings, issuer: &str) 
             detail: "the request is for a host of another name; `mcp: {allowed_hosts: …}` names those this one has",
         });
     }
-    let Some(origin) = header(ORIGIN) else { return Ok(()) };
+    let Some(origin) = header(ORIGIN) else { return Ok(None) };
     let of_page = origin.split_once("://").map(|(_, authority)| host_of(authority)).unwrap_or_default();
     let may = settings.allowed_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
         || !of_page.is_empty() && (is_here(of_page) || of_page.eq_ignore_ascii_case(host));
     if may {
-        return Ok(());
+        return Ok(request.headers().get(ORIGIN).cloned());
     }
     Err(Refusal::Stranger {
         code: "origin-not-allowed",
@@ -76,7 +80,10 @@ mod tests {
         let request = Request::post("/mcp").header("host", host);
         let request = origin.into_iter().fold(request, |request, origin| request.header("origin", origin));
         match check(&request.body(Body::empty()).unwrap(), &settings, "https://id.example.org:5280") {
-            Ok(()) => "in",
+            Ok(page) => {
+                assert_eq!(page.as_ref().map(HeaderValue::as_bytes), origin.map(str::as_bytes));
+                "in"
+            }
             Err(Refusal::Stranger { code, .. }) => code,
             Err(other) => panic!("{other:?}"),
         }

@@ -27,7 +27,8 @@ pub(super) fn result(command: &Command, outcome: Outcome) -> CallToolResult {
     result
 }
 
-/// A failure: the same that a problem over ReST says.
+/// A failure: in words, and in a second text the same that a problem over ReST says. There is nothing structured in it: that
+/// would have to fit the schema of results (MCP 2025-06-18, Tools, «Output Schema»), and clients refuse what does not.
 pub(super) fn failure(error: &CallError, request_id: &RequestId) -> CallToolResult {
     let mut problem = json!({
         "code": error.code(), "title": error.title(), "detail": error.detail(), "request_id": request_id.as_str(),
@@ -40,9 +41,7 @@ pub(super) fn failure(error: &CallError, request_id: &RequestId) -> CallToolResu
         problem.extend(error.retry_after_s().map(|seconds| ("retry_after_s".to_owned(), json!(seconds))));
     }
     let text = format!("{} ({}): {}", error.title(), error.code(), error.detail());
-    let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
-    result.structured_content = Some(problem);
-    result
+    CallToolResult::error(vec![ContentBlock::text(text), ContentBlock::text(problem.to_string())])
 }
 
 /// A message that is no JSON (JSON-RPC 2.0 §5.1).

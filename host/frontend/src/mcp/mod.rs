@@ -1,17 +1,21 @@
-//! MCP (Model Context Protocol): commands as tools of assistants, at `/mcp`, by its transport «streamable HTTP», in every
-//! revision from 2024-11-05 to 2026-07-28.
+//! MCP (Model Context Protocol): commands as tools of assistants, at `/mcp`, by its transport «streamable HTTP», in its
+//! revisions 2025-03-26 (but for batches), 2025-06-18, 2025-11-25 and 2026-07-28. The words of 2024-11-05 are understood too,
+//! but not the transport it had over HTTP: they come through `muster mcp`.
 //!
-//! A request goes `door` (may it come from there at all?) → who calls → `decode` (the body, within bounds) → `session` (is
-//! it theirs?) → the crate `rmcp`, which speaks the protocol → `server`, which asks the dispatcher → `encode`. Credentials are
-//! checked with every request; a session opens nothing that they do not. The crate is a service of its own with a state of its
-//! own, so it is called by a handler instead of being nested as a router: what axum knows of the caller goes along in the
-//! request.
+//! A request goes `door` (may it come from there at all? `cors` tells browsers so) → who calls → `session` (is it theirs?) →
+//! `decode` (the body, within bounds) → `places` (is there room for what stays open?) → the crate `rmcp`, which speaks the
+//! protocol → `server`, which asks the dispatcher → `encode`. Credentials are checked with every request, and by `stay` as long
+//! as a stream is open; a session opens nothing that they do not. The crate is a service of its own with a state of its own, so
+//! it is called by a handler instead of being nested as a router: what axum knows of the caller goes along in the request.
 
+mod cors;
 mod decode;
 mod door;
 mod encode;
+mod places;
 mod server;
 mod session;
+mod stay;
 mod tool;
 
 use std::sync::Arc;
@@ -27,7 +31,7 @@ use axum::routing::any;
 use bytes::Bytes;
 use http_body_util::Full;
 use muster_core::authn::{Credential, Source};
-use muster_core::caller::{Caller, RequestId};
+use muster_core::caller::Caller;
 use muster_core::dispatch::Dispatcher;
 use muster_core::error::CallError;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -36,11 +40,12 @@ use tokio::sync::watch;
 
 use crate::authorization::presents_bearer;
 use crate::caller::{self, Interface};
-use crate::problem::{self, Refusal};
+use crate::problem::{self, Refusal, Resource};
 use crate::request_id::RequestIds;
 use decode::Message;
+use places::Place;
 use server::Server;
-use session::{SESSION_ID, Sessions};
+use session::{Running, SESSION_ID, Sessions};
 
 /// Where it is.
 const PATH: &str = "/mcp";
@@ -90,13 +95,20 @@ impl std::fmt::Debug for Mcp {
 
 /// Who sent a request, for the one who answers it.
 #[derive(Clone, Debug)]
-struct Sender(Arc<Caller>);
+struct Sender {
+    caller: Arc<Caller>,
+    /// Keeps their session in use while a call runs.
+    running: Option<Arc<Running>>,
+    /// What a stream without a session takes up.
+    place: Option<Arc<Place>>,
+}
 
 impl Mcp {
     /// Tools in front of the dispatcher. `seed`: random bits that set this process's request ids apart.
     pub fn new(dispatcher: Arc<Dispatcher>, seed: u64, settings: Settings) -> Self {
         let mut manager = LocalSessionManager::default();
-        manager.session_config.keep_alive = Some(settings.session_idle);
+        // It does not count a call that runs as use, so sessions that are idle are ended here.
+        manager.session_config.keep_alive = None;
         let manager = Arc::new(manager);
         // What it would check of hosts and origins is checked at our own door, which knows this host's name.
         let config = StreamableHttpServerConfig::default()
@@ -108,13 +120,13 @@ impl Mcp {
         dispatcher.registry().watch(move || {
             teller.send_replace(());
         });
+        let sessions = Arc::new(Sessions::new(Arc::clone(&manager), settings.sessions_max, settings.session_idle));
         let of_server = Arc::clone(&dispatcher);
         let service = StreamableHttpService::new(
             move || Ok(Server::new(Arc::clone(&of_server), changed.clone())),
-            Arc::clone(&manager),
+            manager,
             config,
         );
-        let sessions = Arc::new(Sessions::new(manager, settings.sessions_max));
         let request_ids = Arc::new(RequestIds::new(seed));
         Self { dispatcher, request_ids, settings: Arc::new(settings), sessions, service }
     }
@@ -124,19 +136,24 @@ impl Mcp {
         Router::new().route(PATH, any(handle)).with_state(self)
     }
 
-    /// Closes every session once `stopping` says so: nobody else ends streams that wait for changes.
+    /// Closes sessions that nobody uses, and every one once `stopping` says so: nobody else ends streams that wait for
+    /// changes.
     pub async fn close_with(self, mut stopping: watch::Receiver<bool>) {
-        // An error means that whoever could say so is gone.
-        let _ = stopping.wait_for(|stop| *stop).await;
+        tokio::select! {
+            // An error means that whoever could say so is gone.
+            _ = stopping.wait_for(|stop| *stop) => {}
+            () = self.sessions.end_idle() => {}
+        }
         self.service.config.cancellation_token.cancel();
     }
 
     async fn answer(
         &self,
-        asker: Result<(Credential, Source), Refusal>,
+        asker: Result<(Credential, Source), CallError>,
         request: Request<Body>,
     ) -> Result<Response, Refusal> {
         let (credential, source) = asker?;
+        let presented = (credential.clone(), source.clone());
         let caller = self.dispatcher.recognize(credential, source).await?;
         let session = self.sessions.of(request.headers(), &caller)?;
         let (mut parts, body) = request.into_parts();
@@ -149,17 +166,48 @@ impl Mcp {
         };
         self.ask_for_credential(&caller, &message)?;
         let begins = session.is_none() && message.is_initialize();
-        if begins {
-            self.sessions.make_room(&caller).await?;
-        }
+        let place = if begins || message.is_listen() { Some(self.sessions.place(&caller).await?) } else { None };
+        let (of_session, of_stream) = if begins { (place, None) } else { (None, place) };
+        let is_stream = message.is_listen() || parts.method == Method::GET;
+        let calls = session.filter(|_| message.tool.is_some());
+        let sender = Sender {
+            caller: Arc::clone(&caller),
+            running: calls.map(|id| Arc::new(self.sessions.run(id))),
+            place: of_stream.map(Arc::new),
+        };
         // What is inside needs to know who, not by which secret.
         parts.headers.remove(AUTHORIZATION);
-        parts.extensions.insert(Sender(Arc::clone(&caller)));
-        let response = self.service.handle(Request::from_parts(parts, Full::new(bytes))).await;
-        if begins && let Some(id) = response.headers().get(SESSION_ID).and_then(|id| id.to_str().ok()) {
-            self.sessions.begin(id, &caller);
+        parts.extensions.insert(sender);
+        let request = Request::from_parts(parts, Full::new(bytes));
+        let mut response = match of_session {
+            Some(place) => self.begin(request, Arc::clone(&caller), place).await?,
+            None => self.service.handle(request).await.map(Body::new),
+        };
+        if is_stream && response.status().is_success() {
+            let body = std::mem::take(response.body_mut());
+            *response.body_mut() = stay::guarded(body, caller, presented, Arc::clone(&self.dispatcher)).await;
         }
-        Ok(response.map(Body::new))
+        Ok(response)
+    }
+
+    /// Begins a session. It is done even when the client goes away meanwhile: a session that was noted nowhere would be
+    /// nobody's, and stay.
+    async fn begin(
+        &self,
+        request: Request<Full<Bytes>>,
+        caller: Arc<Caller>,
+        place: Place,
+    ) -> Result<Response, CallError> {
+        let (service, sessions) = (self.service.clone(), Arc::clone(&self.sessions));
+        #[expect(clippy::disallowed_methods, reason = "ends with the answer, which takes no call to make")]
+        let beginning = tokio::spawn(async move {
+            let response = service.handle(request).await;
+            if let Some(id) = response.headers().get(SESSION_ID).and_then(|id| id.to_str().ok()) {
+                sessions.begin(id, &caller, place);
+            }
+            response.map(Body::new)
+        });
+        beginning.await.map_err(|error| CallError::Internal { internal: error.to_string() })
     }
 
     /// Asks who is nobody in particular to be somebody, where that is what they lack: at once when there is nothing they may
@@ -181,15 +229,21 @@ async fn handle(State(mcp): State<Mcp>, request: Request<Body>) -> Response {
     let request_id = mcp.request_ids.of(&request);
     let bearer = presents_bearer(request.headers());
     let settings = mcp.dispatcher.authenticator().bearers().server.settings();
-    let asker = asker(&request, &mcp.settings, &settings.issuer, &request_id);
-    let mut response = match mcp.answer(asker, request).await {
-        Ok(response) => response,
-        Err(refusal) => {
-            let mut response = problem::refusal(&refusal, &request_id);
-            problem::challenge(&mut response, bearer, &settings.issuer, PATH);
-            return response;
-        }
+    let page = match door::check(&request, &mcp.settings, &settings.issuer) {
+        Ok(page) => page,
+        Err(refusal) => return problem::refusal(&refusal, &request_id),
     };
+    let asker = caller::of(&request, Interface::MCP, request_id.clone());
+    let mut response = if request.method() == Method::OPTIONS {
+        cors::preflight(page.as_ref(), &request_id)
+    } else {
+        mcp.answer(asker, request).await.unwrap_or_else(|refusal| {
+            let mut response = problem::refusal(&refusal, &request_id);
+            problem::challenge(&mut response, bearer, &settings.issuer, Resource::Mcp);
+            response
+        })
+    };
+    cors::open(&mut response, page);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
@@ -197,15 +251,4 @@ async fn handle(State(mcp): State<Mcp>, request: Request<Body>) -> Response {
         headers.insert(HeaderName::from_static("x-request-id"), id);
     }
     response
-}
-
-/// Who says to be calling, if it comes from where it may.
-fn asker(
-    request: &Request<Body>,
-    settings: &Settings,
-    issuer: &str,
-    request_id: &RequestId,
-) -> Result<(Credential, Source), Refusal> {
-    door::check(request, settings, issuer)?;
-    Ok(caller::of(request, Interface::MCP, request_id.clone())?)
 }

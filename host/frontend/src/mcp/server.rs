@@ -55,10 +55,10 @@ impl Server {
 }
 
 /// Who sent the message.
-fn sender(extensions: &Extensions) -> Result<Arc<Caller>, ErrorData> {
+fn sender(extensions: &Extensions) -> Result<Sender, ErrorData> {
     let parts = extensions.get::<Parts>();
     let sender = parts.and_then(|parts| parts.extensions.get::<Sender>());
-    sender.map(|sender| Arc::clone(&sender.0)).ok_or_else(|| ErrorData::internal_error("nobody sent this", None))
+    sender.cloned().ok_or_else(|| ErrorData::internal_error("nobody sent this", None))
 }
 
 /// The latest form of each command the caller may call, by name: what is a tool.
@@ -83,7 +83,7 @@ impl ServerHandler for Server {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let caller = sender(&context.extensions)?;
+        let caller = sender(&context.extensions)?.caller;
         let after = request.and_then(|request| request.cursor).map(|cursor| behind(&cursor)).transpose()?;
         let tools = tools(&self.dispatcher, &caller);
         let is_left = |one: &&Listed| after.as_deref().is_none_or(|after| one.registered.command.name.as_str() > after);
@@ -101,7 +101,8 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let caller = sender(&context.extensions)?;
+        // Until the call ends, it keeps its session in use.
+        let Sender { caller, running: _running, .. } = sender(&context.extensions)?;
         let request_id = caller.request_id.clone();
         let arguments = Unread::Object(request.arguments.unwrap_or_default());
         let admitted = match self.dispatcher.admit_recognized(caller, request.name.into_owned()).await {
@@ -125,8 +126,8 @@ impl ServerHandler for Server {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        let Ok(caller) = sender(&context.extensions) else { return };
-        let mut tools = self.tools_of(caller);
+        let Ok(sender) = sender(&context.extensions) else { return };
+        let mut tools = self.tools_of(sender.caller);
         let mut life = self.life.subscribe();
         let peer = context.peer;
         #[expect(clippy::disallowed_methods, reason = "ends with the conversation whose changes it tells")]
@@ -148,7 +149,9 @@ impl ServerHandler for Server {
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        let mut tools = self.tools_of(sender(&context.request_context().extensions)?);
+        // Until the stream ends, its place is taken.
+        let Sender { caller, place: _place, .. } = sender(&context.request_context().extensions)?;
+        let mut tools = self.tools_of(caller);
         loop {
             tokio::select! {
                 more = tools.change() => if !more { return Ok(()) },

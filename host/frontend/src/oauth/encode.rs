@@ -8,12 +8,14 @@ use axum::http::header::{
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use muster_core::error::CallError;
-use muster_core::oauth::{Grant, Holder, Introspection, Issued, OAuthError, Settings};
+use muster_core::oauth::{ADMIN_SCOPE, Grant, Holder, Introspection, Issued, OAuthError, Settings};
+use muster_core::permission::same_scope;
 use serde_json::{Value, json};
 
 use super::decode::FormRefusal;
 use super::form_key::PAGE_TIME_MAX;
 use crate::authorization::BASIC_CHALLENGE;
+use crate::problem::Resource;
 
 fn response(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
@@ -224,13 +226,20 @@ pub(super) fn server_metadata(settings: &Settings) -> Response {
     }))
 }
 
-/// The document of RFC 9728 §2 about what is at a path of this host.
-pub(super) fn resource_metadata(settings: &Settings, path: &str) -> Response {
+/// The document of RFC 9728 §2 about this host, or about what is at `/mcp`.
+pub(super) fn resource_metadata(settings: &Settings, resource: Resource) -> Response {
+    let (path, scopes) = match resource {
+        Resource::Host => ("", settings.scopes()),
+        // Clients may ask for whatever stands here, and no assistant should ask for everything without being told to.
+        Resource::Mcp => {
+            ("/mcp", settings.scopes().into_iter().filter(|scope| !same_scope(ADMIN_SCOPE, scope)).collect())
+        }
+    };
     metadata(&json!({
         "resource": format!("{}{path}", settings.issuer),
         "authorization_servers": [settings.issuer],
         "bearer_methods_supported": ["header"],
-        "scopes_supported": settings.scopes(),
+        "scopes_supported": scopes,
         "resource_name": "Muster",
     }))
 }

@@ -30,6 +30,7 @@ use muster_core::schema::Unread;
 use serde_json::{Map, Value, json};
 
 use crate::authorization;
+use crate::problem::Resource;
 use crate::request_id::RequestIds;
 use decode::{Authorization, Form, Presented};
 use form_key::FormKey;
@@ -371,7 +372,7 @@ async fn server_metadata(State(oauth): State<OAuth>, request: Request<Body>) -> 
 
 async fn resource_metadata(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
     match *request.method() {
-        Method::GET | Method::HEAD => encode::resource_metadata(&oauth.server.settings(), ""),
+        Method::GET | Method::HEAD => encode::resource_metadata(&oauth.server.settings(), Resource::Host),
         _ => encode::method_not_allowed("GET, HEAD"),
     }
 }
@@ -379,7 +380,7 @@ async fn resource_metadata(State(oauth): State<OAuth>, request: Request<Body>) -
 /// Clients of MCP look for the document of that very address (RFC 9728 §3.1).
 async fn mcp_metadata(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
     match *request.method() {
-        Method::GET | Method::HEAD => encode::resource_metadata(&oauth.server.settings(), "/mcp"),
+        Method::GET | Method::HEAD => encode::resource_metadata(&oauth.server.settings(), Resource::Mcp),
         _ => encode::method_not_allowed("GET, HEAD"),
     }
 }

@@ -66,7 +66,11 @@ pub(super) fn consent(
 ) -> String {
     let name = escape(&consent.client.name);
     let host = escape(&redirect_host(&consent.redirect_uri));
-    let scopes: String = consent.scopes.iter().map(|scope| item(&scope_in_words(scope, snapshot))).collect();
+    let scopes: String = consent
+        .scopes
+        .iter()
+        .map(|scope| item(&scope_in_words(scope, snapshot.iter().map(|registered| &registered.command))))
+        .collect();
     let mut hidden = String::new();
     for (name, value) in authorization.fields().into_iter().chain([("key", key)]) {
         // Writing to a string does not fail.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use muster_core::dispatch::Listed;
 use muster_core::oauth::{Settings, scope_in_words};
-use muster_core::registry::Snapshot;
 use serde_json::{Map, Value, json};
 
 use super::operation::{self, LISTING};
@@ -20,7 +19,7 @@ problem details (RFC 9457) with a stable `code`. This document is about the call
 another.";
 
 /// Writes the document.
-pub(super) fn document(listed: &[Listed], settings: &Settings, snapshot: &Snapshot) -> Value {
+pub(super) fn document(listed: &[Listed], settings: &Settings) -> Value {
     let mut components = Components::default();
     components.add("Problem", problem());
     components.add("Listing", listing());
@@ -50,7 +49,7 @@ pub(super) fn document(listed: &[Listed], settings: &Settings, snapshot: &Snapsh
             "schemas": components.into_json(),
             "responses": responses(),
             "headers": headers(),
-            "securitySchemes": security_schemes(settings, snapshot),
+            "securitySchemes": security_schemes(listed, settings),
         },
     })
 }
@@ -155,11 +154,12 @@ fn headers() -> Value {
     Value::Object(each.map(header).into_iter().collect())
 }
 
-/// What can be presented, each on its own.
-fn security_schemes(settings: &Settings, snapshot: &Snapshot) -> Value {
-    let scopes =
-        settings.scopes().into_iter().map(|scope| (scope.to_owned(), scope_in_words(scope, snapshot).words.into()));
-    let scopes: Map<String, Value> = scopes.collect();
+/// What can be presented, each on its own. What scopes are about is said in words of the listed commands alone: others are
+/// no business of the reader's.
+fn security_schemes(listed: &[Listed], settings: &Settings) -> Value {
+    let commands = || listed.iter().map(|one| &one.registered.command);
+    let words = |scope: &str| (scope.to_owned(), scope_in_words(scope, commands()).words.into());
+    let scopes: Map<String, Value> = settings.scopes().into_iter().map(words).collect();
     let issuer = &settings.issuer;
     let (authorize, token) = (format!("{issuer}/oauth/authorize"), format!("{issuer}/oauth/token"));
     let mut flows = Map::from_iter([

@@ -82,7 +82,7 @@ impl OpenApi {
         let (credential, source) = asker?;
         let listed = self.dispatcher.list(credential, source).await?;
         let settings = self.dispatcher.authenticator().bearers().server.settings();
-        Ok(self.documents.get(listed, &settings, || Arc::clone(&self.dispatcher.registry().snapshot())))
+        Ok(self.documents.get(listed, &settings))
     }
 }
 
@@ -112,7 +112,7 @@ async fn document(State(openapi): State<OpenApi>, request: Request<Body>) -> Res
         Err(refusal) => {
             let mut response = problem::refusal(&refusal, &request_id);
             let issuer = &openapi.dispatcher.authenticator().bearers().server.settings().issuer;
-            problem::challenge(&mut response, presents_bearer(request.headers()), issuer, "");
+            problem::challenge(&mut response, presents_bearer(request.headers()), issuer, problem::Resource::Host);
             response
         }
     }

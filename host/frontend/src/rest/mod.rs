@@ -61,7 +61,7 @@ impl Rest {
     fn refuse(&self, refusal: &Refusal, bearer: bool, request_id: &RequestId) -> Response {
         let mut response = problem::refusal(refusal, request_id);
         let settings = self.dispatcher.authenticator().bearers().server.settings();
-        problem::challenge(&mut response, bearer, &settings.issuer, "");
+        problem::challenge(&mut response, bearer, &settings.issuer, problem::Resource::Host);
         response
     }
 }

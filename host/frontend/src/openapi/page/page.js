@@ -19,6 +19,14 @@ function make(name, attributes = {}, ...children) {
   return element;
 }
 
+/** A text with what Markdown calls code and strong made so; nothing else of it is markup here. */
+function prose(text) {
+  return text.split(/(`[^`\n]+`|\*\*[^*\n]+\*\*)/).map((part, index) => {
+    if (index % 2 === 0) return part;
+    return part.startsWith("`") ? make("code", {}, part.slice(1, -1)) : make("strong", {}, part.slice(2, -2));
+  });
+}
+
 function tell(text, bad = false) {
   at("state").textContent = text;
   at("state").className = bad ? "bad" : "";
@@ -31,6 +39,38 @@ function base64(text) {
 /** Says to the shell what would otherwise mean something to it. */
 function quoted(text) {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Reads JSON, and keeps integers as they are written where a number would change them (not in browsers before 2025). */
+function parse(text) {
+  return JSON.parse(text, (key, value, context) => {
+    const changed = typeof value === "number" && JSON.rawJSON && /^-?[0-9]+$/.test(context?.source) && String(value) !== context.source;
+    return changed ? JSON.rawJSON(context.source) : value;
+  });
+}
+
+/** The parts of a JSON text: texts, marks, and everything between them. Nothing is read, so nothing changes. */
+function tokens(text) {
+  return text.match(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g) ?? [];
+}
+
+/** Writes JSON with a line for each member. */
+function spread(text) {
+  const parts = tokens(text);
+  let depth = 0;
+  const line = () => `\n${"  ".repeat(depth)}`;
+  return parts.map((part, index) => {
+    const isEmpty = /^[{[]$/.test(parts[index - 1]);
+    if (/^[}\]]$/.test(part)) {
+      depth -= 1;
+      return isEmpty ? part : line() + part;
+    }
+    if (/^[{[]$/.test(part)) {
+      depth += 1;
+      return /^[}\]]$/.test(parts[index + 1]) ? part : part + line();
+    }
+    return part === "," ? part + line() : part === ":" ? ": " : part;
+  }).join("");
 }
 
 async function ask(path, options = {}) {
@@ -63,7 +103,7 @@ async function load() {
   tell("Asking …");
   try {
     const answer = await ask("/openapi.json");
-    const body = await answer.json();
+    const body = parse(await answer.text());
     if (!answer.ok) {
       described = null;
       tell(`${body.title}: ${body.detail}`, true);
@@ -136,14 +176,15 @@ function follow(schema, depth = 0) {
   return { ...follow(target, depth + 1), ...own };
 }
 
-/** What a value must be, without the case that it is null. */
+/** What a value must be, without the case that it is null. A long integer that may come as a text too is an integer. */
 function plain(schema) {
   const found = follow(schema);
   for (const keyword of ["anyOf", "oneOf"]) {
     const branches = (found[keyword] ?? []).map((branch) => follow(branch)).filter((branch) => branch.type !== "null");
-    if (branches.length === 1) {
+    const [one, other] = branches;
+    if (branches.length === 1 || (branches.length === 2 && one.type === "integer" && other.type === "string" && other.pattern)) {
       const { [keyword]: _, ...own } = found;
-      return { ...branches[0], ...own };
+      return { ...one, ...own };
     }
   }
   if (Array.isArray(found.type)) {
@@ -153,15 +194,26 @@ function plain(schema) {
   return found;
 }
 
+/** The values to choose from, each as JSON with what is said of it; nothing where others are possible too. */
+function choices(schema) {
+  const one = (value, about = "") => ({ json: JSON.stringify(value), about });
+  if (schema.const !== undefined) return [one(schema.const)];
+  if (schema.enum) return schema.enum.filter((value) => value !== null).map((value) => one(value));
+  const branches = (schema.oneOf ?? schema.anyOf ?? []).map((branch) => follow(branch)).filter((branch) => branch.type !== "null");
+  if (branches.length === 0 || !branches.every((branch) => branch.const !== undefined || branch.enum)) return null;
+  return branches.flatMap((branch) => (branch.enum ?? [branch.const]).map((value) => one(value, branch.description ?? branch.title)));
+}
+
 function inWords(schema, depth = 0) {
   const found = plain(schema);
-  if (found.const !== undefined) return JSON.stringify(found.const);
-  if (found.enum) return `one of ${found.enum.filter((one) => one !== null).map((one) => JSON.stringify(one)).join(", ")}`;
+  const values = choices(found)?.map(({ json }) => json);
+  if (values) return values.length === 1 ? values[0] : `one of ${values.join(", ")}`;
   const bounds = [];
   const range = (least, most, unit) => {
-    if (least !== undefined && most !== undefined) bounds.push(`${least} to ${most}${unit}`);
-    else if (least !== undefined) bounds.push(`at least ${least}${unit}`);
-    else if (most !== undefined) bounds.push(`at most ${most}${unit}`);
+    const [from, to] = [least, most].map((bound) => JSON.stringify(bound));
+    if (from !== undefined && to !== undefined) bounds.push(`${from} to ${to}${unit}`);
+    else if (from !== undefined) bounds.push(`at least ${from}${unit}`);
+    else if (to !== undefined) bounds.push(`at most ${to}${unit}`);
   };
   range(found.minimum, found.maximum, "");
   range(found.minLength, found.maxLength, " characters");
@@ -171,7 +223,7 @@ function inWords(schema, depth = 0) {
   const behind = bounds.length > 0 ? `, ${bounds.join(", ")}` : "";
   if (found.type === "array" && depth < 3) return `list of ${inWords(found.items, depth + 1)}${behind}`;
   const type = Array.isArray(found.type) ? found.type.join(" or ") : found.type;
-  return `${{ string: "text", object: "JSON object" }[type] ?? type ?? "any JSON"}${behind}`;
+  return `${{ string: "text", object: "JSON object", integer: "whole number" }[type] ?? type ?? "any JSON"}${behind}`;
 }
 
 function isSecret(schema) {
@@ -181,9 +233,13 @@ function isSecret(schema) {
 // One command.
 
 let fields = [];
+/** What was typed last, and into the form of which address. */
+let typed = { path: null, texts: [] };
+let shownPath = null;
 
 function show() {
   const { name, version } = choice();
+  if (fields.length > 0) typed = { path: shownPath, texts: fields.map((one) => [one.name, one.input.value]) };
   const entry = commands().get(name);
   at("hint").hidden = entry !== undefined;
   at("command").hidden = entry === undefined;
@@ -195,9 +251,10 @@ function show() {
   }
   if (!entry) return;
   const form = entry.forms.find((one) => one.version === version) ?? entry.forms[0];
+  shownPath = form.path;
   const operation = form.operation;
   const about = operation["x-muster"];
-  const marks = [`version ${about.version}`, about.origin, `for ${about.audience}`, ...operation.tags.map((tag) => `#${tag}`)];
+  const marks = [`version ${about.version}`, about.origin, `audience: ${about.audience}`, ...operation.tags.map((tag) => `#${tag}`)];
   const effects = about.effects.map((effect) => effect.replaceAll("_", " "));
   const items = [
     ...marks.map((mark) => make("li", {}, mark)),
@@ -213,7 +270,7 @@ function show() {
     make("h2", { id: "name" }, name),
     make("p", { class: "summary" }, operation.summary),
     make("ul", { class: "marks", "aria-label": "About it" }, ...items),
-    operation.description ? make("div", { class: "text" }, operation.description) : "",
+    operation.description ? make("div", { class: "text" }, ...prose(operation.description)) : "",
     make("p", {}, make("label", { for: "version" }, "Version"), versions),
     call(form),
     result(operation),
@@ -230,6 +287,11 @@ function call(form) {
     const one = field(name, property, required.includes(name), fields.length);
     fields.push(one);
     body.append(one.element);
+  }
+  // The same form again, as when somebody logs in who filled it in before.
+  for (const [name, text] of typed.path === form.path ? typed.texts : []) {
+    const one = fields.find((one) => one.name === name);
+    if (one) one.input.value = text;
   }
   if (fields.length === 0) body.append(make("p", { class: "quiet" }, "It takes no arguments."));
   const examples = Object.values(media.examples ?? {});
@@ -268,14 +330,14 @@ function call(form) {
 function field(name, property, required, index) {
   const schema = plain(property);
   const id = `argument-${index}`;
-  const texts = (schema.enum ?? []).filter((one) => one !== null);
-  const isChoice = texts.length > 0 && texts.every((one) => typeof one === "string");
+  const values = schema.type === "boolean" ? ["true", "false"].map((json) => ({ json, about: "" })) : choices(schema);
   const common = { id, "aria-describedby": `${id}-about ${id}-error`, "aria-required": required ? "true" : null };
   let input;
-  if (isChoice || schema.type === "boolean") {
-    const values = isChoice ? texts : ["true", "false"];
+  if (values) {
     const none = make("option", { value: "" }, required ? "choose" : "not given");
-    input = make("select", common, none, ...values.map((value) => make("option", { value }, value)));
+    const bare = (json) => (json.startsWith('"') ? JSON.parse(json) : json);
+    input = make("select", common, none, ...values.map(({ json, about }) =>
+      make("option", { value: json }, bare(json), about ? ` — ${about}` : "")));
   } else if (["string", "integer", "number"].includes(schema.type)) {
     const type = isSecret(schema) ? "password" : "text";
     const mode = schema.type === "string" ? null : schema.type === "integer" ? "numeric" : "decimal";
@@ -287,46 +349,51 @@ function field(name, property, required, index) {
   const words = `${inWords(property)}${schema.default === undefined ? "" : `; ${JSON.stringify(schema.default)} when left out`}`;
   const element = make("div", { class: "field" },
     make("label", { for: id }, name, required ? " (needed)" : ""), input,
-    make("p", { id: `${id}-about`, class: "quiet" }, words, schema.description ? ` — ${schema.description}` : ""),
+    make("p", { id: `${id}-about`, class: "quiet" }, words, ...prose(schema.description ? ` — ${schema.description}` : "")),
     error);
   return {
     name, element, input, secret: isSecret(schema),
     set(value) {
       if (value === undefined) input.value = "";
-      else input.value = typeof value === "string" && input.tagName !== "TEXTAREA" ? value : JSON.stringify(value, null, 2);
+      else input.value = typeof value === "string" && input.tagName === "INPUT" ? value : JSON.stringify(value, null, input.tagName === "TEXTAREA" ? 2 : 0);
     },
     mark(text) {
       error.textContent = text;
       if (text === "") input.removeAttribute("aria-invalid");
       else input.setAttribute("aria-invalid", "true");
     },
-    /** The value; nothing where it is left out. Throws what is wrong with it. */
+    /** The value as JSON, with every digit as it was typed; nothing where it is left out. Throws what is wrong with it. */
     get() {
       const text = input.value;
-      if (text === "" && (!required || schema.type !== "string")) return undefined;
-      if (isChoice || schema.type === "string") return text;
-      if (schema.type === "boolean") return text === "true";
-      try {
-        return JSON.parse(text);
-      } catch {
-        throw new Error(schema.type === undefined || input.tagName === "TEXTAREA" ? "this is not JSON" : "this is not a number");
+      if (text === "" && (!required || values || schema.type !== "string")) return undefined;
+      if (values) return text;
+      if (schema.type === "string") return JSON.stringify(text);
+      if (schema.type === "integer") {
+        if (!/^-?(0|[1-9][0-9]*)$/.test(text.trim())) throw new Error("this is not a whole number");
+        return text.trim();
       }
+      try {
+        JSON.parse(text);
+      } catch {
+        throw new Error(input.tagName === "TEXTAREA" ? "this is not JSON" : "this is not a number");
+      }
+      return tokens(text).join("");
     },
   };
 }
 
-/** The arguments as they are filled in, and as they can be shown; the first field that is wrong. */
+/** The arguments as they are filled in, and as they can be shown, both as JSON; the first field that is wrong. */
 function read(mark) {
-  const value = {};
-  const shown = {};
+  const value = [];
+  const shown = [];
   let wrong = null;
   for (const one of fields) {
     let text = "";
     try {
       const found = one.get();
       if (found !== undefined) {
-        value[one.name] = found;
-        shown[one.name] = one.secret ? "…" : found;
+        value.push(`${JSON.stringify(one.name)}:${found}`);
+        shown.push(`${JSON.stringify(one.name)}:${one.secret ? '"…"' : found}`);
       }
     } catch (error) {
       text = error.message;
@@ -334,11 +401,11 @@ function read(mark) {
     }
     if (mark) one.mark(text);
   }
-  return { value, shown, wrong };
+  return { value: `{${value.join(",")}}`, shown: `{${shown.join(",")}}`, wrong };
 }
 
 function curlLine(form, value) {
-  const parts = ["curl", curlCredential, `-H 'Content-Type: application/json' -d ${quoted(JSON.stringify(value))}`,
+  const parts = ["curl", curlCredential, `-H 'Content-Type: application/json' -d ${quoted(value)}`,
     quoted(`${location.origin}${form.path}`)];
   return parts.filter((part) => part !== "").join(" ");
 }
@@ -352,7 +419,7 @@ async function send(form, value, into) {
     answer = await ask(form.path, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify(value),
+      body: value,
     });
     text = await answer.text();
   } catch (error) {
@@ -364,11 +431,13 @@ async function send(form, value, into) {
   let shown = text;
   try {
     body = JSON.parse(text);
-    shown = JSON.stringify(body, null, 2);
+    shown = spread(text);
   } catch { /* It is shown as it came. */ }
   for (const problem of body?.errors ?? []) {
-    const name = (problem.pointer ?? "").split("/")[1]?.replaceAll("~1", "/").replaceAll("~0", "~");
-    fields.find((one) => one.name === name)?.mark(`${problem.pointer} ${problem.detail}`);
+    const [, first, ...inside] = (problem.pointer ?? "").split("/");
+    const name = first?.replaceAll("~1", "/").replaceAll("~0", "~");
+    const place = inside.length > 0 ? `/${inside.join("/")}: ` : "";
+    fields.find((one) => one.name === name)?.mark(`${place}${problem.detail}`);
   }
   const headers = ["x-request-id", "x-command-version", "ratelimit", "retry-after"].filter((name) => answer.headers.has(name));
   into.replaceChildren(
@@ -400,6 +469,11 @@ function result(operation) {
 at("scheme").addEventListener("change", chooseScheme);
 at("login").addEventListener("submit", (event) => { event.preventDefault(); load(); });
 at("search").addEventListener("input", list);
+// The address names the command that is shown, so the link must not change it.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  at("main").focus();
+});
 addEventListener("hashchange", () => { show(); at("main").focus({ preventScroll: true }); scrollTo(0, 0); });
 chooseScheme();
 load();
