@@ -25,6 +25,7 @@ mod bindings {
 
 /// Makes a request some times, and tells how the last one ended
 #[command(tags("hostile"), effects(open_world))]
+#[expect(clippy::too_many_arguments, reason = "they are those of the command")]
 fn fetch(
     /// Such as `GET`.
     method: String,
