@@ -214,7 +214,7 @@ impl Candidate {
         }
         inspect::print(&chosen.inspection, format);
         let mut terminal = std::io::stderr().lock();
-        let _ = write!(terminal, "\nIt asks for: {}. Allow it? [y/N] ", missing.join(", "));
+        let _ = write!(terminal, "\nIt asks for: {}. Allow it? [y/N] ", output::harmless(&missing.join(", ")));
         let _ = terminal.flush();
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer).map_err(|error| CliError::Failed(error.to_string()))?;
