@@ -143,7 +143,7 @@ fn call(client: &Client, command: &str, version: Option<u32>, line: &[u8]) -> An
 fn print(line: u64, answer: &Answer) -> Result<(), CliError> {
     let printed = match answer {
         Ok(result) => json!({ "line": line, "result": result }),
-        Err(ClientError::Refused(problem)) => json!({ "line": line, "error": problem.0 }),
+        Err(ClientError::Refused(problem)) => json!({ "line": line, "error": problem.value }),
         Err(other) => json!({ "line": line, "error": { "title": "Error", "detail": other.to_string() } }),
     };
     let mut output = std::io::stdout().lock();

@@ -215,7 +215,7 @@ impl Bridge {
             take(&value);
             return Ok(());
         }
-        Err(ClientError::Refused(super::client::Problem(value)))
+        Err(ClientError::refused(value))
     }
 
     /// Says what the host says by itself, as long as there is a session.
@@ -257,7 +257,7 @@ fn say(message: &Value) {
 
 /// Says that a request has no answer. A notification expects none.
 fn give_up(message: &Value, error: &ClientError) {
-    let problem = if let ClientError::Refused(problem) = error { &problem.0 } else { &Value::Null };
+    let problem = if let ClientError::Refused(problem) = error { &problem.value } else { &Value::Null };
     match message.get("id") {
         Some(id) if message.get("method").is_some() => say(&failure(id, NOT_ANSWERED, &error.to_string(), problem)),
         Some(_) | None => super::output::note(&error.to_string()),

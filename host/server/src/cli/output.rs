@@ -164,7 +164,7 @@ fn paged(text: &str) -> bool {
 /// Prints an error.
 pub(super) fn error(error: &CliError, format: Format) {
     match (format, error) {
-        (Format::Json, CliError::Client(ClientError::Refused(problem))) => eprintln!("{}", problem.0),
+        (Format::Json, CliError::Client(ClientError::Refused(problem))) => eprintln!("{}", problem.value),
         (Format::Json, other) => eprintln!("{}", json!({ "title": "Error", "detail": other.to_string() })),
         (Format::Table | Format::Yaml | Format::Plain, other) => {
             eprintln!("error: {}", harmless(&other.to_string()));
