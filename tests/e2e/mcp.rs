@@ -599,3 +599,65 @@ fn the_program_outlives_a_host_that_begins_anew() {
     drop(input);
     assert!(muster.wait().unwrap().success());
 }
+
+#[test]
+fn the_program_opens_a_session_again_that_nobody_used() {
+    let mut host = Host::start_with(&format!("{RULES}mcp: {{session_idle_seconds: 2}}\n"));
+    host.add_account("ann");
+    host.install("hello", &[]);
+    let mut muster = Command::new(binary());
+    muster.arg("--data").arg(host.data()).args(["--user", "ann@localhost", "mcp"]).env("MUSTER_PASSWORD", PASSWORD);
+    let mut muster = muster.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = muster.stdin.take().unwrap();
+    let mut output = BufReader::new(muster.stdout.take().unwrap()).lines();
+    let mut read = || -> Value { serde_json::from_str(&output.next().unwrap().unwrap()).unwrap() };
+    let call = |id: u32| {
+        let params = json!({ "name": "hello", "arguments": { "name": format!("N{id}") } });
+        json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params })
+    };
+    let fits = |answer: &Value| {
+        let id = answer["id"].as_u64().unwrap_or_default();
+        answer["result"]["structuredContent"] == json!({ "result": format!("Hello, N{id}!") })
+    };
+    writeln!(input, "{}", initialize()).unwrap();
+    read();
+    writeln!(input, "{}", json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).unwrap();
+
+    // Many messages find the session gone at a time: one opens another, for all of them.
+    for round in 0..2 {
+        std::thread::sleep(std::time::Duration::from_secs(5));
+        let mut ids = Vec::new();
+        for id in 100 * round + 10..100 * round + 30 {
+            writeln!(input, "{}", call(id)).unwrap();
+        }
+        for _ in 0..20 {
+            let answer = read();
+            assert!(fits(&answer), "{answer}");
+            ids.push(answer["id"].as_u64().unwrap());
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 20);
+    }
+
+    // While the host is away nothing is answered; then all is as before.
+    host.terminate();
+    writeln!(input, "{}", call(1)).unwrap();
+    let answer = read();
+    assert!(answer["error"]["message"].as_str().unwrap().contains("no host answers"), "{answer}");
+    host.start_again();
+    writeln!(input, "{}", call(2)).unwrap();
+    let answer = read();
+    assert!(fits(&answer), "{answer}");
+
+    // What the host says by itself comes through in the session that is open now, as long as it is used.
+    for id in 3..13 {
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        writeln!(input, "{}", call(id)).unwrap();
+        assert!(fits(&read()));
+    }
+    assert_eq!(host.cli(&["plugin", "uninstall", "hello"]).code, 0);
+    assert_eq!(read()["method"], "notifications/tools/list_changed");
+    drop(input);
+    assert!(muster.wait().unwrap().success());
+}

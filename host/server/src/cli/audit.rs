@@ -98,6 +98,10 @@ fn tail(client: &Client, lines: u16, follow: bool, format: Format) -> Result<(),
             return Ok(());
         }
         std::thread::sleep(FOLLOW_EVERY);
+        // Who reads may go while there is nothing to write.
+        if !output::is_read() {
+            return Ok(());
+        }
         arguments.insert("limit".to_owned(), 1000.into());
         arguments.insert("after_seq".to_owned(), last.into());
         newest = records(client, &arguments)?;

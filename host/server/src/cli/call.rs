@@ -3,15 +3,17 @@
 
 use std::io::Read;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 use muster_core::schema::{DEPTH_MAX, Schema, parse_json};
+use muster_core::suggest::unknown;
 use serde_json::{Map, Value};
 
 use super::CliError;
 use super::bulk::{self, Bulk};
 use super::client::Client;
 use super::complete;
+use super::described;
 use super::help;
 use super::output::{self, Format};
 
@@ -38,35 +40,52 @@ pub(super) struct Call {
     bulk: Bulk,
 }
 
-impl Call {
-    /// Whether `--json` stands behind the command's name. An argument of that name can still be given as `json=…`.
-    pub(super) fn asks_for_json(&self) -> bool {
-        self.words.iter().any(|word| word == JSON_FLAG)
-    }
-}
-
-pub(super) fn run(client: Client, call: Call, format: Format) -> Result<(), CliError> {
+/// Runs a call. `form` is how results and errors are printed, which words behind the command's name may change.
+pub(super) fn run(
+    client: impl FnOnce() -> Result<Client, CliError>,
+    call: Call,
+    form: &mut Format,
+) -> Result<(), CliError> {
     let mut words = call.words.into_iter();
     let command = words.next().unwrap_or_default().replace('-', "_");
-    let words: Vec<String> = words.filter(|word| word != JSON_FLAG).collect();
-    if words.iter().any(|word| word == "--help" || word == "-h") {
-        return help::one(&client, &command, format);
-    }
+    // An argument of the name `json` can still be given as `json=…`; none has a name of one letter and one dash.
+    let mut words = without_form(words.collect(), form)?;
+    let client = client()?;
     if call.bulk.wanted {
         if let Some(word) = words.first() {
             return Err(CliError::Usage(format!("`{word}`: the arguments of a bulk come from standard input")));
         }
         return bulk::run(client, &command, call.api_version, &call.bulk);
     }
-    let arguments = arguments_of(&client, &command, call.api_version, words)?;
-    let (arguments, bar) = (Value::Object(arguments), output::spinner(&format!("calling {command}")));
+    let asks_for_help = words.iter().any(|word| word == "--help" || word == "-h");
+    let entries = if need_schema(&words) { described::entries(&client, Some(&command))? } else { Vec::new() };
+    let mut version = call.api_version;
+    let mut schema = schema(&entries, &command, version);
+    // A command that has such an argument means that.
+    if is_free("api_version", schema.as_ref())
+        && let Some(text) = take(&mut words, "--api-version")?
+    {
+        let misfit = |_| CliError::Usage(format!("--api-version: `{text}` is not a version"));
+        version = Some(text.parse().map_err(misfit)?);
+        schema = self::schema(&entries, &command, version);
+    }
+    if is_free("output", schema.as_ref())
+        && let Some(text) = take(&mut words, "--output")?
+    {
+        *form = format_of(&text)?;
+    }
+    if asks_for_help {
+        return help::one(&client, &entries, &command, version, *form);
+    }
+    let arguments = Value::Object(arguments(words, schema.as_ref())?);
+    let bar = output::spinner(&format!("calling {command}"));
     let result = if bar.is_hidden() {
-        client.call(&command, call.api_version, &arguments)
+        client.call(&command, version, &arguments)
     } else {
-        client.follow(&command, call.api_version, &arguments, |report| output::heard(&bar, report))
+        client.follow(&command, version, &arguments, |report| output::heard(&bar, report))
     };
     bar.finish_and_clear();
-    output::value(&result?, format);
+    output::value(&result?, *form);
     Ok(())
 }
 
@@ -77,27 +96,67 @@ pub(super) fn arguments_of(
     version: Option<u32>,
     words: Vec<String>,
 ) -> Result<Map<String, Value>, CliError> {
-    let needs_schema = words.iter().any(|word| !word.starts_with('{') && word != "-");
-    let schema = if needs_schema { schema(client, command, version)? } else { None };
-    arguments(words, schema.as_ref())
+    let entries = if need_schema(&words) { described::entries(client, Some(command))? } else { Vec::new() };
+    arguments(words, schema(&entries, command, version).as_ref())
+}
+
+/// Whether some of the words are texts, which only a schema tells the types of.
+fn need_schema(words: &[String]) -> bool {
+    words.iter().any(|word| !word.starts_with('{') && word != "-")
+}
+
+/// The words without those that say how to print, where no argument can be meant: `--json`, `-o FORM`.
+fn without_form(words: Vec<String>, form: &mut Format) -> Result<Vec<String>, CliError> {
+    let mut rest = Vec::new();
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        match (word.as_str(), word.strip_prefix("-o")) {
+            (JSON_FLAG, _) => *form = Format::Json,
+            ("-o", _) => {
+                let text = words.next().ok_or_else(|| CliError::Usage("`-o` has no value behind it".to_owned()))?;
+                *form = format_of(&text)?;
+            }
+            (_, Some(text)) => *form = format_of(text.strip_prefix('=').unwrap_or(text))?,
+            (_, None) => rest.push(word),
+        }
+    }
+    Ok(rest)
+}
+
+fn format_of(text: &str) -> Result<Format, CliError> {
+    Format::from_str(text, false)
+        .map_err(|_| CliError::Usage(unknown("form of results", text, ["table", "json", "yaml", "plain"])))
+}
+
+/// Whether the command has no argument of this name.
+fn is_free(name: &str, schema: Option<&Schema>) -> bool {
+    schema.is_none_or(|schema| !schema.has_property(name))
+}
+
+/// Takes an option of this program out of the words behind a command's name.
+fn take(words: &mut Vec<String>, option: &str) -> Result<Option<String>, CliError> {
+    let is_it = |word: &String| word == option || word.strip_prefix(option).is_some_and(|rest| rest.starts_with('='));
+    let Some(at) = words.iter().position(is_it) else { return Ok(None) };
+    let word = words.remove(at);
+    if let Some((_, text)) = word.split_once('=') {
+        return Ok(Some(text.to_owned()));
+    }
+    if at < words.len() {
+        return Ok(Some(words.remove(at)));
+    }
+    Err(CliError::Usage(format!("`{option}` has no value behind it")))
 }
 
 /// The schema of the command's arguments; nothing where the caller may not see it, which the call itself will tell.
-fn schema(client: &Client, command: &str, version: Option<u32>) -> Result<Option<Schema>, CliError> {
-    let entries = client.help(Some(command))?;
-    let entry = entries.iter().find(|entry| {
-        let at = entry.get("version").and_then(Value::as_u64).unwrap_or_default();
-        entry.get("name").and_then(Value::as_str) == Some(command)
-            && version.is_none_or(|wanted| at <= u64::from(wanted))
-    });
-    let input = entry.and_then(|entry| entry.get("input")).cloned();
-    input.map(Schema::input).transpose().map_err(CliError::Failed)
+fn schema(entries: &[Value], command: &str, version: Option<u32>) -> Option<Schema> {
+    let input = described::form(entries, command, version)?.get("input")?;
+    Schema::input(input.clone()).ok()
 }
 
 /// Makes one object of all words.
 fn arguments(words: Vec<String>, schema: Option<&Schema>) -> Result<Map<String, Value>, CliError> {
     let (mut object, mut pairs) = (Map::new(), Vec::new());
-    let mut words = words.into_iter();
+    let mut words = words.into_iter().peekable();
     while let Some(word) = words.next() {
         if word == "-" {
             let mut text = String::new();
@@ -113,7 +172,10 @@ fn arguments(words: Vec<String>, schema: Option<&Schema>) -> Result<Map<String, 
             };
             let text = match text {
                 Some(text) => text,
-                None if is_boolean(schema, &name) => "true".to_owned(),
+                // A flag needs no value, and may have one.
+                None if is_boolean(schema, &name) => {
+                    words.next_if(|word| word == "true" || word == "false").unwrap_or_else(|| "true".to_owned())
+                }
                 None => words.next().ok_or_else(|| CliError::Usage(format!("`--{flag}` has no value behind it")))?,
             };
             pairs.push((name, text));
@@ -150,9 +212,13 @@ fn merge(object: &mut Map<String, Value>, text: &str) -> Result<(), CliError> {
     }
 }
 
+/// Whether an argument is true or false, and may be left out at most.
 fn is_boolean(schema: Option<&Schema>, name: &str) -> bool {
-    let property = schema.and_then(|schema| schema.properties().find(|(own, _)| *own == name));
-    property.is_some_and(|(_, property)| property.get("type").and_then(Value::as_str) == Some("boolean"))
+    let property = schema.and_then(|schema| Some((schema, schema.properties().find(|(own, _)| *own == name)?.1)));
+    property.is_some_and(|(schema, property)| {
+        let types = schema.types_of(property);
+        types.contains(&"boolean") && types.iter().all(|kind| ["boolean", "null"].contains(kind))
+    })
 }
 
 #[cfg(test)]
@@ -166,11 +232,16 @@ mod tests {
         let schema = Schema::input(json!({"type": "object", "properties": {
             "name": {"type": "string"}, "count": {"type": "integer"}, "loud": {"type": "boolean"},
             "groups": {"type": "array", "items": {"type": "string"}}, "full_name": {"type": "string"},
+            "maybe": {"type": ["boolean", "null"]}, "either": {"anyOf": [{"type": "boolean"}, {"type": "null"}]},
         }}))
         .unwrap();
         for (words, expected) in [
             (&["name=5", "count=5"][..], Ok(json!({"name": "5", "count": 5}))),
             (&["--name", "Ann", "--loud", "--count=2"], Ok(json!({"name": "Ann", "loud": true, "count": 2}))),
+            (&["--loud", "--maybe", "--either"], Ok(json!({"loud": true, "maybe": true, "either": true}))),
+            (&["--loud", "false", "--maybe", "true", "x=y"], Ok(json!({"loud": false, "maybe": true, "x": "y"}))),
+            (&["--loud", "no"], Err("`no` is not an argument")),
+            (&["--loud=no"], Err("/loud: the text is not of type \"boolean\"")),
             (&["--full-name", "Ann B"], Ok(json!({"full_name": "Ann B"}))),
             (&["groups=a", "groups=b"], Ok(json!({"groups": ["a", "b"]}))),
             (&["groups:=[\"a\"]", "name=a=b"], Ok(json!({"groups": ["a"], "name": "a=b"}))),

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
 use hyper::{HeaderMap, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
@@ -38,27 +38,39 @@ pub(super) enum ClientError {
     /// What answered is not a host.
     #[error("{0}")]
     Unusable(String),
+    /// The login that was to be used is over.
+    #[error("{0}")]
+    LoggedOut(String),
 }
 
 impl ClientError {
     /// As if a host had answered with this problem.
     pub(super) fn refused(problem: Value) -> Self {
-        Self::Refused(Problem(problem))
+        Self::Refused(Problem { value: problem, retry_after_s: None })
     }
 }
 
 /// A problem details object (RFC 9457), as the host sends it.
 #[derive(Debug)]
-pub(super) struct Problem(pub(super) Value);
+pub(super) struct Problem {
+    pub(super) value: Value,
+    /// After how many seconds it makes sense to try again, where the host says so.
+    pub(super) retry_after_s: Option<u64>,
+}
 
 impl Problem {
     fn text(&self, key: &str) -> &str {
-        self.0.get(key).and_then(Value::as_str).unwrap_or_default()
+        self.value.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The status it came with.
+    pub(super) fn status(&self) -> Option<u64> {
+        self.value.get("status").and_then(Value::as_u64)
     }
 
     /// Whether the command ran and said no.
     pub(super) fn is_refusal(&self) -> bool {
-        self.0.get("status").and_then(Value::as_u64).is_some_and(|status| [409, 422].contains(&status))
+        self.status().is_some_and(|status| [409, 422].contains(&status))
     }
 
     /// Its stable code.
@@ -71,7 +83,8 @@ impl std::fmt::Display for Problem {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{}: {}", self.text("title"), self.text("detail"))?;
         // Where the log has nothing to add, the request's id is no help.
-        if !self.is_refusal() && !matches!(self.code(), "invalid-arguments" | "unknown-command" | "not-found") {
+        let speaks_for_itself = matches!(self.code(), "invalid-arguments" | "unknown-command" | "not-found");
+        if !self.is_refusal() && !speaks_for_itself && !self.text("instance").is_empty() {
             write!(formatter, " (request {})", self.text("instance"))?;
         }
         Ok(())
@@ -90,10 +103,28 @@ enum Target {
 }
 
 /// A host to talk to.
-#[derive(Debug)]
 pub(super) struct Client {
     target: Target,
-    authorization: Option<String>,
+    authorization: Authorization,
+}
+
+/// Gives what a caller proves itself with, as it is now.
+pub(super) type Source = Arc<dyn Fn() -> Result<Credential, ClientError> + Send + Sync>;
+
+/// What each request brings of who calls.
+pub(super) enum Authorization {
+    /// Nothing.
+    Nobody,
+    /// The same each time.
+    Fixed(Credential),
+    /// What there is at the time: a login is renewed while a program runs for long.
+    Renewed(Source),
+}
+
+impl From<Option<Credential>> for Authorization {
+    fn from(credential: Option<Credential>) -> Self {
+        credential.map_or(Self::Nobody, Self::Fixed)
+    }
 }
 
 /// What a caller proves itself with.
@@ -106,7 +137,7 @@ pub(super) enum Credential {
 
 impl Credential {
     /// As the `Authorization` header has it.
-    fn header(self) -> String {
+    fn header(&self) -> String {
         match self {
             Self::Basic(user, password) => format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))),
             Self::Bearer(token) => format!("Bearer {token}"),
@@ -116,12 +147,12 @@ impl Credential {
 
 impl Client {
     /// The host whose socket this is.
-    pub(super) fn local(socket: PathBuf, credential: Option<Credential>) -> Self {
-        Self { target: Target::Local(socket), authorization: credential.map(Credential::header) }
+    pub(super) fn local(socket: PathBuf, authorization: Authorization) -> Self {
+        Self { target: Target::Local(socket), authorization }
     }
 
     /// The host at a URL; `ca`: a file with the authorities to trust instead of this machine's.
-    pub(super) fn remote(url: &str, ca: Option<&Path>, credential: Option<Credential>) -> Result<Self, String> {
+    pub(super) fn remote(url: &str, ca: Option<&Path>, authorization: Authorization) -> Result<Self, String> {
         let misfit = || format!("`{url}` is not a URL, such as http://127.0.0.1:5280");
         let uri: Uri = url.parse().map_err(|_| misfit())?;
         let host = uri.host().ok_or_else(misfit)?;
@@ -138,7 +169,12 @@ impl Client {
             }
             _ => return Err(misfit()),
         };
-        Ok(Self { target, authorization: credential.map(Credential::header) })
+        Ok(Self { target, authorization })
+    }
+
+    /// Whether requests come without a credential.
+    pub(super) fn is_anonymous(&self) -> bool {
+        matches!(self.authorization, Authorization::Nobody)
     }
 
     /// What to call the host in texts for people.
@@ -152,7 +188,7 @@ impl Client {
 
     /// Calls a command, at a version if one is given.
     pub(super) fn call(&self, command: &str, version: Option<u32>, arguments: &Value) -> Result<Value, ClientError> {
-        self.send(&path(command, version), arguments.to_string(), None)
+        self.send(post(command, version, arguments), None)
     }
 
     /// The commands whose name or tag the topic is, with everything known about them.
@@ -173,36 +209,87 @@ impl Client {
         arguments: &Value,
         heard: impl Fn(&Value),
     ) -> Result<Value, ClientError> {
-        self.send(&path(command, version), arguments.to_string(), Some(&heard))
+        let request = post(command, version, arguments).map(|mut request| {
+            request.headers_mut().insert(ACCEPT, HeaderValue::from_static(EVENTS));
+            request
+        });
+        self.send(request, Some(&heard))
     }
 
-    /// Sends a call. Whoever wants to hear how far it is gets its answer as a stream.
-    fn send(&self, path: &str, body: String, heard: Option<&dyn Fn(&Value)>) -> Result<Value, ClientError> {
+    /// Reads what is at an address.
+    pub(super) fn fetch(&self, path: &str) -> Result<Value, ClientError> {
+        self.send(Request::get(path).body(Full::default()), None)
+    }
+
+    /// Sends a request. Whoever wants to hear how far a call is gets its answer as a stream.
+    fn send(
+        &self,
+        request: hyper::http::Result<Request<Full<Bytes>>>,
+        heard: Option<&dyn Fn(&Value)>,
+    ) -> Result<Value, ClientError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| ClientError::Unreachable(error.to_string()))?;
-        let mut request = Request::post(path).header(CONTENT_TYPE, "application/json");
-        if heard.is_some() {
-            request = request.header(ACCEPT, EVENTS);
-        }
-        let request = request.body(Full::new(Bytes::from(body)));
         let request = request.map_err(|error| ClientError::Unusable(format!("that cannot be asked for: {error}")))?;
         runtime.block_on(async {
             let answer = self.ask(request).await?;
             if let (true, Some(heard)) = (answer.is_stream(), heard) {
                 return answer.end_of_stream(heard).await;
             }
-            let status = answer.status;
+            let (status, retry_after_s) = (answer.status, answer.retry_after_s());
             let bytes = answer.bytes().await?;
-            let value: Value = serde_json::from_slice(&bytes).map_err(|_| {
-                ClientError::Unusable(format!("what answers there is no Muster host (status {status}, no JSON)"))
-            })?;
-            if status.is_success() { Ok(value) } else { Err(ClientError::Refused(Problem(value))) }
+            match serde_json::from_slice(&bytes) {
+                Ok(value) if status.is_success() => Ok(value),
+                Ok(value) => Err(ClientError::Refused(Problem { value, retry_after_s })),
+                // What stands before a host speaks its own language.
+                Err(_) if [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&status) => {
+                    let value = json!({ "title": "Temporarily unavailable", "detail": "what stands before the host \
+                        says so", "status": status.as_u16(), "code": "unavailable" });
+                    Err(ClientError::Refused(Problem { value, retry_after_s }))
+                }
+                Err(_) => Err(ClientError::Unusable(format!(
+                    "what answers there is no Muster host (status {status}, no JSON)"
+                ))),
+            }
         })
+    }
+
+    /// What the next request brings of who calls.
+    async fn authorization(&self) -> Result<Option<String>, ClientError> {
+        match &self.authorization {
+            Authorization::Nobody => Ok(None),
+            Authorization::Fixed(credential) => Ok(Some(credential.header())),
+            Authorization::Renewed(source) => {
+                let source = Arc::clone(source);
+                // Renewing waits for files and for the host.
+                let given = tokio::task::spawn_blocking(move || source()).await;
+                let given = given.map_err(|error| ClientError::LoggedOut(error.to_string()))?;
+                given.map(|credential| Some(credential.header()))
+            }
+        }
     }
 
     /// Makes a request over a connection of its own, with this client's credential; gives the answer's head, and its body
     /// as it comes.
     pub(super) async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
+        let authorization = self.authorization().await?;
+        let answer = self.ask_as(request.clone(), authorization.as_deref()).await?;
+        let is_renewed = matches!(self.authorization, Authorization::Renewed(_));
+        if answer.status != StatusCode::UNAUTHORIZED || !is_renewed {
+            return Ok(answer);
+        }
+        // Another program may have renewed the login just now, which ended the token that was sent.
+        let newer = self.authorization().await?;
+        if newer == authorization { Ok(answer) } else { self.ask_as(request, newer.as_deref()).await }
+    }
+
+    async fn ask_as(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        authorization: Option<&str>,
+    ) -> Result<Answer, ClientError> {
+        if let Some(authorization) = authorization {
+            request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_str(authorization).map_err(misfit)?);
+        }
         match &self.target {
             Target::Local(socket) => {
                 let stream = UnixStream::connect(socket).await.map_err(|error| {
@@ -212,14 +299,14 @@ impl Client {
                          directory with --data, or a remote one with --url"
                     ))
                 })?;
-                self.exchange(stream, "localhost", request).await
+                exchange(stream, "localhost", request).await
             }
             Target::Remote { address, tls } => {
                 let stream = TcpStream::connect(address)
                     .await
                     .map_err(|error| ClientError::Unreachable(format!("no host answers at {address} ({error})")))?;
                 let Some((name, config)) = tls else {
-                    return self.exchange(stream, address, request).await;
+                    return exchange(stream, address, request).await;
                 };
                 let connector = TlsConnector::from(Arc::clone(config));
                 let stream = connector.connect(name.clone(), stream).await.map_err(|error| {
@@ -227,36 +314,41 @@ impl Client {
                         "{address} is not trusted ({error}); --ca FILE names who vouches for it"
                     ))
                 })?;
-                self.exchange(stream, address, request).await
+                exchange(stream, address, request).await
             }
         }
     }
+}
 
-    async fn exchange<S>(&self, stream: S, host: &str, mut request: Request<Full<Bytes>>) -> Result<Answer, ClientError>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        let misfit =
-            |_| ClientError::Unusable("that cannot be asked for: a header has characters it cannot".to_owned());
-        request.headers_mut().insert(HOST, HeaderValue::from_str(host).map_err(misfit)?);
-        if let Some(authorization) = &self.authorization {
-            request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_str(authorization).map_err(misfit)?);
-        }
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
-        let mut connection: Connection = Box::pin(connection);
-        let mut answered = std::pin::pin!(sender.send_request(request));
-        // The connection is driven until the answer is there, and then with its body.
-        let (response, connection) = tokio::select! {
-            response = &mut answered => (response, Some(connection)),
-            ended = &mut connection => match ended {
-                Ok(()) => (answered.await, None),
-                Err(error) => return Err(broken(&error)),
-            },
-        };
-        let (head, body) = response.map_err(|error| broken(&error))?.into_parts();
-        Ok(Answer { status: head.status, headers: head.headers, body, connection })
-    }
+async fn exchange<S>(stream: S, host: &str, mut request: Request<Full<Bytes>>) -> Result<Answer, ClientError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    request.headers_mut().insert(HOST, HeaderValue::from_str(host).map_err(misfit)?);
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+    let mut connection: Connection = Box::pin(connection);
+    let mut answered = std::pin::pin!(sender.send_request(request));
+    // The connection is driven until the answer is there, and then with its body.
+    let (response, connection) = tokio::select! {
+        response = &mut answered => (response, Some(connection)),
+        ended = &mut connection => match ended {
+            Ok(()) => (answered.await, None),
+            Err(error) => return Err(broken(&error)),
+        },
+    };
+    let (head, body) = response.map_err(|error| broken(&error))?.into_parts();
+    Ok(Answer { status: head.status, headers: head.headers, body, connection })
+}
+
+fn misfit(_: hyper::header::InvalidHeaderValue) -> ClientError {
+    ClientError::Unusable("that cannot be asked for: a header has characters it cannot".to_owned())
+}
+
+/// A call, at a version if one is given.
+fn post(command: &str, version: Option<u32>, arguments: &Value) -> hyper::http::Result<Request<Full<Bytes>>> {
+    let body = Full::new(Bytes::from(arguments.to_string()));
+    Request::post(path(command, version)).header(CONTENT_TYPE, "application/json").body(body)
 }
 
 /// Where a command is called, at a version if one is given.
@@ -288,6 +380,11 @@ impl Answer {
         kind.is_some_and(|kind| kind.starts_with(EVENTS))
     }
 
+    /// After how many seconds to try again, where it says so (RFC 9110 §10.2.3).
+    fn retry_after_s(&self) -> Option<u64> {
+        self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+    }
+
     /// The result at the end of a stream of reports, each of which `heard` is told.
     async fn end_of_stream(mut self, heard: &dyn Fn(&Value)) -> Result<Value, ClientError> {
         let mut events = Events::default();
@@ -297,7 +394,7 @@ impl Answer {
                     .map_err(|_| ClientError::Unusable("what answers there is no Muster host (no JSON)".to_owned()))?;
                 match event.name.as_str() {
                     "result" => return Ok(value),
-                    "problem" => return Err(ClientError::Refused(Problem(value))),
+                    "problem" => return Err(ClientError::refused(value)),
                     "progress" => heard(&value),
                     _ => {}
                 }
@@ -339,7 +436,9 @@ impl Answer {
         let mut bytes = Vec::new();
         while let Some(part) = self.part().await? {
             if bytes.len() + part.len() > ANSWER_BYTES_MAX {
-                return Err(ClientError::Unusable(format!("the answer has more than {ANSWER_BYTES_MAX} bytes")));
+                let detail = format!("the answer has more than {ANSWER_BYTES_MAX} bytes");
+                let problem = json!({ "title": "The answer is too long", "detail": detail, "code": "unusable" });
+                return Err(ClientError::refused(problem));
             }
             bytes.extend_from_slice(&part);
         }

@@ -2,33 +2,46 @@
 //! caller may use now.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::io::Write as _;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use clap_complete::Shell;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::Shells;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::CliError;
 use super::account::token_of_environment;
-use super::client::{Client, Credential};
+use super::client::{Authorization, Client, Credential};
+use super::described;
+use super::profile;
+use super::{Cli, CliError, Connection, Host};
 
 /// The variable in which a shell says that it asks.
 pub(super) const VARIABLE: &str = "MUSTER_COMPLETE";
 /// How long a host may take to answer; nobody waits longer for a list of words.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// The script for bash, which takes `name=value` for three words: the usual one leaves it so.
+const BASH: &str = include_str!("complete.bash");
+/// The script for zsh, which puts a blank behind `name=`, too, by the usual one.
+const ZSH: &str = include_str!("complete.zsh");
 
 /// Prints the script that lets a shell ask.
 pub(super) fn script(shell: Shell) -> Result<(), CliError> {
-    let shells = Shells::builtins();
     let name = shell.to_string();
-    let unknown = || CliError::Usage(format!("there is no completion for `{name}`"));
-    let completer = shells.completer(&name).ok_or_else(unknown)?;
-    completer
-        .write_registration(VARIABLE, "muster", "muster", "muster", &mut std::io::stdout())
-        .map_err(|error| CliError::Failed(format!("the script cannot be written: {error}")))
+    let mut output = std::io::stdout();
+    let written = match name.as_str() {
+        "bash" => output.write_all(BASH.as_bytes()),
+        "zsh" => output.write_all(ZSH.as_bytes()),
+        other => {
+            let shells = Shells::builtins();
+            let unknown = || CliError::Usage(format!("there is no completion for `{other}`"));
+            let completer = shells.completer(other).ok_or_else(unknown)?;
+            completer.write_registration(VARIABLE, "muster", "muster", "muster", &mut output)
+        }
+    };
+    written.map_err(|error| CliError::Failed(format!("the script cannot be written: {error}")))
 }
 
 /// A variable of the environment, where a shell and its user say what they want.
@@ -37,82 +50,186 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// What could stand at the place of the word that is being written, behind `call` or `help`.
-pub(super) fn words(current: &OsStr) -> Vec<CompletionCandidate> {
-    let line: Vec<String> = std::env::args().skip_while(|word| word != "--").skip(1).collect();
-    let index = variable("_CLAP_COMPLETE_INDEX").and_then(|index| index.parse().ok());
-    let before = line.get(..index.unwrap_or(line.len().saturating_sub(1))).unwrap_or(&line);
-    let current = current.to_str().unwrap_or_default();
-    let topic = command_of(before);
-    let Some(entries) = ask(before, topic.clone()) else { return Vec::new() };
-    let candidates = match &topic {
-        None => {
-            entries.iter().map(|entry| (text(entry, "name").to_owned(), text(entry, "summary").to_owned())).collect()
-        }
-        Some(_) => entries.first().map(|entry| arguments(entry, current)).unwrap_or_default(),
-    };
-    let fitting = candidates.into_iter().filter(|(word, _)| word.starts_with(current));
-    fitting.map(|(word, about)| CompletionCandidate::new(word).help(Some(about.into()))).collect()
+/// What stands before the word that is being written.
+struct Line {
+    matches: ArgMatches,
+    connection: Connection,
 }
 
-/// The command whose arguments are being written; nothing while its name is.
-fn command_of(before: &[String]) -> Option<String> {
-    let mut words = before.iter().skip_while(|word| !["call", "help"].contains(&word.as_str())).skip(1);
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--api-version" | "--jobs" | "-j" | "--resume" => _ = words.next(),
-            option if option.starts_with('-') => {}
-            command => return Some(command.replace('-', "_")),
-        }
+impl Line {
+    fn read() -> Option<Self> {
+        let line: Vec<String> = std::env::args().skip_while(|word| word != "--").skip(1).collect();
+        let index = variable("_CLAP_COMPLETE_INDEX").and_then(|index| index.parse().ok());
+        let before = line.get(..index.unwrap_or(line.len().saturating_sub(1))).unwrap_or(&line);
+        Self::of(before)
     }
-    None
+
+    /// Reads words as far as they can be: they are no whole command line yet.
+    fn of(before: &[String]) -> Option<Self> {
+        let matches = Cli::command().ignore_errors(true).try_get_matches_from(before).ok()?;
+        let mut connection = Connection::from_arg_matches(&matches).ok()?;
+        connection.note_given(&matches);
+        Some(Self { matches, connection })
+    }
+
+    /// The command whose arguments are being written, and its version; nothing while its name is.
+    fn command(&self) -> Option<(String, Option<u32>)> {
+        let (name, matches) = self.matches.subcommand()?;
+        let (list, version) = match name {
+            "call" => ("words", matches.try_get_one::<u32>("api_version").ok().flatten().copied()),
+            _ => ("topic", None),
+        };
+        let mut words = matches.try_get_many::<String>(list).ok()??;
+        Some((words.next()?.replace('-', "_"), version))
+    }
+
+    /// A client that asks nobody for anything, and renews nothing: this process may end at any moment.
+    fn client(&self) -> Option<Client> {
+        let connection = &self.connection;
+        let host = connection.host().ok()?;
+        let credential = match (&connection.user, host) {
+            (user, Host::Profile(name)) if user.is_none() || !connection.is_given("user") => {
+                Some(Credential::Bearer(profile::kept(name).ok().filter(profile::Profile::lasts)?.token))
+            }
+            (Some(user), _) => variable("MUSTER_PASSWORD").map(|password| Credential::Basic(user.clone(), password)),
+            (None, _) => token_of_environment().map(Credential::Bearer),
+        };
+        connection.client_of(host, Authorization::from(credential)).ok()
+    }
+
+    /// What the host says; nothing where it takes too long, or has nothing to say to whoever asks.
+    fn ask<T: Send + 'static>(&self, question: impl FnOnce(&Client) -> Option<T> + Send + 'static) -> Option<T> {
+        let client = self.client()?;
+        let (told, answer) = mpsc::channel();
+        // Left behind where it takes too long: this process ends soon.
+        std::thread::spawn(move || told.send(question(&client)));
+        answer.recv_timeout(PATIENCE).ok().flatten()
+    }
+}
+
+/// What could stand at the place of the word that is being written, behind `call` or `help`.
+pub(super) fn words(current: &OsStr) -> Vec<CompletionCandidate> {
+    let current = current.to_str().unwrap_or_default();
+    let found = Line::read().and_then(|line| {
+        let command = line.command();
+        let topic = command.as_ref().map(|(name, _)| name.clone());
+        let entries = line.ask(move |client| described::entries(client, topic.as_deref()).ok())?;
+        Some(match command {
+            None => {
+                let mut names: Vec<_> =
+                    entries.iter().map(|entry| (text(entry, "name"), text(entry, "summary"))).collect();
+                names.dedup();
+                names.into_iter().map(|(name, about)| (name.to_owned(), about.to_owned())).collect()
+            }
+            Some((name, version)) => {
+                described::form(&entries, &name, version).map(|entry| arguments(entry, current)).unwrap_or_default()
+            }
+        })
+    });
+    fitting(found.unwrap_or_default(), current)
+}
+
+/// The names of plugins.
+pub(super) fn plugins(current: &OsStr) -> Vec<CompletionCandidate> {
+    let ask = |client: &Client| client.call("modules_details", None, &json!({})).ok();
+    let found = Line::read().and_then(|line| line.ask(ask)).unwrap_or_default();
+    let plugins = found.as_array().into_iter().flatten();
+    let names = plugins.map(|plugin| (text(plugin, "name").to_owned(), text(plugin, "summary").to_owned()));
+    fitting(names.collect(), current.to_str().unwrap_or_default())
+}
+
+/// The names of profiles.
+pub(super) fn profiles(current: &OsStr) -> Vec<CompletionCandidate> {
+    let names = profile::names().into_iter().map(|name| (name, String::new()));
+    fitting(names.collect(), current.to_str().unwrap_or_default())
+}
+
+fn fitting(words: Vec<(String, String)>, current: &str) -> Vec<CompletionCandidate> {
+    let fitting = words.into_iter().filter(|(word, _)| word.starts_with(current));
+    fitting
+        .map(|(word, about)| CompletionCandidate::new(word).help((!about.is_empty()).then(|| about.into())))
+        .collect()
 }
 
 /// Every way to begin an argument: `name=` or `--name`, and values where there are few.
 fn arguments(entry: &Value, current: &str) -> Vec<(String, String)> {
-    let properties = entry.pointer("/input/properties").and_then(Value::as_object);
+    let root = entry.get("input").unwrap_or(&Value::Null);
+    let properties = root.get("properties").and_then(Value::as_object);
     let mut found = Vec::new();
     for (name, schema) in properties.into_iter().flatten() {
-        let about = text(schema, "description").to_owned();
-        if current.starts_with('-') {
-            found.push((format!("--{}", name.replace('_', "-")), about));
-            continue;
-        }
-        let values = schema.get("enum").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-        let begun = current.starts_with(&format!("{name}="));
-        let values: Vec<_> = values.filter(|_| begun).map(|value| (format!("{name}={value}"), about.clone())).collect();
+        let about = text(schema, "description").lines().next().unwrap_or_default().to_owned();
+        let (begin, end) =
+            if current.starts_with('-') { (format!("--{}", name.replace('_', "-")), "") } else { (name.clone(), "=") };
+        let values = if current.starts_with(&format!("{begin}=")) { few(root, schema) } else { Vec::new() };
         if values.is_empty() {
-            found.push((format!("{name}="), about));
+            found.push((format!("{begin}{end}"), about));
+        } else {
+            found.extend(values.into_iter().map(|value| (format!("{begin}={value}"), about.clone())));
         }
-        found.extend(values);
     }
     found
 }
 
-/// What the host says; nothing where it takes too long, or has nothing to say to whoever asks.
-fn ask(before: &[String], topic: Option<String>) -> Option<Vec<Value>> {
-    let option = |name: &str, variable: &str| {
-        let at = before.iter().position(|word| word == name);
-        at.and_then(|at| before.get(at + 1).cloned()).or_else(|| self::variable(variable))
-    };
-    let password = || variable("MUSTER_PASSWORD");
-    let credential = match option("--user", "MUSTER_USER") {
-        Some(user) => password().map(|password| Credential::Basic(user, password)),
-        None => token_of_environment().map(Credential::Bearer),
-    };
-    let ca = option("--ca", "MUSTER_CA");
-    let client = if let Some(url) = option("--url", "MUSTER_URL") {
-        Client::remote(&url, ca.as_deref().map(Path::new), credential).ok()?
-    } else {
-        let data = option("--data", "MUSTER_DATA").unwrap_or_else(|| "muster-data".to_owned());
-        Client::local(Path::new(&data).join(crate::serve::SOCKET), credential)
-    };
-    let (told, answer) = mpsc::channel();
-    // Left behind where it takes too long: this process ends soon.
-    std::thread::spawn(move || told.send(client.help(topic.as_deref()).ok()));
-    answer.recv_timeout(PATIENCE).ok().flatten()
+/// The values of an argument, where there are few.
+fn few(root: &Value, schema: &Value) -> Vec<String> {
+    let types = described::types(root, schema);
+    if types == ["boolean"] {
+        return vec!["false".to_owned(), "true".to_owned()];
+    }
+    let items = described::resolved(root, schema).get("items").filter(|_| types == ["array"]);
+    let values = described::values(root, items.unwrap_or(schema)).unwrap_or_default();
+    values.into_iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect()
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_already_is_read_as_it_will_be() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let call = |name: &str, version| Some((name.to_owned(), version));
+        for (before, command, data) in [
+            ("muster call", None, "muster-data"),
+            ("muster call -o json", None, "muster-data"),
+            ("muster --data=d call --api-version 2 hello", call("hello", Some(2)), "d"),
+            ("muster call --data d set-loglevel", call("set_loglevel", None), "d"),
+            ("muster --data d call --jobs 3 --bulk hello a=b", call("hello", None), "d"),
+            ("muster help hello", call("hello", None), "muster-data"),
+            ("muster plugin uninstall", None, "muster-data"),
+        ] {
+            let line = Line::of(&words(before)).unwrap();
+            assert_eq!(line.command(), command, "{before}");
+            assert_eq!(line.connection.data.to_str(), Some(data), "{before}");
+        }
+        let line = Line::of(&words("muster --profile work call")).unwrap();
+        assert!(matches!(line.connection.host(), Ok(Host::Profile("work"))));
+        assert!(line.connection.host().is_ok());
+        let line = Line::of(&words("muster --profile work --url http://x call")).unwrap();
+        assert!(line.connection.host().is_err());
+    }
+
+    #[test]
+    fn arguments_are_offered_with_their_values() {
+        let entry = json!({ "input": { "properties": {
+            "level": { "anyOf": [{ "$ref": "#/$defs/level" }, { "type": "null" }] },
+            "very_loud": { "type": ["boolean", "null"] }, "name": { "type": "string" },
+        }, "$defs": { "level": { "enum": ["low", "high"] } } } });
+        for (current, expected) in [
+            ("", vec!["level=", "very_loud=", "name="]),
+            ("level=", vec!["level=low", "level=high"]),
+            ("very_loud=", vec!["very_loud=false", "very_loud=true"]),
+            ("--", vec!["--level", "--very-loud", "--name"]),
+            ("--level=", vec!["--level=low", "--level=high"]),
+            ("name=", vec!["name="]),
+        ] {
+            let found = arguments(&entry, current);
+            let found = found.iter().map(|(word, _)| word.as_str()).filter(|word| word.starts_with(current));
+            assert_eq!(found.collect::<Vec<_>>(), expected, "{current}");
+        }
+    }
 }

@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use clap::Args;
+use clap::{Args, CommandFactory};
 use clap_complete::engine::ArgValueCompleter;
+use muster_core::suggest::closest;
 use serde_json::{Value, json};
 
-use super::CliError;
 use super::client::Client;
 use super::complete;
+use super::described;
 use super::output::{self, Format};
+use super::schema;
+use super::{Cli, CliError};
 
 #[derive(Args, Debug)]
 pub(super) struct Help {
@@ -20,31 +23,67 @@ pub(super) struct Help {
 }
 
 pub(super) fn run(client: &Client, help: &Help, format: Format) -> Result<(), CliError> {
-    match help.topic.as_deref() {
-        None | Some("commands") => list(&client.help(None)?, format),
-        Some("tags") => tags(&client.help(None)?, format),
-        Some(topic) => {
-            let topic = topic.replace('-', "_");
-            let entries = client.help(Some(&topic))?;
-            match entries.as_slice() {
-                [] => Err(CliError::Missing(format!("no command or tag you may use matches `{topic}`"))),
-                entries if entries.iter().all(|entry| text(entry, "name") == topic) => {
-                    describe(client, entries, format);
-                    return Ok(());
-                }
-                entries => {
-                    list(entries, format);
-                    return Ok(());
-                }
-            }?;
+    let topic = match help.topic.as_deref() {
+        None | Some("commands") => {
+            list(&described::entries(client, None)?, format);
+            return Ok(());
         }
+        Some("tags") => {
+            tags(&described::entries(client, None)?, format);
+            return Ok(());
+        }
+        Some(topic) => topic.replace('-', "_"),
+    };
+    let entries = described::entries(client, Some(&topic))?;
+    match entries.as_slice() {
+        [] => return Err(CliError::Missing(nothing_about(&topic, &described::entries(client, None)?))),
+        entries if entries.iter().all(|entry| text(entry, "name") == topic) => {
+            let forms: Vec<_> = entries.iter().enumerate().map(|(place, entry)| (entry, place == 0)).collect();
+            describe(client, &forms, format);
+        }
+        entries => list(entries, format),
     }
     Ok(())
 }
 
-/// Describes one command.
-pub(super) fn one(client: &Client, command: &str, format: Format) -> Result<(), CliError> {
-    run(client, &Help { topic: Some(command.to_owned()) }, format)
+/// Describes the form of a command that would answer a call. `entries`: what is known of it.
+pub(super) fn one(
+    client: &Client,
+    entries: &[Value],
+    command: &str,
+    version: Option<u32>,
+    format: Format,
+) -> Result<(), CliError> {
+    match (described::form(entries, command, version), version) {
+        (Some(form), Some(_)) => {
+            let is_latest = described::form(entries, command, None) == Some(form);
+            describe(client, &[(form, is_latest)], format);
+            Ok(())
+        }
+        (None, Some(version)) if described::form(entries, command, None).is_some() => {
+            Err(CliError::Missing(format!("`{command}` has no form for version {version}")))
+        }
+        _ => run(client, &Help { topic: Some(command.to_owned()) }, format),
+    }
+}
+
+/// What to say of a topic that nothing matches: what may have been meant.
+fn nothing_about(topic: &str, entries: &[Value]) -> String {
+    let plain = topic.trim_matches(['*', '?']);
+    let names = entries.iter().map(|entry| text(entry, "name"));
+    let known: BTreeSet<&str> = names.chain(entries.iter().flat_map(|entry| words(entry, "tags"))).collect();
+    // `plugins` may be meant for `muster plugin`.
+    let (own, one) = (Cli::command(), plain.trim_end_matches('s').to_owned());
+    let mut subcommands = own.get_subcommands().map(clap::Command::get_name);
+    let begun = known.iter().find(|name| !plain.is_empty() && name.starts_with(plain));
+    let advice = if let Some(close) = begun.copied().or_else(|| closest(plain, known.iter().copied())) {
+        format!("did you mean `{close}`?")
+    } else if let Some(close) = subcommands.find(|name| *name == plain || *name == one) {
+        format!("did you mean `muster {close} --help`?")
+    } else {
+        "`muster help` lists all you may use, `muster help tags` the tags".to_owned()
+    };
+    format!("no command or tag you may use matches `{topic}`; {advice}")
 }
 
 fn text<'a>(entry: &'a Value, key: &str) -> &'a str {
@@ -85,13 +124,13 @@ fn tags(entries: &[Value], format: Format) {
     output::value(&value, format);
 }
 
-fn describe(client: &Client, entries: &[Value], format: Format) {
+/// Prints forms of a command, each with whether it is the latest.
+fn describe(client: &Client, forms: &[(&Value, bool)], format: Format) {
     if format != Format::Table {
-        output::value(&json!(entries), format);
+        output::value(&forms.iter().map(|(entry, _)| (*entry).clone()).collect::<Value>(), format);
         return;
     }
-    let texts: Vec<String> =
-        entries.iter().enumerate().map(|(place, entry)| description(client, entry, place == 0)).collect();
+    let texts: Vec<String> = forms.iter().map(|(entry, is_latest)| description(client, entry, *is_latest)).collect();
     output::line(texts.join("\n\n").trim_end(), &Value::Null, format);
 }
 
@@ -108,15 +147,12 @@ fn description(client: &Client, entry: &Value, latest: bool) -> String {
     if let Some(instead) = entry.get("deprecated").and_then(Value::as_str) {
         let _ = writeln!(page, "\nDeprecated: {instead}");
     }
-    let input = entry.get("input").unwrap_or(&Value::Null);
-    let arguments = arguments(input);
-    if !arguments.is_empty() {
-        let mut table = output::plain();
-        table.add_rows(arguments);
-        let _ = writeln!(page, "\nArguments\n{}", output::rendered(&table));
-    }
-    let output_schema = entry.get("output").unwrap_or(&Value::Null);
-    let _ = writeln!(page, "\nResult: {}", kind(output_schema, output_schema));
+    let schema = |key: &str| entry.get(key).unwrap_or(&Value::Null);
+    section(&mut page, "Arguments", schema::members(schema("input"), schema("input"), true));
+    let result = schema("output");
+    let or_null = if schema::may_be_null(result, result) { " or null" } else { "" };
+    let _ = writeln!(page, "\nResult: {}{or_null}", schema::kind(result, result));
+    section(&mut page, "", schema::members(result, schema::rows_of(result, result), false));
     for (label, key) in [("Tags", "tags"), ("Effects", "effects")] {
         let words = words(entry, key);
         if !words.is_empty() {
@@ -136,39 +172,13 @@ fn description(client: &Client, entry: &Value, latest: bool) -> String {
     page
 }
 
-/// A row for each argument: name, type, whether it is needed, what it is.
-fn arguments(input: &Value) -> Vec<[String; 4]> {
-    let required = words(input, "required");
-    let properties = input.get("properties").and_then(Value::as_object).into_iter().flatten();
-    properties
-        .map(|(name, schema)| {
-            let needed = if required.contains(&name.as_str()) { "required" } else { "optional" };
-            [format!("  {name}"), kind(input, schema), needed.to_owned(), text(schema, "description").to_owned()]
-        })
-        .collect()
-}
-
-/// A schema in a few words.
-fn kind(root: &Value, schema: &Value) -> String {
-    if let Some(target) = schema
-        .get("$ref")
-        .and_then(Value::as_str)
-        .and_then(|reference| reference.strip_prefix('#'))
-        .and_then(|pointer| root.pointer(pointer))
-    {
-        return kind(&Value::Null, target);
+/// Adds a table of members, if there are any.
+fn section(page: &mut String, title: &str, members: Vec<[String; 4]>) {
+    if members.is_empty() {
+        return;
     }
-    if let Some(values) = schema.get("enum").and_then(Value::as_array) {
-        return values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ");
-    }
-    match schema.get("type") {
-        Some(Value::String(one)) if one == "array" => {
-            format!("list of {}", kind(root, schema.get("items").unwrap_or(&Value::Null)))
-        }
-        Some(Value::String(one)) => one.clone(),
-        Some(Value::Array(several)) => {
-            several.iter().filter_map(Value::as_str).filter(|one| *one != "null").collect::<Vec<_>>().join(" or ")
-        }
-        _ => "any".to_owned(),
-    }
+    let mut table = output::plain();
+    table.add_rows(members);
+    let title = if title.is_empty() { String::new() } else { format!("\n{title}\n") };
+    let _ = writeln!(page, "{title}{}", output::rendered(&table));
 }

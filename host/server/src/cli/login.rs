@@ -15,6 +15,7 @@ use ureq::Agent;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use url::Url;
 
+use super::client::ClientError;
 use super::output::{self, Format};
 use super::profile::{self, Profile};
 use super::{CliError, Connection};
@@ -49,10 +50,14 @@ pub(super) struct Login {
 /// Logs in, and keeps the tokens under the profile's name.
 pub(super) fn run(connection: &Connection, login: &Login, format: Format) -> Result<(), CliError> {
     let name = connection.profile.as_deref().unwrap_or("default");
-    let before = profile::known(name);
-    let url = connection.url.clone().or_else(|| before.as_ref().map(|profile| profile.url.clone()));
+    let before = profile::kept(name).ok();
+    // A profile that is named means its host, whatever variables say; an option means itself.
+    let means_its_host = before.is_some() && connection.is_given("profile");
+    let own = |option: &str| connection.is_given(option) || !means_its_host;
+    let url = connection.url.clone().filter(|_| own("url"));
+    let url = url.or_else(|| before.as_ref().map(|profile| profile.url.clone()));
     let url = url.ok_or_else(|| CliError::Usage("which host? name it with --url URL".to_owned()))?;
-    let ca = connection.ca.clone().or_else(|| before.and_then(|profile| profile.ca));
+    let ca = connection.ca.clone().filter(|_| own("ca")).or_else(|| before.and_then(|profile| profile.ca));
     let ca = ca.map(std::path::absolute).transpose().map_err(|error| CliError::Usage(error.to_string()))?;
     let server = Server::find(&url, ca.as_deref())?;
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| failed(&error))?;
@@ -98,8 +103,7 @@ pub(super) fn run(connection: &Connection, login: &Login, format: Format) -> Res
 /// Revokes the tokens of a profile and forgets it.
 pub(super) fn out(connection: &Connection, format: Format) -> Result<(), CliError> {
     let name = connection.profile.as_deref().unwrap_or("default");
-    let known = profile::known(name);
-    let known = known.ok_or_else(|| CliError::Missing(format!("there is no profile `{name}`")))?;
+    let known = profile::kept(name)?;
     let token = known.refresh_token.as_deref().unwrap_or(&known.token);
     let revoked = Server::find(&known.url, known.ca.as_deref())
         .and_then(|server| server.post(&server.revoke, &[("token", token), ("client_id", &known.client)]).map(drop));
@@ -112,7 +116,7 @@ pub(super) fn out(connection: &Connection, format: Format) -> Result<(), CliErro
 /// Other tokens for those that end.
 pub(super) fn renew(profile: &Profile) -> Result<Profile, CliError> {
     let refresh = profile.refresh_token.as_deref();
-    let refresh = refresh.ok_or_else(|| CliError::Failed("it has no refresh token".to_owned()))?;
+    let refresh = refresh.ok_or_else(|| ClientError::LoggedOut("it has no refresh token".to_owned()))?;
     let server = Server::find(&profile.url, profile.ca.as_deref())?;
     let fields = [("grant_type", "refresh_token"), ("client_id", profile.client.as_str()), ("refresh_token", refresh)];
     with_tokens(profile.clone(), &server.token(&fields)?)
@@ -152,7 +156,7 @@ impl Server {
         let agent = config.build().new_agent();
         let origin = url.trim_end_matches('/');
         let unreachable = |error: &dyn std::fmt::Display| {
-            CliError::Client(super::client::ClientError::Unreachable(format!("{origin} does not answer: {error}")))
+            ClientError::Unreachable(format!("the host at {origin} cannot be reached: {error}"))
         };
         let answer = agent.get(format!("{origin}/.well-known/oauth-authorization-server")).call();
         let mut answer = answer.map_err(|error| unreachable(&error))?;
@@ -172,7 +176,10 @@ impl Server {
     }
 
     fn post(&self, address: &str, fields: &[(&str, &str)]) -> Result<Value, CliError> {
-        let mut answer = self.agent.post(address).send_form(fields.iter().copied()).map_err(|error| failed(&error))?;
+        let mut answer =
+            self.agent.post(address).send_form(fields.iter().copied()).map_err(|error| {
+                ClientError::Unreachable(format!("the host at {address} cannot be reached: {error}"))
+            })?;
         let status = answer.status();
         let value = serde_json::from_reader(answer.body_mut().as_reader().take(ANSWER_BYTES_MAX));
         let value: Value = value.unwrap_or_default();
@@ -180,7 +187,10 @@ impl Server {
             return Ok(value);
         }
         let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
-        Err(CliError::Failed(format!("the host refused: {} {}", text("error"), text("error_description"))))
+        let reason = format!("the host refused: {} {}", text("error"), text("error_description"));
+        // Only these say that what was presented is worth nothing any more (RFC 6749 §5.2).
+        let is_over = ["invalid_grant", "invalid_client", "unauthorized_client"].contains(&text("error"));
+        Err(if is_over { CliError::Client(ClientError::LoggedOut(reason)) } else { CliError::Failed(reason) })
     }
 }
 

@@ -2,7 +2,8 @@
 //! passes messages on to the host's `/mcp` as they are, one to a line, and what comes back; it decides nothing.
 //!
 //! A message goes as a request of its own, so that calls run beside one another and can be cancelled. A session that ended
-//! meanwhile (the host began anew, nobody used it for long) is opened again with the first message the assistant ever sent.
+//! meanwhile (the host began anew, nobody used it for long) is opened again with the first message the assistant ever sent:
+//! once for all messages that find it gone, and with the next message where that fails.
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,7 @@ use hyper::header::{ACCEPT, CONTENT_TYPE};
 use hyper::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinSet;
 
 use super::CliError;
@@ -21,6 +23,7 @@ use super::client::{Answer, Client, ClientError};
 use super::events::{EVENTS, Events};
 
 const PATH: &str = "/mcp";
+const INITIALIZE: &str = "initialize";
 const SESSION_ID: &str = "mcp-session-id";
 const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 /// Where requests since 2026-07-28 name their version.
@@ -38,7 +41,7 @@ const NOT_ANSWERED: i64 = -32000;
 
 /// Passes messages on until there are no more.
 pub(super) fn run(client: Client) -> Result<(), CliError> {
-    super::block_on(pass(Arc::new(Bridge { client, state: Mutex::default() })))?
+    super::block_on(pass(Arc::new(Bridge { client, state: Mutex::default(), opening: AsyncMutex::default() })))?
 }
 
 async fn pass(bridge: Arc<Bridge>) -> Result<(), CliError> {
@@ -59,7 +62,7 @@ async fn pass(bridge: Arc<Bridge>) -> Result<(), CliError> {
             continue;
         };
         let method = message.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if method != "initialize" && message.get("id").is_some() {
+        if method != INITIALIZE && message.get("id").is_some() {
             if waiting.len() >= WAITING_MAX {
                 waiting.join_next().await;
             }
@@ -69,7 +72,7 @@ async fn pass(bridge: Arc<Bridge>) -> Result<(), CliError> {
         } else {
             // In the order they came: what comes after them builds on them.
             bridge.forward(&message).await;
-            if method == "notifications/initialized" && bridge.header(SESSION_ID).is_some() {
+            if method == "notifications/initialized" && changes.is_empty() && bridge.header(SESSION_ID).is_some() {
                 let bridge = Arc::clone(&bridge);
                 changes.spawn(async move { bridge.follow().await });
             }
@@ -85,13 +88,15 @@ async fn pass(bridge: Arc<Bridge>) -> Result<(), CliError> {
 struct Bridge {
     client: Client,
     state: Mutex<State>,
+    /// Held by whoever opens the session again; the others wait for it.
+    opening: AsyncMutex<()>,
 }
 
 #[derive(Default)]
 struct State {
     session: Option<String>,
     version: Option<String>,
-    /// How the assistant opened the session.
+    /// How the assistant opened the session; nothing as long as it has not.
     initialize: Option<Value>,
 }
 
@@ -106,62 +111,90 @@ impl Bridge {
 
     /// Sends a message, and says what comes back.
     async fn forward(&self, message: &Value) {
-        let is_initialize = message.get("method").and_then(Value::as_str) == Some("initialize");
-        if is_initialize {
-            self.state(|state| *state = State { initialize: Some(message.clone()), ..State::default() });
-        }
-        let mut answered = self.send(message).await;
-        let had_session = self.header(SESSION_ID).is_some();
-        if !is_initialize && had_session && matches!(&answered, Ok(answer) if answer.status == StatusCode::NOT_FOUND) {
-            answered = match self.open_again().await {
-                Ok(()) => self.send(message).await,
+        let said = if message.get("method").and_then(Value::as_str) == Some(INITIALIZE) {
+            self.initialize(message).await
+        } else {
+            match self.deliver(message).await {
+                Ok(answer) => self.receive(answer, say).await,
                 Err(error) => Err(error),
-            };
-        }
-        let said = match answered {
-            Ok(answer) => {
-                let take = |message: &Value| {
-                    if is_initialize {
-                        self.opened(message);
-                    }
-                    say(message);
-                };
-                self.receive(answer, take).await
             }
-            Err(error) => Err(error),
         };
         if let Err(error) = said {
             give_up(message, &error);
         }
     }
 
-    /// Opens the session anew, without the assistant noticing.
-    async fn open_again(&self) -> Result<(), ClientError> {
+    /// Opens a session as the assistant wants it.
+    async fn initialize(&self, message: &Value) -> Result<(), ClientError> {
+        self.state(|state| *state = State::default());
+        let answer = self.send(message, None).await?;
+        let opened = |answer: &Value| {
+            if self.opened(answer) {
+                self.state(|state| state.initialize = Some(message.clone()));
+            }
+            say(answer);
+        };
+        self.receive(answer, opened).await
+    }
+
+    /// Sends a message of a session, which is opened again where it has ended.
+    async fn deliver(&self, message: &Value) -> Result<Answer, ClientError> {
+        // Since 2026-07-28 requests need none.
+        let is_of_a_session = version_in(message).is_none() && self.state(|state| state.initialize.is_some());
+        if !is_of_a_session {
+            return self.send(message, self.header(SESSION_ID).as_deref()).await;
+        }
+        if self.header(SESSION_ID).is_none() {
+            self.open_again(None).await?;
+        }
+        let session = self.header(SESSION_ID);
+        let answer = self.send(message, session.as_deref()).await?;
+        if answer.status != StatusCode::NOT_FOUND {
+            return Ok(answer);
+        }
+        self.open_again(session.as_deref()).await?;
+        self.send(message, self.header(SESSION_ID).as_deref()).await
+    }
+
+    /// Opens the session anew, without the assistant noticing, unless somebody did since `ended` was the session.
+    async fn open_again(&self, ended: Option<&str>) -> Result<(), ClientError> {
+        let _alone = self.opening.lock().await;
         let Some(initialize) = self.state(|state| {
+            if state.session.as_deref() != ended {
+                return None;
+            }
             state.session = None;
             state.initialize.clone()
         }) else {
             return Ok(());
         };
-        let answer = self.send(&initialize).await?;
-        self.receive(answer, |message| self.opened(message)).await?;
-        self.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await?;
+        let answer = self.send(&initialize, None).await?;
+        self.receive(answer, |message| _ = self.opened(message)).await?;
+        let Some(session) = self.header(SESSION_ID) else {
+            return Err(ClientError::Unusable("the host opens no session any more".to_owned()));
+        };
+        let ready = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+        if let Err(error) = self.send(&ready, Some(&session)).await {
+            self.state(|state| state.session = None);
+            return Err(error);
+        }
         Ok(())
     }
 
-    /// Notes the version that was agreed on.
-    fn opened(&self, message: &Value) {
+    /// Notes the version that was agreed on, where one was. Tells whether.
+    fn opened(&self, message: &Value) -> bool {
         let version = message.pointer("/result/protocolVersion").and_then(Value::as_str).map(str::to_owned);
+        let is_open = version.is_some();
         self.state(|state| state.version = version.or(state.version.take()));
+        is_open
     }
 
-    async fn send(&self, message: &Value) -> Result<Answer, ClientError> {
+    async fn send(&self, message: &Value, session: Option<&str>) -> Result<Answer, ClientError> {
         let mut request = Request::post(PATH).header(CONTENT_TYPE, "application/json");
         request = request.header(ACCEPT, format!("application/json, {EVENTS}"));
         // Since 2026-07-28 a request says in its head what it is, too.
         let text = |pointer: &str| message.pointer(pointer).and_then(Value::as_str);
-        let version =
-            message.pointer("/params/_meta").and_then(|meta| meta.get(VERSION_IN_REQUEST)).and_then(Value::as_str);
+        let version = version_in(message);
         if version.is_some() {
             for (name, value) in [("mcp-method", text("/method")), ("mcp-name", text("/params/name"))] {
                 if let Some(value) = value {
@@ -169,15 +202,17 @@ impl Bridge {
                 }
             }
         }
+        let is_initialize = text("/method") == Some(INITIALIZE);
         let agreed = self.header(PROTOCOL_VERSION);
         if let Some(version) = version.or(agreed.as_deref()) {
             request = request.header(PROTOCOL_VERSION, version);
         }
-        if let Some(session) = self.header(SESSION_ID) {
+        if let Some(session) = session {
             request = request.header(SESSION_ID, session);
         }
         let answer = self.ask(request, message.to_string()).await?;
-        if let Some(session) = answer.headers.get(SESSION_ID).and_then(|id| id.to_str().ok()) {
+        // A late answer in a session that ended does not bring it back.
+        if is_initialize && let Some(session) = answer.headers.get(SESSION_ID).and_then(|id| id.to_str().ok()) {
             self.state(|state| state.session = Some(session.to_owned()));
         }
         Ok(answer)
@@ -215,21 +250,25 @@ impl Bridge {
             take(&value);
             return Ok(());
         }
-        Err(ClientError::Refused(super::client::Problem(value)))
+        Err(ClientError::refused(value))
     }
 
-    /// Says what the host says by itself, as long as there is a session.
+    /// Says what the host says by itself, in this session and in those that come after it.
     async fn follow(&self) {
-        while let Some(session) = self.header(SESSION_ID) {
-            let mut request = Request::get(PATH).header(ACCEPT, EVENTS).header(SESSION_ID, session);
-            if let Some(version) = self.header(PROTOCOL_VERSION) {
-                request = request.header(PROTOCOL_VERSION, version);
-            }
-            if let Ok(answer) = self.ask(request, String::new()).await
-                && answer.status.is_success()
-            {
-                // A stream that breaks off is opened again.
-                let _ = self.receive(answer, say).await;
+        let mut ended = None;
+        loop {
+            if let Some(session) = self.header(SESSION_ID).filter(|session| ended.as_ref() != Some(session)) {
+                let mut request = Request::get(PATH).header(ACCEPT, EVENTS).header(SESSION_ID, &session);
+                if let Some(version) = self.header(PROTOCOL_VERSION) {
+                    request = request.header(PROTOCOL_VERSION, version);
+                }
+                match self.ask(request, String::new()).await {
+                    // The next message opens another.
+                    Ok(answer) if answer.status == StatusCode::NOT_FOUND => ended = Some(session),
+                    // A stream that breaks off is opened again.
+                    Ok(answer) if answer.status.is_success() => _ = self.receive(answer, say).await,
+                    Ok(_) | Err(_) => {}
+                }
             }
             tokio::time::sleep(AGAIN).await;
         }
@@ -248,6 +287,11 @@ impl Bridge {
     }
 }
 
+/// The version a request names itself.
+fn version_in(message: &Value) -> Option<&str> {
+    message.pointer("/params/_meta")?.get(VERSION_IN_REQUEST)?.as_str()
+}
+
 /// Writes a message on a line of its own.
 fn say(message: &Value) {
     let mut output = std::io::stdout().lock();
@@ -257,7 +301,7 @@ fn say(message: &Value) {
 
 /// Says that a request has no answer. A notification expects none.
 fn give_up(message: &Value, error: &ClientError) {
-    let problem = if let ClientError::Refused(problem) = error { &problem.0 } else { &Value::Null };
+    let problem = if let ClientError::Refused(problem) = error { &problem.value } else { &Value::Null };
     match message.get("id") {
         Some(id) if message.get("method").is_some() => say(&failure(id, NOT_ANSWERED, &error.to_string(), problem)),
         Some(_) | None => super::output::note(&error.to_string()),

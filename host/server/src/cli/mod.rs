@@ -10,6 +10,7 @@ mod client;
 mod clients;
 mod complete;
 mod config;
+mod described;
 mod doctor;
 mod events;
 mod help;
@@ -20,17 +21,20 @@ mod output;
 mod permissions;
 mod plugin;
 mod profile;
+mod schema;
 mod token;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 use clap_complete::{CompleteEnv, Shell};
 
 pub(crate) use apart::apart;
-use client::{Client, ClientError, Credential};
+use client::{Authorization, Client, ClientError, Credential};
 use output::Format;
 
 const AFTER_HELP: &str = "\
@@ -64,7 +68,7 @@ struct Connection {
     #[arg(long, global = true, value_name = "URL", env = "MUSTER_URL")]
     url: Option<String>,
     /// A host somebody logged in to with `muster login`, by the name of the login
-    #[arg(long, global = true, value_name = "NAME", env = "MUSTER_PROFILE")]
+    #[arg(long, global = true, value_name = "NAME", env = "MUSTER_PROFILE", add = ArgValueCompleter::new(complete::profiles))]
     profile: Option<String>,
     /// Certificates (PEM) of the authorities to trust at an https address, instead of this machine's
     #[arg(long, global = true, value_name = "FILE", env = "MUSTER_CA")]
@@ -82,6 +86,9 @@ struct Connection {
     /// Print results and errors as JSON: the same as --output json
     #[arg(long, global = true)]
     json: bool,
+    /// Options that stand on the command line itself, and so beat variables.
+    #[arg(skip)]
+    given: Vec<&'static str>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -186,11 +193,14 @@ impl CliError {
             Self::Failed(_) => 1,
             Self::Client(ClientError::Unreachable(_)) => 3,
             Self::Client(ClientError::Unusable(_)) => 6,
+            Self::Client(ClientError::LoggedOut(_)) => 4,
             Self::Client(ClientError::Refused(problem)) if problem.is_refusal() => 1,
             Self::Client(ClientError::Refused(problem)) => match problem.code() {
                 "malformed" | "invalid-arguments" | "too-large" | "not-read-only" => 2,
                 "unauthenticated" | "forbidden" | "denied" => 4,
                 "unknown-command" | "not-found" | "no-such-address" => 5,
+                // What stands before a host has no code, or one of its own.
+                _ if matches!(problem.status(), Some(401 | 403)) => 4,
                 _ => 6,
             },
         }
@@ -201,10 +211,11 @@ impl CliError {
 pub fn main() -> ExitCode {
     // A shell that asks what could be written is answered, and nothing is done.
     CompleteEnv::with_factory(Cli::command).var(complete::VARIABLE).complete();
-    let cli = Cli::parse();
-    let behind = matches!(&cli.action, Action::Call(call) if call.asks_for_json());
-    let format = if cli.connection.json || behind { Format::Json } else { cli.connection.output };
-    match run(cli, format) {
+    let matches = Cli::command().get_matches();
+    let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    cli.connection.note_given(&matches);
+    let mut format = if cli.connection.json { Format::Json } else { cli.connection.output };
+    match run(cli, &mut format) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::error(&error, format);
@@ -213,8 +224,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli, format: Format) -> Result<(), CliError> {
-    let connection = cli.connection;
+/// Does what it was told. Behind a command's name, a call may ask for another form of results and errors.
+fn run(cli: Cli, form: &mut Format) -> Result<(), CliError> {
+    let (connection, format) = (cli.connection, *form);
     match cli.action {
         Action::Serve(serve) => {
             let options = crate::serve::Options {
@@ -225,7 +237,7 @@ fn run(cli: Cli, format: Format) -> Result<(), CliError> {
             };
             crate::serve::run(&options).map_err(CliError::Failed)
         }
-        Action::Call(call) => call::run(client(&connection)?, call, format),
+        Action::Call(call) => call::run(|| client(&connection), call, form),
         Action::Help(help) => help::run(&client(&connection)?, &help, format),
         Action::Plugin(action) => plugin::run(|| client(&connection), action, format),
         Action::Account(action) => account::run(&client(&connection)?, action, format),
@@ -244,19 +256,70 @@ fn run(cli: Cli, format: Format) -> Result<(), CliError> {
     }
 }
 
+/// The host to talk to.
+#[derive(Clone, Copy, Debug)]
+enum Host<'a> {
+    Data(&'a Path),
+    Url(&'a str),
+    Profile(&'a str),
+}
+
+impl Connection {
+    fn note_given(&mut self, matches: &ArgMatches) {
+        let options = ["data", "url", "profile", "ca", "user"].into_iter();
+        self.given = options.filter(|name| matches.value_source(name) == Some(ValueSource::CommandLine)).collect();
+    }
+
+    /// Whether the option itself was given, not its variable.
+    fn is_given(&self, option: &str) -> bool {
+        self.given.contains(&option)
+    }
+
+    /// Which host is meant. An option beats every variable.
+    fn host(&self) -> Result<Host<'_>, CliError> {
+        let named = ["data", "url", "profile"].into_iter().filter(|option| self.is_given(option)).collect::<Vec<_>>();
+        if let [one, other, ..] = named.as_slice() {
+            return Err(CliError::Usage(format!("--{one} and --{other} name two hosts; name one")));
+        }
+        let is_meant = |option: &str| named.is_empty() || named.contains(&option);
+        Ok(match (&self.url, &self.profile) {
+            (Some(url), _) if is_meant("url") => Host::Url(url),
+            (_, Some(profile)) if is_meant("profile") => Host::Profile(profile),
+            _ => Host::Data(&self.data),
+        })
+    }
+
+    /// A client of this host.
+    fn client_of(&self, host: Host<'_>, authorization: Authorization) -> Result<Client, CliError> {
+        match host {
+            Host::Data(data) => Ok(Client::local(data.join(crate::serve::SOCKET), authorization)),
+            Host::Url(url) => Client::remote(url, self.ca.as_deref(), authorization).map_err(CliError::Usage),
+            Host::Profile(name) => {
+                let profile = profile::kept(name)?;
+                let ca = self.ca.as_deref().filter(|_| self.is_given("ca")).or(profile.ca.as_deref());
+                Client::remote(&profile.url, ca, authorization).map_err(CliError::Usage)
+            }
+        }
+    }
+}
+
+/// A client of the host that is meant, as whom the options say. What belongs to one host is not sent to another: a profile
+/// has a token of its own, which only an option replaces.
 fn client(connection: &Connection) -> Result<Client, CliError> {
-    let credential = match &connection.user {
-        _ if connection.token_stdin => Some(Credential::Bearer(account::token_of_input()?)),
-        None => account::token_of_environment().map(Credential::Bearer),
-        Some(user) => Some(Credential::Basic(user.clone(), account::password_of(user)?)),
+    let host = connection.host()?;
+    let authorization = match (&connection.user, host) {
+        (Some(_), _) if connection.token_stdin && connection.is_given("user") => {
+            return Err(CliError::Usage("--user and --token-stdin name two callers; name one".to_owned()));
+        }
+        _ if connection.token_stdin => Some(Credential::Bearer(account::token_of_input()?)).into(),
+        (Some(user), Host::Data(_) | Host::Url(_)) => basic(user)?,
+        (Some(user), Host::Profile(_)) if connection.is_given("user") => basic(user)?,
+        (_, Host::Profile(name)) => Authorization::Renewed(profile::source(name)),
+        (None, Host::Data(_) | Host::Url(_)) => account::token_of_environment().map(Credential::Bearer).into(),
     };
-    if let (Some(name), None) = (&connection.profile, &connection.url) {
-        let profile = profile::load(name)?;
-        let credential = credential.or(Some(Credential::Bearer(profile.token)));
-        return Client::remote(&profile.url, profile.ca.as_deref(), credential).map_err(CliError::Usage);
-    }
-    match &connection.url {
-        Some(url) => Client::remote(url, connection.ca.as_deref(), credential).map_err(CliError::Usage),
-        None => Ok(Client::local(connection.data.join(crate::serve::SOCKET), credential)),
-    }
+    connection.client_of(host, authorization)
+}
+
+fn basic(user: &str) -> Result<Authorization, CliError> {
+    Ok(Some(Credential::Basic(user.to_owned(), account::password_of(user)?)).into())
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "printing is what this file is for")]
 
 use std::io::{IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
 use saphyr::{LoadableYamlNode, Yaml, YamlEmitter};
 use serde_json::{Value, json};
+use tokio::io::Interest;
+use tokio::net::unix::pipe::Sender;
 
 use super::CliError;
 use super::client::ClientError;
@@ -34,7 +37,7 @@ pub(super) fn value(value: &Value, format: Format) {
         Format::Json => print(&value.to_string()),
         Format::Yaml => print(&yaml(value)),
         Format::Plain => printed(&bare(value)),
-        Format::Table => printed(&text(value)),
+        Format::Table => printed(&harmless(&text(value))),
     }
 }
 
@@ -58,33 +61,85 @@ fn yaml(value: &Value) -> String {
     }
 }
 
-/// A value without anything around it: lines, with tabs where a line has several parts.
+/// A value without anything around it: lines, with tabs where a line has several parts. A text that is all there is stays
+/// as it is.
 fn bare(value: &Value) -> String {
+    let part = |value: &Value| on_one_line(&cell(value));
     let row = |row: &Value| match row {
-        Value::Object(members) => members.values().map(cell).collect::<Vec<_>>().join("\t"),
-        other => cell(other),
+        Value::Object(members) => members.values().map(part).collect::<Vec<_>>().join("\t"),
+        other => part(other),
     };
     match value {
         Value::Array(items) => items.iter().map(|item| row(item) + "\n").collect(),
-        Value::Object(members) => members.iter().map(|(key, value)| [key, "\t", &cell(value), "\n"].concat()).collect(),
+        Value::Object(members) => {
+            members.iter().map(|(key, value)| [&on_one_line(key), "\t", &part(value), "\n"].concat()).collect()
+        }
         other => cell(other),
     }
+}
+
+/// Whether a character moves the cursor, changes what a terminal shows elsewhere, or turns the direction of the text.
+fn is_active(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text of others for a terminal: what would do more than be read is spelt out. Lines and tabs stay.
+pub(super) fn harmless(text: &str) -> String {
+    escaped(text, |character| is_active(character) && !['\n', '\t'].contains(&character))
+}
+
+/// A text that does not end its line, nor its place in it.
+fn on_one_line(text: &str) -> String {
+    escaped(text, is_active)
+}
+
+fn escaped(text: &str, is_meant: impl Fn(char) -> bool) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_meant(character) {
+            harmless.extend(character.escape_default());
+        } else {
+            harmless.push(character);
+        }
+    }
+    harmless
 }
 
 /// Prints a line for a person; a script gets `value`.
 pub(super) fn line(line: &str, json: &Value, format: Format) {
     match format {
         Format::Json | Format::Yaml => value(json, format),
-        Format::Plain | Format::Table => print(line),
+        Format::Plain | Format::Table => print(&harmless(line)),
     }
 }
 
 /// Writes a text to standard output: through a pager where a person would see only its end. A reader that has seen enough
-/// (`| head`) is no mistake.
+/// (`| head`) is no mistake, and ends this program; where nothing can be written, nothing was done.
 fn print(text: &str) {
-    if !paged(text) {
-        let _ = writeln!(std::io::stdout(), "{text}");
+    if paged(text) {
+        return;
     }
+    let mut output = std::io::stdout().lock();
+    match writeln!(output, "{text}").and_then(|()| output.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            eprintln!("error: the result cannot be written: {error}");
+            std::process::exit(1);
+        }
+    }
+}
+
+/// Whether somebody still reads standard output, as far as that can be told while nothing is written.
+pub(super) fn is_read() -> bool {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return true };
+    runtime.block_on(async {
+        let pipe = std::io::stdout().as_fd().try_clone_to_owned();
+        // What is no pipe has no reader that could go.
+        let Ok(pipe) = pipe.and_then(Sender::from_owned_fd_unchecked) else { return true };
+        let ready = tokio::time::timeout(Duration::from_millis(20), pipe.ready(Interest::WRITABLE)).await;
+        !matches!(ready, Ok(Ok(ready)) if ready.is_write_closed())
+    })
 }
 
 /// Shows a text with `$PAGER`, or `less` that leaves it on the screen. Tells whether it was shown.
@@ -109,15 +164,17 @@ fn paged(text: &str) -> bool {
 /// Prints an error.
 pub(super) fn error(error: &CliError, format: Format) {
     match (format, error) {
-        (Format::Json, CliError::Client(ClientError::Refused(problem))) => eprintln!("{}", problem.0),
+        (Format::Json, CliError::Client(ClientError::Refused(problem))) => eprintln!("{}", problem.value),
         (Format::Json, other) => eprintln!("{}", json!({ "title": "Error", "detail": other.to_string() })),
-        (Format::Table | Format::Yaml | Format::Plain, other) => eprintln!("error: {other}"),
+        (Format::Table | Format::Yaml | Format::Plain, other) => {
+            eprintln!("error: {}", harmless(&other.to_string()));
+        }
     }
 }
 
 /// Prints a line beside results, for whoever looks after a program that goes on.
 pub(super) fn note(text: &str) {
-    eprintln!("{text}");
+    eprintln!("{}", harmless(text));
 }
 
 /// Shows on a terminal that something takes its time, until it is dropped.
@@ -200,5 +257,25 @@ fn cell(value: &Value) -> String {
             items.iter().map(cell).collect::<Vec<_>>().join(", ")
         }
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_others_move_nothing() {
+        let rows = json!([{ "a": "x\ty", "b": "1\n2" }, { "a": "\u{1b}[2J", "b": "ü\u{9b}\u{202e}" }]);
+        assert_eq!(bare(&rows), "x\\ty\t1\\n2\n\\u{1b}[2J\tü\\u{9b}\\u{202e}\n");
+        assert_eq!(bare(&json!({ "a\tb": "c\r" })), "a\\tb\tc\\r\n");
+        assert_eq!(bare(&json!("two\nlines\tand a tab")), "two\nlines\tand a tab");
+        for (text, expected) in [
+            ("two\nlines\tand a tab", "two\nlines\tand a tab"),
+            ("\u{1b}]0;title\u{7}", "\\u{1b}]0;title\\u{7}"),
+            ("gone\rback", "gone\\rback"),
+        ] {
+            assert_eq!(harmless(text), expected);
+        }
     }
 }

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
+use clap_complete::engine::ArgValueCompleter;
 use muster_core::name::PluginName;
 use muster_core::plugins::Isolation;
 use muster_wasm::Inspection;
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 
 use super::CliError;
 use super::client::Client;
+use super::complete;
 use super::output::{self, Format};
 
 #[derive(Debug, Subcommand)]
@@ -32,16 +34,19 @@ pub(super) enum Plugin {
     /// Remove a plugin and its commands; its data stays
     Uninstall {
         /// The plugin
+        #[arg(add = ArgValueCompleter::new(complete::plugins))]
         name: String,
     },
     /// End the quarantine of a plugin most of whose calls failed
     Release {
         /// The plugin
+        #[arg(add = ArgValueCompleter::new(complete::plugins))]
         name: String,
     },
     /// Tell what a plugin may do, and what of it it did
     Grants {
         /// The plugin
+        #[arg(add = ArgValueCompleter::new(complete::plugins))]
         name: String,
     },
     /// List the limits of plugins, and how often they were reached
@@ -74,7 +79,7 @@ pub(super) struct Candidate {
     #[arg(value_name = "FILE|URL")]
     source: String,
     /// Name of the plugin, instead of the one in the component's metadata
-    #[arg(long)]
+    #[arg(long, add = ArgValueCompleter::new(complete::plugins))]
     name: Option<String>,
     /// Allow it something
     #[arg(long = "grant", value_name = "GRANT", help = GRANT)]
@@ -214,7 +219,7 @@ impl Candidate {
         }
         inspect::print(&chosen.inspection, format);
         let mut terminal = std::io::stderr().lock();
-        let _ = write!(terminal, "\nIt asks for: {}. Allow it? [y/N] ", missing.join(", "));
+        let _ = write!(terminal, "\nIt asks for: {}. Allow it? [y/N] ", output::harmless(&missing.join(", ")));
         let _ = terminal.flush();
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer).map_err(|error| CliError::Failed(error.to_string()))?;

@@ -5,11 +5,13 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use muster_core::clock::Clock;
 use serde_json::{Map, Value, json};
 
 use super::CliError;
+use super::client::{ClientError, Credential, Source};
 use super::login;
 use crate::clock::SystemClock;
 
@@ -44,6 +46,11 @@ impl Profile {
         })
     }
 
+    /// Whether its token can be used for a while.
+    pub(super) fn lasts(&self) -> bool {
+        self.ends_s > now_s() + MARGIN_S
+    }
+
     fn to_json(&self) -> Value {
         json!({
             "url": self.url, "ca": self.ca, "client": self.client, "token": self.token,
@@ -62,30 +69,58 @@ pub(super) fn now_s() -> u64 {
 /// # Errors
 /// When there is none, or its tokens ended.
 pub(super) fn load(name: &str) -> Result<Profile, CliError> {
-    let profiles = Profiles::read()?;
-    let known = profiles.0.get(name).and_then(Profile::read);
-    let profile = known.ok_or_else(|| {
-        CliError::Missing(format!("there is no profile `{name}`; `muster --url URL login --profile {name}` makes one"))
-    })?;
-    if profile.ends_s > now_s() + MARGIN_S {
+    let profile = kept(name)?;
+    if profile.lasts() {
+        return Ok(profile);
+    }
+    // A refresh token that is used twice ends the login: of several programs one renews, and the others read what it got.
+    let _lock = lock()?;
+    let profile = kept(name)?;
+    if profile.lasts() {
         return Ok(profile);
     }
     let renewed = login::renew(&profile).map_err(|error| {
-        CliError::Failed(format!(
-            "the login of profile `{name}` is over ({error}); run `muster login --profile {name}`"
-        ))
+        if let CliError::Client(ClientError::LoggedOut(reason)) = error {
+            return CliError::Client(ClientError::LoggedOut(format!(
+                "the login of profile `{name}` is over ({reason}); run `muster --profile {name} login`"
+            )));
+        }
+        error
     })?;
-    save(name, &renewed)?;
+    let mut profiles = Profiles::read()?;
+    profiles.0.insert(name.to_owned(), renewed.to_json());
+    profiles.write()?;
     Ok(renewed)
 }
 
+/// The token of a profile, as a client asks for it each time.
+pub(super) fn source(name: &str) -> Source {
+    let name = name.to_owned();
+    Arc::new(move || match load(&name) {
+        Ok(profile) => Ok(Credential::Bearer(profile.token)),
+        Err(CliError::Client(error)) => Err(error),
+        Err(other) => Err(ClientError::LoggedOut(other.to_string())),
+    })
+}
+
 /// The profile as it was kept, whether or not its tokens are valid still.
-pub(super) fn known(name: &str) -> Option<Profile> {
-    Profiles::read().ok()?.0.get(name).and_then(Profile::read)
+///
+/// # Errors
+/// When there is none, or the file cannot be read.
+pub(super) fn kept(name: &str) -> Result<Profile, CliError> {
+    Profiles::read()?.0.get(name).and_then(Profile::read).ok_or_else(|| {
+        CliError::Missing(format!("there is no profile `{name}`; `muster --url URL login --profile {name}` makes one"))
+    })
+}
+
+/// The names of all profiles.
+pub(super) fn names() -> Vec<String> {
+    Profiles::read().map(|profiles| profiles.0.into_iter().map(|(name, _)| name).collect()).unwrap_or_default()
 }
 
 /// Keeps a profile under this name.
 pub(super) fn save(name: &str, profile: &Profile) -> Result<(), CliError> {
+    let _lock = lock()?;
     let mut profiles = Profiles::read()?;
     profiles.0.insert(name.to_owned(), profile.to_json());
     profiles.write()
@@ -93,9 +128,27 @@ pub(super) fn save(name: &str, profile: &Profile) -> Result<(), CliError> {
 
 /// Forgets a profile.
 pub(super) fn remove(name: &str) -> Result<(), CliError> {
+    let _lock = lock()?;
     let mut profiles = Profiles::read()?;
     profiles.0.remove(name);
     profiles.write()
+}
+
+/// Waits until no other program changes the file, and keeps them from it until this is dropped. A file of its own: the
+/// other one is replaced whole.
+fn lock() -> Result<File, CliError> {
+    let path = path()?.with_extension("lock");
+    let locked = || {
+        make_directory(&path)?;
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+        file.lock()?;
+        Ok(file)
+    };
+    locked().map_err(|error: std::io::Error| CliError::Failed(format!("{}: {error}", path.display())))
+}
+
+fn make_directory(path: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path.parent().unwrap_or(Path::new(".")))
 }
 
 struct Profiles(Map<String, Value>);
@@ -117,8 +170,7 @@ impl Profiles {
     fn write(&self) -> Result<(), CliError> {
         let path = path()?;
         let written = || {
-            let directory = path.parent().unwrap_or(Path::new("."));
-            DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+            make_directory(&path)?;
             let unfinished = path.with_extension(format!("{}.unfinished", std::process::id()));
             let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
             file.write_all(Value::Object(self.0.clone()).to_string().as_bytes())?;
