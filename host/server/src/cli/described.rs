@@ -200,7 +200,7 @@ mod tests {
             "paths": { "/api": {}, "/api/hello": { "post": post }, "/api/hello/v2": { "post": post } },
             "components": { "schemas": {
                 "hello.v2.input": { "type": "object", "properties": { "a": { "$ref": "#/components/schemas/A" } } },
-                "A": { "anyOf": [{ "$ref": "#/components/schemas/A" }, { "type": "boolean" }] },
+                "A": { "anyOf": [{ "items": { "$ref": "#/components/schemas/A" } }, { "type": "boolean" }] },
                 "hello.v2.output": { "type": "string" },
             } },
         });
