@@ -164,6 +164,20 @@ fn requests_go_where_they_are_granted_and_nowhere_else() {
 }
 
 #[test]
+fn as_many_responses_are_open_as_may_be() {
+    let port = server();
+    let host = host("http_concurrency_max: 2");
+    host.install("fetch", &[&format!("http-private:http://localhost:{port}")]);
+    for (times, expected) in [(1, "1 open"), (2, "2 open"), (3, "ErrorCode::ConnectionLimitReached")] {
+        let told = fetch(&host, &format!("localhost:{port}"), "/bytes/5", json!({"times": times, "keep": true}));
+        assert_eq!(told, expected, "{times} of 2");
+    }
+    let limits = host.call("admin", "modules_limits", &json!({})).value();
+    let row = limits.as_array().unwrap().iter().find(|row| row["name"] == "http_concurrency_max").unwrap().clone();
+    assert_eq!(row["hits"], 1);
+}
+
+#[test]
 fn requests_are_of_the_trace_of_their_call() {
     let port = server();
     let host = host("");

@@ -66,6 +66,8 @@ fn rows() -> Vec<Row> {
     let built = |name: &str| std::fs::read(component(name)).unwrap();
     let vector = |name: &str| std::fs::read(tests::root().join("tests/vectors").join(name)).unwrap();
     let hello = built("hello");
+    // The gate packs the sample plugins, and a component has one manifest at most.
+    let unpacked = built("v2_hello");
     let (plain, typed) = (|text: &str| wat::parse_str(text).unwrap(), |import: &str| importing(import, &[]));
     let grants = |grants: &[&str]| json!({ "grants": grants });
     let no = || json!({});
@@ -138,14 +140,18 @@ fn rows() -> Vec<Row> {
         ("an example that is wrong", built("bad_example"), no()),
         ("the name of a built-in command", built("clash"), no()),
         ("the name of another plugin's command", built("clash_hello"), no()),
-        ("a manifest that is no JSON", with_manifest(&hello, "{"), no()),
-        ("a manifest of the future", with_manifest(&hello, r#"{"manifest": 2}"#), no()),
-        ("a manifest with an unknown request", with_manifest(&hello, r#"{"manifest": 1, "requests": ["root"]}"#), no()),
-        ("a manifest of another plugin", with_manifest(&hello, r#"{"manifest": 1, "commands": []}"#), no()),
+        ("a manifest that is no JSON", with_manifest(&unpacked, "{"), no()),
+        ("a manifest of the future", with_manifest(&unpacked, r#"{"manifest": 2}"#), no()),
+        (
+            "a manifest with an unknown request",
+            with_manifest(&unpacked, r#"{"manifest": 1, "requests": ["root"]}"#),
+            no(),
+        ),
+        ("a manifest of another plugin", with_manifest(&unpacked, r#"{"manifest": 1, "commands": []}"#), no()),
         (
             "settings that do not fit",
             with_manifest(
-                &hello,
+                &unpacked,
                 r#"{"manifest": 1, "settings": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}}"#,
             ),
             no(),
@@ -153,7 +159,7 @@ fn rows() -> Vec<Row> {
         (
             "settings it does not read",
             with_manifest(
-                &hello,
+                &unpacked,
                 r#"{"manifest": 1, "settings": {"type": "object", "properties": {"n": {"type": "integer"}}, "additionalProperties": false}}"#,
             ),
             json!({"settings": {"m": "1"}}),
