@@ -62,6 +62,7 @@ fn with_manifest(bytes: &[u8], manifest: &str) -> Vec<u8> {
 /// A name, the component, and what else is asked of the installation.
 type Row = (&'static str, Vec<u8>, Value);
 
+#[expect(clippy::too_many_lines, reason = "one flat table")]
 fn rows() -> Vec<Row> {
     let built = |name: &str| std::fs::read(component(name)).unwrap();
     let vector = |name: &str| std::fs::read(tests::root().join("tests/vectors").join(name)).unwrap();
