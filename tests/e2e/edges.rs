@@ -193,12 +193,14 @@ fn a_plugin_logs_as_much_over_time_as_it_may() {
 
 #[test]
 fn a_quota_of_bytes_is_kept_to_the_byte() {
-    let host = host("keyvalue_bytes_max", 1_000);
-    for (amount, expected) in [(999, 1), (1_000, 1), (1_001, 0)] {
-        let answer = host.call("admin", "edge", &json!({"of": "keyvalue_bytes_max", "amount": amount}));
-        assert_eq!(answer.value(), json!(expected), "{amount} bytes");
+    for limit in ["keyvalue_bytes_max", "keyvalue_write_bytes_max"] {
+        let host = host(limit, 1_000);
+        for (amount, expected) in [(999, 1), (1_000, 1), (1_001, 0)] {
+            let answer = host.call("admin", "edge", &json!({"of": limit, "amount": amount}));
+            assert_eq!(answer.value(), json!(expected), "{limit}: {amount} bytes");
+        }
+        assert_eq!(hits(&host, limit), 1, "{limit}");
     }
-    assert_eq!(hits(&host, "keyvalue_bytes_max"), 1);
 }
 
 /// A value of 199,995 bytes with its quotes and a key of 5, as often as it is asked for at once.

@@ -152,6 +152,9 @@ api_permissions:
     let by_key = host.request("POST", "/api/leak").header("authorization", &format!("Bearer {secret}")).send();
     assert_eq!(by_key.value(), json!(1), "other rights, another instance");
     assert_eq!(count("admin"), 3);
+    assert_eq!(host.call("admin", "unregister", &json!({"user": "ann", "host": "localhost"})).status, 200);
+    host.add_account("ann");
+    assert_eq!(count("ann"), 1, "who has the name now is somebody else");
     share("plugin");
     assert_eq!((count("admin"), count("ann"), count("admin")), (1, 2, 3), "everybody has the same");
     share("call");

@@ -213,6 +213,7 @@ async fn recorded_call(services: &Services, asking: &Caller, id: &str) -> Result
     let asked = Caller {
         identity,
         authority,
+        record: None,
         via: via.copied().ok_or_else(|| unreadable("interface"))?,
         tag: field("tag").map(Arc::from),
         through_plugin: record.get("through_plugin").and_then(Value::as_bool).unwrap_or_default(),
@@ -261,6 +262,7 @@ fn asked(services: &Services, asking: &Caller, arguments: &Arguments) -> Result<
     Ok(Caller {
         identity,
         authority,
+        record: None,
         via,
         tag: arguments.tag.as_deref().map(Arc::from),
         through_plugin: false,

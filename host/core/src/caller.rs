@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::name::{AccountId, FrontendName};
 use crate::permission::What;
+use crate::storage::Revision;
 use crate::trace::TraceContext;
 
 /// Names one call in logs and answers: 1 to 64 visible ASCII characters.
@@ -61,6 +62,9 @@ pub struct Caller {
     pub identity: Identity,
     /// How much of their rights the credential carries.
     pub authority: Authority,
+    /// The record of this server the credential was held against; absent where it keeps none of them. An account or a
+    /// client that is removed and made again has another one.
+    pub record: Option<Revision>,
     /// The interface they came through.
     pub via: FrontendName,
     /// The tag of the listener they came to, where it has one.

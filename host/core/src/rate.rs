@@ -216,6 +216,7 @@ mod tests {
                 who => Identity::Account(AccountId::parse(who).unwrap()),
             },
             authority: Authority::Full,
+            record: None,
             via: FrontendName("rest"),
             tag: None,
             through_plugin: false,

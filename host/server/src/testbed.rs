@@ -70,6 +70,7 @@ impl Testbed {
         let caller = Caller {
             identity: Identity::Console,
             authority: Authority::Full,
+            record: None,
             via: FrontendName("console"),
             tag: None,
             through_plugin: false,

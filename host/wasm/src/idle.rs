@@ -66,10 +66,12 @@ pub(crate) fn share(isolation: Isolation, caller: &Caller) -> Option<Share> {
         (Isolation::Caller, Identity::Account(account)) => account.as_str().to_owned(),
         (Isolation::Caller, Identity::Client(client)) => format!("client {client}"),
     };
+    // Whoever has a name after somebody else has another record.
+    let record = caller.record.unwrap_or_default();
     Some(Share(match &caller.authority {
-        Authority::Full => who,
-        Authority::Token(scopes) => format!("{who} token {scopes:?}"),
-        Authority::Narrowed(what) => format!("{who} key {what:?}"),
+        Authority::Full => format!("{who} {record}"),
+        Authority::Token(scopes) => format!("{who} {record} token {scopes:?}"),
+        Authority::Narrowed(what) => format!("{who} {record} key {what:?}"),
     }))
 }
 

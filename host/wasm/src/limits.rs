@@ -101,6 +101,8 @@ limits! {
     log_line_bytes_max: usize = 4_096, 1 => 1 << 20, "bytes";
     /// Operations on keys (one for each key of a batch and each page of a list) one call can do; more are refused.
     keyvalue_operations_max: u64 = 10_000, 1 => 1_000_000_000, "operations";
+    /// Keys and values one call writes, those it writes again too. More is refused.
+    keyvalue_write_bytes_max: u64 = 64 << 20, 0 => 1 << 40, "bytes";
     /// What one plugin keeps: names of buckets, keys and values. More is refused.
     keyvalue_bytes_max: u64 = 64 << 20, 0 => 1 << 40, "bytes";
     /// Keys one plugin keeps; more are refused.

@@ -75,6 +75,8 @@ pub(crate) struct PluginState {
 pub(crate) struct Spent {
     /// Operations on keys.
     pub(crate) keyvalue_operations: u64,
+    /// Bytes of keys and values written.
+    pub(crate) keyvalue_write_bytes: u64,
     /// Calls of other commands.
     pub(crate) dispatches: u64,
     /// Reports of progress.

@@ -49,6 +49,13 @@ fn edge(
             let value = "v".repeat(amount.saturating_sub(names));
             usize::from(store::open("bytes")?.set("key", &value).is_ok())
         }
+        "keyvalue_write_bytes_max" => {
+            // Two bytes, then the rest: a key that is written again counts again.
+            let bucket = store::open("edge")?;
+            bucket.set("k", &7)?;
+            let rest = "v".repeat(amount.saturating_sub("k7".len() + "k".len() + 2));
+            usize::from(bucket.set("k", &rest).is_ok())
+        }
         "batch" => {
             let bucket = store::open("edge")?;
             bucket.set("large", &"v".repeat(199_993))?;

@@ -223,10 +223,21 @@ impl Accounts {
         Ok(record.ban.is_none().then_some(Standing { revision: entry.revision, life: record.life }))
     }
 
-    /// Whether there is such an account and it is banned.
-    pub(super) async fn is_banned(&self, account: &AccountId) -> Result<bool, CallError> {
+    /// The record, if there is one, of an account somebody who is believed vouches for; nothing where that is not
+    /// enough. Here there must be such an account. Elsewhere its own server has it: where there is one of that name here
+    /// all the same, its ban counts.
+    pub(super) async fn vouched(
+        &self,
+        account: &AccountId,
+        elsewhere: bool,
+    ) -> Result<Option<Option<Revision>>, CallError> {
         let entry = self.entry(account).await?;
-        Ok(entry.map(|entry| read(&entry)).transpose()?.is_some_and(|record| record.ban.is_some()))
+        let banned = entry.as_ref().map(read).transpose()?.map(|record| record.ban.is_some());
+        let stands = match banned {
+            Some(banned) => !banned,
+            None => elsewhere,
+        };
+        Ok(stands.then(|| entry.map(|entry| entry.revision)))
     }
 
     /// The life of an account, banned or not; nothing when it does not exist.
@@ -280,11 +291,12 @@ impl Accounts {
     /// # Errors
     /// When it could not be found out.
     pub async fn is_password(&self, account: &AccountId, password: String) -> Result<bool, CallError> {
-        self.login(Some(account), password, None).await
+        Ok(self.login(Some(account), password, None).await?.is_some())
     }
 
-    /// Whether somebody at `address` proves to be the account by this password. An account that does not exist (or
-    /// cannot, hence the option) goes the same way as one that does, so that it takes as long and counts as much.
+    /// The record of the account somebody at `address` proves to be by this password; nothing where it is wrong. An
+    /// account that does not exist (or cannot, hence the option) goes the same way as one that does, so that it takes as
+    /// long and counts as much.
     ///
     /// # Errors
     /// [`CallError::Throttled`] when too many wrong passwords came from there; another when it could not be found out.
@@ -293,21 +305,18 @@ impl Accounts {
         account: Option<&AccountId>,
         password: String,
         address: Option<IpAddr>,
-    ) -> Result<bool, CallError> {
+    ) -> Result<Option<Revision>, CallError> {
         if password.len() > PASSWORD_BYTES_MAX {
             // It can be none, so nothing is learnt by trying: only the sender's turn is used up.
             self.throttle().begin("", address)?.fail();
-            return Ok(false);
+            return Ok(None);
         }
         let entry = match account {
             Some(account) => self.entry(account).await?,
             None => None,
         };
-        let claim = Claim {
-            holder: account.map_or("", AccountId::as_str),
-            revision: entry.as_ref().map(|entry| entry.revision),
-            address,
-        };
+        let revision = entry.as_ref().map(|entry| entry.revision);
+        let claim = Claim { holder: account.map_or("", AccountId::as_str), revision, address };
         let kept = || {
             let record = entry.as_ref().map(read).transpose()?;
             Ok(record.map_or_else(Kept::default, |record| Kept {
@@ -315,7 +324,8 @@ impl Accounts {
                 hash: Some(record.password),
             }))
         };
-        self.secrets.prove(claim, password, kept).await
+        let right = self.secrets.prove(claim, password, kept).await?;
+        Ok(revision.filter(|_| right))
     }
 
     /// Counts wrong credentials, of accounts and of whatever else proves who it is.

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{Accounts, Issuers, KEY_PREFIX, Keys};
+use super::{Accounts, Issuers, KEY_PREFIX, Keys, Proven};
 use crate::caller::{Authority, Identity};
 use crate::error::CallError;
 use crate::oauth::{ACCESS_PREFIX, AuthorizationServer, Holder};
@@ -30,20 +30,24 @@ impl Bearers {
     ///
     /// # Errors
     /// [`CallError::Unauthenticated`] when it is not valid; another error when that could not be found out.
-    pub async fn authenticate(&self, text: &str) -> Result<(Identity, Authority), CallError> {
+    pub(super) async fn authenticate(&self, text: &str) -> Result<Proven, CallError> {
         let found = if text.len() > BEARER_BYTES_MAX {
             None
         } else if text.starts_with(KEY_PREFIX) {
             let key = self.keys.authenticate(text).await?;
-            key.map(|(account, what)| (Identity::Account(account), Authority::Narrowed(Arc::new(what))))
+            key.map(|(account, revision, what)| Proven {
+                identity: Identity::Account(account),
+                authority: Authority::Narrowed(Arc::new(what)),
+                record: Some(revision),
+            })
         } else if text.starts_with(ACCESS_PREFIX) {
             let token = self.server.authenticate(text).await?;
-            token.map(|(holder, scopes)| {
+            token.map(|(holder, revision, scopes)| {
                 let identity = match holder {
                     Holder::Account(account) => Identity::Account(account),
                     Holder::Client(client) => Identity::Client(Arc::from(client)),
                 };
-                (identity, Authority::Token(Arc::from(scopes)))
+                Proven { identity, authority: Authority::Token(Arc::from(scopes)), record: Some(revision) }
             })
         } else if text.bytes().filter(|byte| *byte == b'.').count() == 2 {
             self.external(text).await?
@@ -53,14 +57,10 @@ impl Bearers {
         found.ok_or(CallError::Unauthenticated { presented: true })
     }
 
-    async fn external(&self, text: &str) -> Result<Option<(Identity, Authority)>, CallError> {
+    async fn external(&self, text: &str) -> Result<Option<Proven>, CallError> {
         let Some(external) = self.issuers.verify(text).await? else { return Ok(None) };
-        let stands = if external.elsewhere {
-            // Where an account of that name is here all the same, its ban counts.
-            !self.accounts.is_banned(&external.account).await?
-        } else {
-            self.accounts.standing(&external.account).await?.is_some()
-        };
-        Ok(stands.then(|| (Identity::Account(external.account), Authority::Token(Arc::from(external.scopes)))))
+        let Some(record) = self.accounts.vouched(&external.account, external.elsewhere).await? else { return Ok(None) };
+        let authority = Authority::Token(Arc::from(external.scopes));
+        Ok(Some(Proven { identity: Identity::Account(external.account), authority, record }))
     }
 }

@@ -11,14 +11,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Accounts;
 use super::secret;
+use super::{Accounts, Standing};
 use crate::clock::Clock;
 use crate::error::CallError;
 use crate::name::AccountId;
 use crate::permission::{Selector, What};
 use crate::random::Random;
-use crate::storage::{Expect, Storage, StorageError, list_all};
+use crate::storage::{Expect, Revision, Storage, StorageError, list_all};
 
 /// What every key begins with.
 pub const KEY_PREFIX: &str = "muster_key_";
@@ -181,7 +181,7 @@ impl Keys {
     ///
     /// # Errors
     /// When it could not be found out.
-    pub async fn authenticate(&self, text: &str) -> Result<Option<(AccountId, What)>, CallError> {
+    pub async fn authenticate(&self, text: &str) -> Result<Option<(AccountId, Revision, What)>, CallError> {
         let Some(id) = text.strip_prefix(KEY_PREFIX).and_then(|rest| rest.get(..secret::ID_CHARS)) else {
             return Ok(None);
         };
@@ -194,14 +194,12 @@ impl Keys {
             return Ok(None);
         }
         let account = AccountId::parse(&record.account).map_err(|_| unreadable())?;
-        let standing = self.accounts.standing(&account).await?;
-        if standing.is_none_or(|standing| standing.life != record.life) {
-            return Ok(None);
-        }
+        let standing = self.accounts.standing(&account).await?.filter(|standing| standing.life == record.life);
+        let Some(Standing { revision, .. }) = standing else { return Ok(None) };
         let scopes = record.scopes.iter().map(|scope| Selector::parse(scope)).collect::<Result<Vec<_>, _>>();
         let what = What::of(scopes.map_err(|_| unreadable())?);
         self.uses.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), now);
-        Ok(Some((account, what)))
+        Ok(Some((account, revision, what)))
     }
 
     /// Writes down when keys were used. To be called about once a minute.

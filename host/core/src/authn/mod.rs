@@ -16,6 +16,7 @@ use crate::BoxFuture;
 use crate::caller::{Authority, Caller, Identity, RequestId};
 use crate::error::CallError;
 use crate::name::{AccountId, FrontendName};
+use crate::storage::Revision;
 use crate::trace::TraceContext;
 
 pub use accounts::{AccountError, Accounts, Ban, PASSWORD_BYTES_MAX, Standing};
@@ -101,6 +102,20 @@ pub struct Source {
     pub trace: Option<TraceContext>,
 }
 
+/// What is left of a credential that is right.
+pub(crate) struct Proven {
+    identity: Identity,
+    authority: Authority,
+    /// The record it was held against.
+    record: Option<Revision>,
+}
+
+impl Proven {
+    fn full(identity: Identity, record: Option<Revision>) -> Self {
+        Self { identity, authority: Authority::Full, record }
+    }
+}
+
 /// Checks credentials.
 #[derive(Debug)]
 pub struct Authenticator {
@@ -130,14 +145,14 @@ impl Authenticator {
     /// [`CallError::Unauthenticated`] when it is wrong; another error when it could not be checked.
     pub async fn authenticate(&self, credential: Credential, source: Source) -> Result<Arc<Caller>, CallError> {
         let wrong = || CallError::Unauthenticated { presented: true };
-        let (identity, authority) = match credential {
-            Credential::Absent => (Identity::Anonymous, Authority::Full),
-            Credential::Console => (Identity::Console, Authority::Full),
+        let Proven { identity, authority, record } = match credential {
+            Credential::Absent => Proven::full(Identity::Anonymous, None),
+            Credential::Console => Proven::full(Identity::Console, None),
             Credential::Bearer(text) => self.bearers.authenticate(&text).await?,
             Credential::BearerOf { account, token } => {
-                let (identity, authority) = self.bearers.authenticate(&token).await?;
-                match (&identity, AccountId::parse(&account)) {
-                    (Identity::Account(own), Ok(account)) if *own == account => (identity, authority),
+                let proven = self.bearers.authenticate(&token).await?;
+                match (&proven.identity, AccountId::parse(&account)) {
+                    (Identity::Account(own), Ok(account)) if *own == account => proven,
                     _ => return Err(wrong()),
                 }
             }
@@ -145,35 +160,27 @@ impl Authenticator {
             Credential::Authenticated(caller) => return Ok(caller),
             Credential::Certificate(account) => {
                 let Ok(account) = AccountId::parse(&account) else { return Err(wrong()) };
-                if self.accounts.standing(&account).await?.is_none() {
-                    return Err(wrong());
-                }
-                (Identity::Account(account), Authority::Full)
+                let record = self.accounts.vouched(&account, false).await?.ok_or_else(wrong)?;
+                Proven::full(Identity::Account(account), record)
             }
             Credential::Vouched(account) => {
                 let Ok(account) = AccountId::parse(&account) else { return Err(wrong()) };
-                let stands = if self.knows_host_of(&account) {
-                    self.accounts.standing(&account).await?.is_some()
-                } else {
-                    // Where an account of that name is here all the same, its ban counts.
-                    !self.accounts.is_banned(&account).await?
-                };
-                if !stands {
-                    return Err(wrong());
-                }
-                (Identity::Account(account), Authority::Full)
+                let elsewhere = !self.knows_host_of(&account);
+                let record = self.accounts.vouched(&account, elsewhere).await?.ok_or_else(wrong)?;
+                Proven::full(Identity::Account(account), record)
             }
             Credential::Basic { account, password } => {
                 let account = AccountId::parse(&account).ok();
-                let right = self.accounts.login(account.as_ref(), password, source.address).await?;
+                let record = self.accounts.login(account.as_ref(), password, source.address).await?;
                 // Without an account nothing can have been right.
-                let account = account.filter(|_| right).ok_or_else(wrong)?;
-                (Identity::Account(account), Authority::Full)
+                let account = account.filter(|_| record.is_some()).ok_or_else(wrong)?;
+                Proven::full(Identity::Account(account), record)
             }
         };
         Ok(Arc::new(Caller {
             identity,
             authority,
+            record,
             via: source.via,
             tag: source.tag,
             through_plugin: false,

@@ -105,7 +105,7 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// When that could not be found out.
-    pub async fn authenticate(&self, text: &str) -> Result<Option<(Holder, Vec<String>)>, CallError> {
+    pub async fn authenticate(&self, text: &str) -> Result<Option<(Holder, Revision, Vec<String>)>, CallError> {
         let Some(id) = family::family_of(text, ACCESS) else { return Ok(None) };
         let Some((_, mut family)) = self.family(id).await? else { return Ok(None) };
         if family.access(text, self.now()).is_none() || !self.settings.load().is_own(family.audience.as_deref()) {
@@ -113,7 +113,8 @@ impl AuthorizationServer {
         }
         let Some(holder) = self.holder(&family).await? else { return Ok(None) };
         let scopes = family.access.as_mut().map(|access| std::mem::take(&mut access.scopes)).unwrap_or_default();
-        Ok(Some((holder, scopes)))
+        let (Owner::Account { revision, .. } | Owner::Client { revision }) = family.owner;
+        Ok(Some((holder, revision, scopes)))
     }
 
     /// Removes a client and all its tokens; whether there was such a client.

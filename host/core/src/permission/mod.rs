@@ -359,6 +359,7 @@ impl Permissions {
         let caller = Caller {
             identity: Identity::Account(account.clone()),
             authority: Authority::Full,
+            record: None,
             via: FrontendName("oauth"),
             tag: None,
             through_plugin: false,

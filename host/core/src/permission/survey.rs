@@ -150,6 +150,7 @@ impl Places {
         Caller {
             identity,
             authority: Authority::Full,
+            record: None,
             via: self.usual,
             tag: None,
             through_plugin: false,

@@ -110,6 +110,7 @@ mod tests {
         Caller {
             identity,
             authority: Authority::Full,
+            record: None,
             via: FrontendName("mcp"),
             tag: None,
             through_plugin: false,

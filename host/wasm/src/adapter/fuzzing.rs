@@ -6,6 +6,7 @@ use muster_core::schema::{DEPTH_MAX, Schema, parse_json};
 use super::schema;
 use super::value::{At, from_json, to_json};
 
+#[expect(dead_code, reason = "tests use the rest: types written as WIT, and values of them")]
 #[path = "tests/random.rs"]
 mod random;
 

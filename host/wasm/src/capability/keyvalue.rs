@@ -93,6 +93,18 @@ impl Keyvalue<'_> {
         }
         Ok(())
     }
+
+    /// Writes a value, and counts it against the call's bound.
+    async fn write(&mut self, place: &str, key: &str, value: Vec<u8>) -> Result<(), Error> {
+        let most = self.plugin.limits.keyvalue_write_bytes_max;
+        let written = self.spent.keyvalue_write_bytes.saturating_add((key.len() + value.len()) as u64);
+        if written > most {
+            let text = format!("a call writes at most {most} bytes of keys and values");
+            return Err(self.plugin.refuse("keyvalue_write_bytes_max", &text));
+        }
+        self.spent.keyvalue_write_bytes = written;
+        self.plugin.change(place, key, Change::Set(value)).await.map(|_| ())
+    }
 }
 
 impl PluginContext {
@@ -171,7 +183,7 @@ impl store::HostBucket for Keyvalue<'_> {
         if let Err(error) = self.spend(1) {
             return Ok(Err(error));
         }
-        Ok(self.plugin.change(&place, &key, Change::Set(value)).await.map(|_| ()))
+        Ok(self.write(&place, &key, value).await)
     }
 
     async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<()> {
@@ -279,7 +291,7 @@ impl batch::Host for Keyvalue<'_> {
             return Ok(Err(error));
         }
         for (key, value) in key_values {
-            if let Err(error) = self.plugin.change(&place, &key, Change::Set(value)).await {
+            if let Err(error) = self.write(&place, &key, value).await {
                 return Ok(Err(error));
             }
         }

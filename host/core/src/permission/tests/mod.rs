@@ -143,6 +143,7 @@ fn caller(words: &str) -> Caller {
     Caller {
         identity,
         authority,
+        record: None,
         via: FrontendName(via),
         tag: tag.map(Arc::from),
         through_plugin,
