@@ -14,6 +14,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use clap::Parser;
 use serde_json::json;
 use tests::{Host, PASSWORD};
 
@@ -34,27 +35,51 @@ audit: {enabled: false}
 
 const ROUNDS: usize = 7;
 
+const BARE: &str = "bare";
+const CANDIDATES: [&str; 7] =
+    [BARE, "plugin_call", "caller_call", "open_call", "anonymous_call", "builtin_call", "refused_call"];
+
 struct Candidate {
     name: &'static str,
     address: String,
     request: Vec<u8>,
 }
 
+/// Measures a host against a handler without rights, plugins and rules, and a good command beside bad neighbours
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Short rounds: enough to see a large change
+    #[arg(long)]
+    quick: bool,
+    /// One JSON object per line and result
+    #[arg(long)]
+    json: bool,
+    /// Only the good command beside bad neighbours
+    #[arg(long, conflicts_with = "only")]
+    neighbours: bool,
+    /// Only this candidate, for as long, beside nothing: for a profiler, which is told the process of each host
+    #[arg(long, value_name = "CANDIDATE", value_parser = CANDIDATES)]
+    only: Option<String>,
+    /// The bare handler is a process of its own.
+    #[arg(hide = true, value_parser = [BARE])]
+    process: Option<String>,
+}
+
 fn main() {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let has = |word: &str| words.iter().any(|own| own == word);
-    if has("bare") {
-        bare::serve();
-    } else {
-        let (quick, report) = (has("--quick"), Report { as_json: has("--json") });
-        if !has("--neighbours") {
-            measure(quick, &report);
-        }
+    let arguments = Arguments::parse();
+    let (quick, report) = (arguments.quick, Report { as_json: arguments.json });
+    if arguments.process.is_some() {
+        return bare::serve();
+    }
+    if !arguments.neighbours {
+        measure(quick, arguments.only.as_deref(), &report);
+    }
+    if arguments.only.is_none() {
         neighbours::measure(Duration::from_secs(if quick { 1 } else { 3 }), &report);
     }
 }
 
-fn measure(quick: bool, report: &Report) {
+fn measure(quick: bool, only: Option<&str>, report: &Report) {
     let round = if quick { Duration::from_millis(500) } else { Duration::from_secs(3) };
     let prepared = |config: &str| {
         let host = Host::start_with(config);
@@ -62,8 +87,10 @@ fn measure(quick: bool, report: &Report) {
         host.install("hello", &[]);
         host
     };
-    // A host of its own: the others should have lived the same life when they are compared.
-    loads(&prepared(CONFIG), report);
+    if only.is_none() {
+        // A host of its own: the others should have lived the same life when they are compared.
+        loads(&prepared(CONFIG), report);
+    }
     let host = prepared(CONFIG);
     let open = prepared(OPEN);
     let reusing = prepared(CONFIG);
@@ -75,7 +102,7 @@ fn measure(quick: bool, report: &Report) {
     let hello = json!({"name": "Ada"}).to_string();
     let candidates = [
         Candidate {
-            name: "bare",
+            name: BARE,
             address: bare_address.clone(),
             request: client::post(&bare_address, "/api/hello", None, &hello),
         },
@@ -110,14 +137,31 @@ fn measure(quick: bool, report: &Report) {
             request: client::post(host.address(), "/api/hello", None, &hello),
         },
     ];
+    if let Some(candidate) = only.and_then(|only| candidates.iter().find(|candidate| candidate.name == only)) {
+        for host in [&host, &open, &reusing] {
+            report.number(host.address(), f64::from(host.pid()), "is the process");
+        }
+        for _ in 0..ROUNDS {
+            report.number(candidate.name, client::rate(&candidate.address, &candidate.request, 32, round), "calls/s");
+        }
+    } else {
+        compare(&candidates, round, report);
+        let alone =
+            client::latency(candidates[1].address.as_str(), &candidates[1].request, if quick { 500 } else { 5_000 });
+        report.number("plugin_call_alone", alone.as_secs_f64() * 1e6, "µs");
+    }
+    bare.kill().unwrap();
+    bare.wait().unwrap();
+}
+
+/// Measures all candidates in turns.
+fn compare(candidates: &[Candidate], round: Duration, report: &Report) {
     let mut rates: Vec<Vec<f64>> = vec![Vec::new(); candidates.len()];
     for _ in 0..ROUNDS {
         for (candidate, rates) in candidates.iter().zip(&mut rates) {
             rates.push(client::rate(&candidate.address, &candidate.request, 32, round));
         }
     }
-    bare.kill().unwrap();
-    bare.wait().unwrap();
     let (bare_rates, others) = rates.split_first().expect("bare is the first candidate");
     report.number("bare", median(bare_rates), "calls/s");
     for (candidate, own) in candidates.iter().skip(1).zip(others) {
@@ -136,9 +180,6 @@ fn measure(quick: bool, report: &Report) {
         report.at_least("rules_and_audit", ratio(open), 0.9);
         report.number("with_credentials_too", ratio(anonymous), "of anonymous calls");
     }
-    let alone =
-        client::latency(candidates[1].address.as_str(), &candidates[1].request, if quick { 500 } else { 5_000 });
-    report.number("plugin_call_alone", alone.as_secs_f64() * 1e6, "µs");
 }
 
 /// How long it takes to load the plugin, compiled now and from the cache.
@@ -169,7 +210,7 @@ fn milliseconds(line: &str) -> f64 {
 
 fn start_bare() -> (Child, String) {
     let mut bare = Command::new(std::env::current_exe().unwrap());
-    let mut child = bare.arg("bare").stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = bare.arg(BARE).stdout(Stdio::piped()).spawn().unwrap();
     let mut address = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
     (child, address.trim().to_owned())
