@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -251,6 +252,7 @@ fn a_guest_stays_in_its_directories() {
     std::os::unix::fs::symlink(&secret, read.join("absolute")).unwrap();
     std::os::unix::fs::symlink("../secret", read.join("relative")).unwrap();
     std::os::unix::fs::symlink("file", read.join("inside")).unwrap();
+    assert!(Command::new("mkfifo").arg(read.join("pipe")).status().unwrap().success());
     let grants = [format!("directory:/read={}", read.display()), format!("directory-rw:/write={}", write.display())];
     let counted = |grant: &str| {
         let lines = host.call("admin", "module_grants", &json!({"module": "files"})).value();
@@ -282,6 +284,7 @@ fn a_guest_stays_in_its_directories() {
         let told = does(action, &path, "overwritten");
         assert!(told != "done" && told != "secret" && !told.contains("root:"), "{action} {path}: {told}");
     }
+    assert_eq!(does("read", "/read/pipe", ""), "PermissionDenied", "nobody writes to it");
     for (name, target) in [("a", secret_file.as_str()), ("b", "../secret/file"), ("c", "/etc/passwd")] {
         let link = format!("/write/{name}");
         does("link", &link, target);

@@ -11,7 +11,7 @@ use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::filesystem::WasiFilesystemView;
 use wasmtime_wasi::p2::bindings::filesystem::preopens::Host as _;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
-    Descriptor, DescriptorFlags, ErrorCode, Host as _, HostDescriptor, OpenFlags, PathFlags,
+    Descriptor, DescriptorFlags, DescriptorType, ErrorCode, Host as _, HostDescriptor, OpenFlags, PathFlags,
 };
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
@@ -60,6 +60,13 @@ async fn open_at(
     let state = store.data_mut();
     let grant = state.directories.get(&below.rep()).copied();
     let shown = format!("{path:?}");
+    if is_special(state, &below, path_flags, path.clone()).await {
+        if let Some(grant) = grant {
+            let reason = format!("{shown}: neither a file nor a directory");
+            state.plugin.granted.uses.grant_refused(grant, &reason);
+        }
+        return Ok(Err(ErrorCode::Access));
+    }
     match state.filesystem().open_at(below, path_flags, path, open_flags, flags).await {
         Ok(opened) => {
             if let Some(grant) = grant {
@@ -77,6 +84,20 @@ async fn open_at(
             Ok(Err(code))
         }
     }
+}
+
+/// Whether there is something else than a file or a directory. Opening a pipe waits for who writes, which no deadline
+/// ends.
+async fn is_special(
+    state: &mut PluginState,
+    below: &Resource<Descriptor>,
+    path_flags: PathFlags,
+    path: String,
+) -> bool {
+    let found = state.filesystem().stat_at(Resource::new_borrow(below.rep()), path_flags, path).await;
+    found.is_ok_and(|found| {
+        !matches!(found.type_, DescriptorType::RegularFile | DescriptorType::Directory | DescriptorType::SymbolicLink)
+    })
 }
 
 /// The directories of one plugin, opened when it is loaded. Whatever is put in the place of their names later, by plugins
