@@ -1,11 +1,12 @@
-//! What `module_install`, `module_upgrade` and `module_check` have in common: their arguments.
+//! What `module_install`, `module_upgrade` and `module_check` have in common: their arguments, and their time.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use muster_core::error::CallError;
-use muster_core::plugins::{COMPONENT_BYTES_MAX, Candidate, Isolation};
+use muster_core::plugins::{COMPONENT_BYTES_MAX, Candidate, Change, Isolation};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -14,6 +15,15 @@ use crate::result::plugin_name;
 
 /// Longest arguments text: base64 takes four bytes for three.
 pub(crate) const INPUT_BYTES_MAX: usize = COMPONENT_BYTES_MAX / 3 * 4 + 64 * 1024;
+/// Time to send a component.
+const SENDING: Duration = Duration::from_secs(30);
+
+/// Time that sending a component and making a plugin of it may take: bounds of their own end what is too much.
+pub(crate) fn time(services: &Services) -> Duration {
+    let bound = |name: &str| services.plugins.limits().iter().find(|limit| limit.name == name).map(|limit| limit.value);
+    let work = ["compile_ms_max", "describe_deadline_ms"].into_iter().filter_map(bound).sum();
+    SENDING + Duration::from_millis(work)
+}
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -24,13 +34,18 @@ pub(crate) struct Arguments {
     /// The component, base64.
     #[schemars(extend("contentEncoding" = "base64", "contentMediaType" = "application/wasm"))]
     component: Option<String>,
-    /// What it may do: `keyvalue` (durable data of its own), `command:NAME` (call that command for its callers),
-    /// `http:[METHODS ]SCHEME://HOST[:PORT]` and `http-private:…` (make requests there),
+    /// What it may do, beside what the running version may: `keyvalue` (durable data of its own), `command:NAME` (call
+    /// that command for its callers), `http:[METHODS ]SCHEME://HOST[:PORT]` and `http-private:…` (make requests there),
     /// `directory:GUEST_PATH=HOST_DIRECTORY` and `directory-rw:…` (see that directory).
-    grants: Option<Vec<String>>,
-    /// Settings it can read; some may be secret.
+    #[serde(default)]
+    grants: Vec<String>,
+    /// What the running version may do and this one may not.
+    #[serde(default)]
+    revoke: Vec<String>,
+    /// Settings it can read, beside those of the running version; some may be secret. It loses those that are `null`.
+    #[serde(default)]
     #[schemars(extend("writeOnly" = true))]
-    settings: Option<BTreeMap<String, String>>,
+    settings: BTreeMap<String, Option<String>>,
     /// Who shares an instance of it: nobody (`call`), calls of the same caller with the same rights (`caller`), or all
     /// calls (`plugin`).
     #[schemars(extend("enum" = ["call", "caller", "plugin"]))]
@@ -55,9 +70,12 @@ impl Arguments {
         Ok(Candidate {
             component,
             name: Some(name),
-            grants: self.grants,
-            settings: self.settings,
-            isolation: self.isolation.as_deref().and_then(Isolation::parse),
+            change: Change {
+                grants: self.grants,
+                revoke: self.revoke,
+                settings: self.settings,
+                isolation: self.isolation.as_deref().and_then(Isolation::parse),
+            },
             docs: self.docs,
         })
     }

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use muster_core::BoxFuture;
 use muster_core::caller::Caller;
@@ -41,6 +42,7 @@ pub(crate) struct Definition {
     effects: Effects,
     examples: Vec<Example>,
     input_bytes_max: Option<usize>,
+    deadline_least: Option<Duration>,
 }
 
 impl Definition {
@@ -55,6 +57,7 @@ impl Definition {
             effects: Effects::default(),
             examples: Vec::new(),
             input_bytes_max: None,
+            deadline_least: None,
         }
     }
 
@@ -101,6 +104,10 @@ impl Definition {
         Self { input_bytes_max: Some(bytes), ..self }
     }
 
+    pub(crate) fn deadline_least(self, time: Duration) -> Self {
+        Self { deadline_least: Some(time), ..self }
+    }
+
     /// Finishes the definition with what it does.
     pub(crate) fn run<A, R, F, Fut>(self, services: &Arc<Services>, run: F) -> Result<Registered, String>
     where
@@ -129,6 +136,7 @@ impl Definition {
             examples: self.examples,
             deprecated: None,
             input_bytes_max: self.input_bytes_max,
+            deadline_least: self.deadline_least,
             origin: Origin::Builtin,
         };
         command.check().map_err(named)?;

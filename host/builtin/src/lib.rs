@@ -23,6 +23,7 @@ mod key_create;
 mod key_list;
 mod key_revoke;
 mod list_banned;
+mod module_change;
 mod module_check;
 mod module_grants;
 mod module_install;
@@ -77,6 +78,10 @@ pub trait Control: Debug + Send + Sync {
     /// Reads the rules of a configuration without putting them into force: of this text, or of the configuration file as
     /// it is now. The text of an error says where the mistake is.
     fn read_rules(&self, text: Option<String>) -> BoxFuture<'_, Result<Permissions, String>>;
+
+    /// The keys of this configuration, or of the file, that say something else than at the start and that only a restart
+    /// puts into force.
+    fn needs_restart(&self, text: Option<String>) -> BoxFuture<'_, Result<Vec<String>, String>>;
 
     /// Reads the configuration again, whose rules the caller has `reviewed`. The old one stays in force when the new one
     /// is refused or has other rules than those; the text says why.
@@ -158,6 +163,7 @@ pub fn commands(services: &Arc<Services>) -> Result<Vec<Registered>, String> {
         key_list::command,
         key_revoke::command,
         list_banned::command,
+        module_change::command,
         module_check::command,
         module_grants::command,
         module_install::command,

@@ -7,7 +7,7 @@ use muster_core::registry::Registered;
 use serde_json::json;
 
 use crate::Services;
-use crate::candidate::{Arguments, INPUT_BYTES_MAX};
+use crate::candidate::{Arguments, INPUT_BYTES_MAX, time};
 use crate::definition::{Call, Definition};
 use crate::result::ReturnCode;
 
@@ -17,6 +17,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
         .tags(&["modules"])
         .audience(Audience::Admin)
         .input_bytes_max(INPUT_BYTES_MAX)
+        .deadline_least(time(services))
         .example("Install a component that lies ready", json!({"module": "roster", "grants": ["keyvalue"]}), json!(0))
         .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
             let candidate = arguments.candidate(&services).await?;

@@ -7,17 +7,18 @@ use muster_core::registry::Registered;
 use serde_json::json;
 
 use crate::Services;
-use crate::candidate::{Arguments, INPUT_BYTES_MAX};
+use crate::candidate::{Arguments, INPUT_BYTES_MAX, time};
 use crate::definition::{Call, Definition};
 use crate::result::ReturnCode;
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("module_upgrade", "Replaces a plugin by another version of it")
-        .description("No call fails meanwhile: those that run end in the old version. Without `grants` or `settings` those of the running version stay. A component that cannot be loaded is refused with the reason, and the running version goes on.")
+        .description("No call fails meanwhile: those that run end in the old version. What the running version may do and reads stays, but for what is said here. A component that cannot be loaded is refused with the reason, and the running version goes on.")
         .tags(&["modules"])
         .audience(Audience::Admin)
         .destructive()
         .input_bytes_max(INPUT_BYTES_MAX)
+        .deadline_least(time(services))
         .example("Upgrade from a component that lies ready", json!({"module": "roster", "grants": ["keyvalue"]}), json!(0))
         .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
             let candidate = arguments.candidate(&services).await?;

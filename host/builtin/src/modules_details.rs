@@ -52,6 +52,9 @@ struct Details {
     /// Seconds it will not be called yet, because most of its calls failed; absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     quarantined_s: Option<u64>,
+    /// Why it has no commands: it could not be loaded when the host started; absent otherwise. `module_change` tries again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_loaded: Option<String>,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
@@ -89,6 +92,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
                     faults: info.health.faults,
                     limits: info.health.limits,
                     quarantined_s: info.health.quarantined.map(|rest| rest.as_secs() + 1),
+                    not_loaded: info.not_loaded,
                 })
                 .collect::<Vec<_>>())
         })

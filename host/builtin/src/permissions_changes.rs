@@ -22,12 +22,14 @@ struct Arguments {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct Changes {
+struct Review {
     /// Everyone for whom something changes.
     changes: Vec<Change>,
     /// Who could no longer reload the configuration: the console, or the last accounts that could. `reload_config` then
     /// wants to be told that this is meant.
     locked_out: Vec<String>,
+    /// Keys beside the rules that have changed since the start, and that only a restart puts into force.
+    needs_restart: Vec<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -44,18 +46,20 @@ struct Change {
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("permissions_changes", "Tells what other rules would change, and for whom")
-        .description("Compares the rules in force with those of the configuration file, before they are reloaded. Nothing changes.")
+        .description("Compares the rules in force with those of the configuration file, before they are reloaded, and names what only a restart puts into force. Nothing changes.")
         .tags(&["permissions"])
         .audience(Audience::Admin)
         .read_only()
-        .example("The file was not touched", json!({}), json!({"changes": [], "locked_out": []}))
+        .example("The file was not touched", json!({}), json!({"changes": [], "locked_out": [], "needs_restart": []}))
         .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
+            let needs_restart = services.control.needs_restart(arguments.config.clone());
+            let needs_restart = needs_restart.await.map_err(CallError::Failed)?;
             let after = services.control.read_rules(arguments.config).await.map_err(CallError::Failed)?;
             let world = World::look(&services, Some(&after)).await?;
             let changes = changes(&world.rules, &after, &world.callers, &world.commands());
             let reload = world.command("reload_config", None);
             let locked_out = reload.map(|reload| locked_out(&world.rules, &after, &world.callers, reload));
-            Ok(Changes {
+            Ok(Review {
                 changes: changes
                     .into_iter()
                     .map(|change| Change {
@@ -66,6 +70,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
                     })
                     .collect(),
                 locked_out: locked_out.unwrap_or_default(),
+                needs_restart,
             })
         })
 }

@@ -26,7 +26,7 @@ struct Arguments {
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("reload_config", "Reads the configuration file again")
         .description(
-            "Rules, limits on time and the log's level change at once; addresses and directories need a restart. A file \
+            "Rules, rates, the deadline of calls and the log's level change at once; addresses, interfaces and the other `limits` need a restart: `permissions_changes` names those that have changed. A file \
              with a mistake is refused, and everything stays as it was. So are rules that would take this command from \
              the console, or from the last account that may call it, unless `force` is true. `permissions_changes` tells \
              beforehand what changes for whom.",

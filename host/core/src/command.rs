@@ -1,6 +1,7 @@
 //! A command, defined once: every surface (routes, help, validation, rules) is made from this value.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -156,6 +157,8 @@ pub struct Command {
     pub deprecated: Option<String>,
     /// Longest arguments text in bytes, where the host's general bound is too small.
     pub input_bytes_max: Option<usize>,
+    /// Time a call has at least, where the host's general deadline is too short.
+    pub deadline_least: Option<Duration>,
     /// Who brought it.
     pub origin: Origin,
 }

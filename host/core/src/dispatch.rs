@@ -174,6 +174,7 @@ impl Dispatcher {
             Ok((admission, rates)) => {
                 self.counts.calls.fetch_add(1, Ordering::Relaxed);
                 trail.admitted();
+                let deadline = deadline.max(admission.registered().command.deadline_least.unwrap_or_default());
                 let dispatcher = Arc::clone(self);
                 Ok(Admitted { dispatcher, admission, rates, trail, span, started, deadline, depth: 0, progress: None })
             }

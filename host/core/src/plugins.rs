@@ -98,15 +98,24 @@ pub struct Candidate {
     pub component: Bytes,
     /// What to call the plugin; the component's own metadata name without.
     pub name: Option<PluginName>,
-    /// What it may do, such as `keyvalue` or `command:status`. Without, what the running version may.
-    pub grants: Option<Vec<String>>,
-    /// Settings it can read. Without, those of the running version.
-    pub settings: Option<BTreeMap<String, String>>,
-    /// Who shares an instance. Without, as the running version; `call` for a new plugin.
-    pub isolation: Option<Isolation>,
+    /// What is other than for the running version; a new plugin has nothing before.
+    pub change: Change,
     /// What its author wrote about exported functions and types, by `package/interface#item`. Only of use for a
     /// component that describes no commands itself.
     pub docs: BTreeMap<String, String>,
+}
+
+/// What an operator changes about what a plugin may do, what it reads, and who shares it. The rest stays.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    /// What it may do from now on too, such as `keyvalue` or `command:status`.
+    pub grants: Vec<String>,
+    /// What it may do no longer.
+    pub revoke: Vec<String>,
+    /// Settings it gets; it loses those without a value.
+    pub settings: BTreeMap<String, Option<String>>,
+    /// Who shares an instance; `call` for a new plugin.
+    pub isolation: Option<Isolation>,
 }
 
 /// What is known about a plugin, installed or only looked at.
@@ -138,6 +147,8 @@ pub struct PluginInfo {
     pub isolation: Isolation,
     /// What went wrong since it was loaded.
     pub health: Health,
+    /// Why it has no commands although it is installed: it could not be loaded when the host started.
+    pub not_loaded: Option<String>,
 }
 
 /// Why nothing was done with a plugin. Everything is as it was before.
@@ -184,6 +195,10 @@ pub trait Plugins: Debug + Send + Sync {
 
     /// Puts the component in the place of the installed plugin of its name, without a call failing meanwhile.
     fn upgrade(&self, candidate: Candidate) -> BoxFuture<'_, Result<PluginInfo, PluginError>>;
+
+    /// Changes what an installed plugin may do and reads, with the component it has. One that could not be loaded is
+    /// tried again, also where nothing changes.
+    fn change<'a>(&'a self, name: &'a PluginName, change: Change) -> BoxFuture<'a, Result<PluginInfo, PluginError>>;
 
     /// Does everything an installation does but the last step: nothing changes.
     fn check(&self, candidate: Candidate) -> BoxFuture<'_, Result<PluginInfo, PluginError>>;

@@ -1,5 +1,6 @@
 //! What the host can do to its own process: stop, and read its configuration again.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -14,6 +15,7 @@ use muster_core::oauth::{AuthorizationServer, Settings};
 use muster_core::permission::survey::representatives;
 use muster_core::permission::{Permissions, Severity, Surroundings};
 use muster_issuer::TrustedIssuers;
+use muster_wasm::Limits;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -28,20 +30,45 @@ pub(crate) struct Configured {
     listen: Vec<Listener>,
     xmlrpc: Option<String>,
     xmpp: Option<Xmpp>,
+    audit: Option<muster_audit::Options>,
+    plugins_available: Option<PathBuf>,
+    /// Those below `limits`, by name.
+    limits: BTreeMap<&'static str, u128>,
 }
 
 impl Configured {
     pub(crate) fn of(config: &Config) -> Self {
-        let Config { listen, xmlrpc, xmpp, .. } = config;
-        Self { listen: listen.clone(), xmlrpc: xmlrpc.clone(), xmpp: xmpp.clone() }
+        let Config { listen, xmlrpc, xmpp, audit, plugins_available, .. } = config;
+        let of_plugins = Limits::ALL.iter().map(|limit| limit.name);
+        let of_plugins = of_plugins.map(|name| (name, config.limits.get(name).unwrap_or_default().into()));
+        let of_host = [
+            ("body_bytes_max", config.body_bytes_max as u128),
+            ("connections_max", config.connections_max as u128),
+            ("drain_deadline_ms", config.drain_deadline.as_millis()),
+        ];
+        Self {
+            listen: listen.clone(),
+            xmlrpc: xmlrpc.clone(),
+            xmpp: xmpp.clone(),
+            audit: audit.clone(),
+            plugins_available: plugins_available.clone(),
+            limits: of_plugins.chain(of_host).collect(),
+        }
     }
 
     /// The keys that say something else there.
-    fn changes<'a>(&self, other: &Self) -> impl Iterator<Item = &'a str> {
-        let Self { listen, xmlrpc, xmpp } = self;
-        let changes =
-            [("listen", *listen != other.listen), ("xmlrpc", *xmlrpc != other.xmlrpc), ("xmpp", *xmpp != other.xmpp)];
-        changes.into_iter().filter_map(|(key, changed)| changed.then_some(key))
+    fn changes(&self, other: &Self) -> Vec<String> {
+        let Self { listen, xmlrpc, xmpp, audit, plugins_available, limits } = self;
+        let changes = [
+            ("listen", *listen != other.listen),
+            ("xmlrpc", *xmlrpc != other.xmlrpc),
+            ("xmpp", *xmpp != other.xmpp),
+            ("audit", *audit != other.audit),
+            ("plugins_available", *plugins_available != other.plugins_available),
+        ];
+        let changes = changes.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key.to_owned());
+        let limits = limits.iter().filter(|(name, value)| other.limits.get(*name) != Some(*value));
+        changes.chain(limits.map(|(name, _)| format!("limits.{name}"))).collect()
     }
 }
 
@@ -119,6 +146,10 @@ impl Control for Process {
         Box::pin(async move { Ok(self.read(text).await?.permissions) })
     }
 
+    fn needs_restart(&self, text: Option<String>) -> BoxFuture<'_, Result<Vec<String>, String>> {
+        Box::pin(async move { Ok(self.configured.changes(&Configured::of(&self.read(text).await?))) })
+    }
+
     fn reload_config<'a>(&'a self, reviewed: &'a Permissions) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
             let config = self.read(None).await?;
@@ -128,7 +159,7 @@ impl Control for Process {
             let certificates = self.certificates.clone();
             let reloaded = tokio::task::spawn_blocking(move || certificates.reload()).await;
             reloaded.map_err(|error| error.to_string())??;
-            for key in self.configured.changes(&Configured::of(&config)) {
+            for key in &self.configured.changes(&Configured::of(&config)) {
                 tracing::warn!("`{key}` has changed, which needs a restart");
             }
             let groups: Vec<_> = config.permissions.groups().iter().map(|group| group.name.to_string()).collect();

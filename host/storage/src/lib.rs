@@ -6,6 +6,8 @@
 
 mod recent;
 
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
@@ -57,6 +59,9 @@ impl RedbStorage {
     /// # Errors
     /// When the file cannot be opened, is in use by another process, or is not a store.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
+        // What plugins keep, their secrets and the hashes of passwords are the owner's, whatever the directory allows.
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+        file.and_then(|file| file.set_permissions(Permissions::from_mode(0o600))).map_err(failed)?;
         let database = Arc::new(Database::create(path).map_err(failed)?);
         let transaction = database.begin_write().map_err(failed)?;
         transaction.open_table(ENTRIES).map_err(failed)?;

@@ -18,6 +18,18 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[test]
+fn nobody_else_reads_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    drop(RedbStorage::open(&path).unwrap());
+    assert_eq!(mode(), 0o600);
+    std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+    drop(RedbStorage::open(&path).unwrap());
+    assert_eq!(mode(), 0o600, "nor one that others could read before");
+}
+
+#[test]
 fn compare_and_set_decides_races() {
     let (_directory, storage) = open();
     block_on(async {

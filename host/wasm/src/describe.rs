@@ -78,6 +78,7 @@ fn one_from_guest(described: types::Command, origin: &Origin) -> Result<Command,
         examples: described.examples.into_iter().map(example).collect::<Result<_, _>>()?,
         deprecated: described.deprecated,
         input_bytes_max: None,
+        deadline_least: None,
         origin: origin.clone(),
     };
     command.check().map_err(refuse)?;
@@ -136,6 +137,7 @@ pub(crate) fn thaw(frozen: &Value, origin: &Origin) -> Result<Command, LoadError
             .collect(),
         deprecated: frozen.get("deprecated").and_then(Value::as_str).map(str::to_owned),
         input_bytes_max: None,
+        deadline_least: None,
         origin: origin.clone(),
     })
 }

@@ -5,6 +5,8 @@ use muster_core::registry::RegisterError;
 use muster_core::storage::StorageError;
 use thiserror::Error;
 
+use crate::capability::is_open;
+
 /// Why nothing was loaded.
 #[derive(Debug, Error)]
 pub enum LoadError {
@@ -50,9 +52,21 @@ pub enum LoadError {
         /// What there is.
         exported: String,
     },
+    /// It exports another version of the contract.
+    #[error(
+        "this component exports `{exported}`, and this host speaks `{wanted}`; build it against the WIT package of this host, \
+         for example with its Rust SDK"
+    )]
+    OtherContract {
+        /// The interface a plugin exports.
+        wanted: &'static str,
+        /// What there is instead.
+        exported: String,
+    },
     /// An import that is offered, once it is granted.
     #[error(
-        "this component imports `{import}`, which needs the grant `{grant}`; install it with `--grant {grant}` if you trust it with that"
+        "this component imports `{import}`, which needs the grant `{grant}`; give it {} if you trust it with that",
+        advice(grant)
     )]
     MissingGrant {
         /// The interface.
@@ -98,6 +112,17 @@ pub enum LoadError {
     /// `describe` did not answer.
     #[error("the plugin failed while describing its commands: {0}; this is a fault of the plugin")]
     Describe(String),
+    /// It could not start within a limit.
+    #[error(
+        "the plugin wants more than `{limit}` allows to start ({bound}); make it smaller, or raise the limit: \
+         `limits: {{{limit}: …}}` in the configuration, and a restart"
+    )]
+    Limit {
+        /// The limit.
+        limit: &'static str,
+        /// Its value, with its unit.
+        bound: String,
+    },
     /// A command that cannot be one.
     #[error("the plugin's command `{command}` cannot be registered: {reason}; this is a fault of the plugin")]
     BadCommand {
@@ -121,7 +146,9 @@ pub enum LoadError {
         how: &'static str,
     },
     /// Its settings do not fit.
-    #[error("the settings do not fit what the plugin reads: {0}; give them with `--set NAME=VALUE`")]
+    #[error(
+        "the settings do not fit what the plugin reads: {0}; give them with `--set NAME=VALUE`, and take away what it does not read with `--unset NAME`"
+    )]
     Settings(String),
     /// A refusal with what its author's tools have to do with it.
     #[error("{error}{more}")]
@@ -136,6 +163,14 @@ pub enum LoadError {
     Register(#[from] RegisterError),
 }
 
+/// How to give a grant that is missing.
+fn advice(grant: &str) -> String {
+    if is_open(grant) {
+        return "`--grant http:https://HOST` for each host it may reach".to_owned();
+    }
+    format!("`--grant {grant}`")
+}
+
 impl LoadError {
     /// The stable name of the reason.
     pub fn code(&self) -> &'static str {
@@ -146,7 +181,7 @@ impl LoadError {
             Self::Invalid(_) => "component-invalid",
             Self::TooLarge { .. } => "component-too-large",
             Self::NoName(_) => "component-unnamed",
-            Self::WrongWorld { .. } => "component-wrong-world",
+            Self::WrongWorld { .. } | Self::OtherContract { .. } => "component-wrong-world",
             Self::MissingGrant { .. } => "component-grant-missing",
             Self::UnknownImport { .. } => "component-import-unknown",
             Self::BadGrant { .. } => "grant-unknown",
@@ -156,6 +191,7 @@ impl LoadError {
             Self::Link(_) => "component-not-linked",
             Self::Refuses(_) => "plugin-refuses",
             Self::Describe(_) => "plugin-describe-failed",
+            Self::Limit { .. } => "plugin-limit-exceeded",
             Self::BadCommand { .. } => "plugin-command-invalid",
             Self::Manifest(_) => "component-manifest-invalid",
             Self::DescribesOther { .. } => "plugin-describes-other",

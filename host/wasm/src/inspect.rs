@@ -180,7 +180,7 @@ impl Inspection {
         let mut requests = self.manifest.as_ref().map(|manifest| manifest.requests.clone()).unwrap_or_default();
         for import in &self.imports {
             if let Offer::Granted(grant) = capability::offer(import)
-                && !requests.iter().any(|request| request.starts_with(grant))
+                && !requests.iter().any(|request| satisfies(request, grant))
             {
                 requests.push(grant.to_owned());
             }
@@ -219,6 +219,7 @@ impl Inspection {
             notes: self.notes(),
             isolation: Isolation::default(),
             health: Health::default(),
+            not_loaded: None,
         })
     }
 }
@@ -226,6 +227,12 @@ impl Inspection {
 /// What its functions are to a host, unless it speaks the contract.
 fn functions(component: &[u8], exports: &[String]) -> Result<Option<Functions>, LoadError> {
     let has_contract = exports.iter().any(|export| export == COMMANDS);
+    // Another version of it is no set of functions for callers: they would say themselves who they are.
+    let (contract, _) = COMMANDS.split_once('@').unwrap_or((COMMANDS, ""));
+    let other = exports.iter().find(|export| export.split('@').next() == Some(contract));
+    if let Some(exported) = other.filter(|_| !has_contract) {
+        return Err(LoadError::OtherContract { wanted: COMMANDS, exported: exported.clone() });
+    }
     if has_contract { Ok(None) } else { Functions::read(component, &Docs::default()).map(Some) }
 }
 

@@ -21,7 +21,6 @@ use crate::bindings::muster::plugin::types::{
 use crate::entry::{Entry, GuestCall};
 use crate::idle::{Idle, Instance, Share, share};
 use crate::lanes::{Habit, SlowLane};
-use crate::limits::Limits;
 use crate::places::Places;
 use crate::state::{CallContext, PluginContext, PluginState, new_store, renew_store};
 
@@ -219,9 +218,7 @@ impl Prepared {
 
     /// The call wanted more than this limit allows.
     fn exceeded(&self, limit: &'static str) -> CallError {
-        let unit = Limits::ALL.iter().find(|known| known.name == limit).map_or("", |known| known.unit);
-        let bound = self.context.limits.get(limit).unwrap_or_default();
-        CallError::LimitExceeded { limit, bound: format!("{bound} {unit}") }
+        CallError::LimitExceeded { limit, bound: self.context.limits.shown(limit) }
     }
 
     /// Counts a fault, and says so where it puts the plugin in quarantine.

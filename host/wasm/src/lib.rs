@@ -35,7 +35,7 @@ mod toolchain;
 
 pub use adapter::{Docs, DocsError, Function, Functions, Skipped};
 pub use apart::{Apart, Trial, look_into};
-pub use capability::Grants;
+pub use capability::{Grants, is_open};
 pub use doctor::{Finding, Outcome, examine};
 pub use engine::{EngineError, EngineInfo};
 pub use error::LoadError;

@@ -17,7 +17,9 @@ use muster_core::command::Origin;
 use muster_core::dispatch::Dispatcher;
 use muster_core::error::CallError;
 use muster_core::name::PluginName;
-use muster_core::plugins::{Candidate, GrantLine, Isolation, LimitInfo, PluginError, PluginInfo, Plugins};
+use muster_core::plugins::{
+    Candidate, Change, GrantLine, Health, Isolation, LimitInfo, PluginError, PluginInfo, Plugins,
+};
 use muster_core::registry::Registered;
 use muster_core::schema::MASK;
 use muster_core::storage::{Expect, Storage, StorageError, list_all};
@@ -25,6 +27,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::adapter::Docs;
+use crate::capability::Grants;
 use crate::describe;
 use crate::error::LoadError;
 use crate::limits::{Limit, Limits};
@@ -57,13 +60,50 @@ struct Shared {
 struct Installed {
     info: PluginInfo,
     terms: Terms,
-    context: Arc<PluginContext>,
+    /// What its calls share; absent where it could not be loaded.
+    context: Option<Arc<PluginContext>>,
 }
 
 impl Installed {
     /// What is known about it now.
     fn info(&self) -> PluginInfo {
-        PluginInfo { health: self.context.watch.report(Instant::now()), ..self.info.clone() }
+        let health = self.context.as_ref().map(|context| context.watch.report(Instant::now()));
+        PluginInfo { health: health.unwrap_or_default(), ..self.info.clone() }
+    }
+
+    /// A plugin that stays installed and has no commands, because of this.
+    fn not_loaded(name: PluginName, digest: String, terms: Terms, reason: String) -> Self {
+        // Which settings are secret says a component that may be gone.
+        let settings = terms.settings.keys().map(|setting| (setting.clone(), MASK.to_owned())).collect();
+        let info = PluginInfo {
+            name,
+            version: String::new(),
+            summary: String::new(),
+            digest,
+            size_bytes: 0,
+            imports: Vec::new(),
+            requests: Vec::new(),
+            grants: terms.grants.clone(),
+            commands: Vec::new(),
+            settings,
+            notes: Vec::new(),
+            isolation: terms.isolation,
+            health: Health::default(),
+            not_loaded: Some(reason),
+        };
+        Self { info, terms, context: None }
+    }
+
+    /// The same, where it runs.
+    fn context(&self) -> Result<&Arc<PluginContext>, PluginError> {
+        let not_loaded = || {
+            let (name, reason) = (&self.info.name, self.info.not_loaded.as_deref().unwrap_or_default());
+            lost(format!(
+                "the plugin `{name}` is installed, but it could not be loaded: {reason}; `muster plugin change {name}` \
+                 tries again, and may give it other grants and settings"
+            ))
+        };
+        self.context.as_ref().ok_or_else(not_loaded)
     }
 }
 
@@ -98,7 +138,7 @@ impl Lifecycle {
         Self { shared: Arc::new(Shared { loader, storage, dispatcher, available, changing, installed }) }
     }
 
-    /// Brings back every installed plugin. One that cannot be loaded is reported and left out; it stays installed.
+    /// Brings back every installed plugin. One that cannot be loaded is reported, and stays installed without commands.
     /// Components that no plugin refers to, left by a crash between two writes, are removed.
     ///
     /// # Errors
@@ -137,6 +177,11 @@ impl Shared {
             let digest = record.get("digest").and_then(Value::as_str).unwrap_or_default().to_owned();
             if let Err(error) = self.restore_one(&key, &record, &digest).await {
                 tracing::error!(plugin = key, error = %error, "an installed plugin could not be loaded");
+                if let Ok(name) = PluginName::parse(&key) {
+                    let terms = Terms::from_record(&record);
+                    let installed = Installed::not_loaded(name.clone(), digest.clone(), terms, error.to_string());
+                    self.lock_installed().insert(name, installed);
+                }
             }
             wanted.push(digest);
         }
@@ -148,28 +193,30 @@ impl Shared {
         Ok(())
     }
 
+    /// The component of an installed plugin.
+    async fn component(&self, digest: &str) -> Result<bytes::Bytes, PluginError> {
+        let component = self.storage.get(COMPONENTS, digest).await.map_err(below)?;
+        component.map(|entry| entry.value.into()).ok_or_else(|| lost("its component is not in the store; upgrade it"))
+    }
+
     async fn restore_one(&self, key: &str, record: &Value, digest: &str) -> Result<(), PluginError> {
         let name = PluginName::parse(key).map_err(|error| lost(error.to_string()))?;
-        let component = self.storage.get(COMPONENTS, digest).await.map_err(below)?;
-        let component = component.ok_or_else(|| lost("its component is not in the store"))?;
+        let component = self.component(digest).await?;
         let terms = Terms::from_record(record);
-        let wish = Wish {
-            component: component.value.into(),
-            name: Some(name),
-            terms: terms.clone(),
-            docs: Docs::default(),
-            frozen: record.get("commands").and_then(Value::as_array).cloned(),
-        };
+        let frozen = frozen(record);
+        let wish = Wish { component, name: Some(name), terms: terms.clone(), docs: Docs::default(), frozen };
         let loaded = self.loader.load(wish, Arc::downgrade(&self.dispatcher)).await.map_err(refused)?;
         tracing::info!(plugin = key, cached = loaded.timings.cached, "plugin restored");
         self.swap(loaded, terms)
     }
 
-    /// Everything before the first change: the component loaded and its names free.
+    /// Everything before the first change: the component loaded and its names free. `known` are the commands of a
+    /// component that was loaded before.
     async fn prepare(
         &self,
         candidate: Candidate,
         expect: Expectation,
+        known: Option<Vec<Value>>,
     ) -> Result<(Loaded, Terms, bytes::Bytes), PluginError> {
         let inspection = self.loader.inspect(&candidate.component).await.map_err(refused)?;
         let name = inspection.plugin_name(candidate.name.as_ref()).map_err(refused)?;
@@ -180,17 +227,15 @@ impl Shared {
             _ => {}
         }
         let old = old.map(|old| old.terms).unwrap_or_default();
-        let terms = Terms {
-            grants: candidate.grants.unwrap_or(old.grants),
-            settings: candidate.settings.unwrap_or(old.settings),
-            isolation: candidate.isolation.unwrap_or(old.isolation),
-        };
+        let terms = old.changed(candidate.change).map_err(refused)?;
         let wish = Wish {
             component: candidate.component.clone(),
             name: Some(name),
             terms: terms.clone(),
             docs: Docs::new(candidate.docs),
-            frozen: None,
+            // What was said of its functions when it was installed is nowhere else; others are asked again, since what
+            // they offer may depend on their settings.
+            frozen: known.filter(|_| inspection.functions.is_some()),
         };
         let dispatcher: Weak<Dispatcher> = Arc::downgrade(&self.dispatcher);
         let loaded = self.loader.load(wish, dispatcher).await.map_err(refused)?;
@@ -204,8 +249,30 @@ impl Shared {
     }
 
     async fn put(&self, candidate: Candidate, expect: Expectation) -> Result<PluginInfo, PluginError> {
-        let _changing = self.changing.lock().await;
-        let (loaded, terms, component) = self.prepare(candidate, expect).await?;
+        let changing = self.changing.lock().await;
+        self.put_within(candidate, expect, None, changing).await
+    }
+
+    /// Puts an installed plugin's own component in its place, on other terms.
+    async fn change(&self, name: PluginName, change: Change) -> Result<PluginInfo, PluginError> {
+        let changing = self.changing.lock().await;
+        let digest = self.lock_installed().get(&name).map(|installed| installed.info.digest.clone());
+        let digest = digest.ok_or_else(|| PluginError::Missing(name.clone()))?;
+        let record = self.storage.get(RECORDS, name.as_str()).await.map_err(below)?;
+        let record: Value = record.and_then(|entry| serde_json::from_slice(&entry.value).ok()).unwrap_or_default();
+        let component = self.component(&digest).await?;
+        let candidate = Candidate { component, name: Some(name), change, docs: BTreeMap::new() };
+        self.put_within(candidate, Expectation::Installed, frozen(&record), changing).await
+    }
+
+    async fn put_within(
+        &self,
+        candidate: Candidate,
+        expect: Expectation,
+        known: Option<Vec<Value>>,
+        _changing: MutexGuard<'_, ()>,
+    ) -> Result<PluginInfo, PluginError> {
+        let (loaded, terms, component) = self.prepare(candidate, expect, known).await?;
         let digest = loaded.inspection.digest.clone();
         let record = terms.record(&digest, &loaded.commands);
         let name = loaded.name.clone();
@@ -236,7 +303,7 @@ impl Shared {
             .registry()
             .replace(&loaded.origin, loaded.commands)
             .map_err(|clash| refused(LoadError::Register(clash)))?;
-        self.lock_installed().insert(loaded.name, Installed { info, terms, context: loaded.context });
+        self.lock_installed().insert(loaded.name, Installed { info, terms, context: Some(loaded.context) });
         Ok(())
     }
 
@@ -269,6 +336,11 @@ impl Shared {
     }
 }
 
+/// The commands of a plugin, as it was loaded before.
+fn frozen(record: &Value) -> Option<Vec<Value>> {
+    record.get("commands").and_then(Value::as_array).cloned()
+}
+
 /// What an operation expects of the plugin's name.
 #[derive(Clone, Copy, Debug)]
 enum Expectation {
@@ -298,6 +370,33 @@ fn info(loaded: &Loaded, terms: &Terms) -> Result<PluginInfo, PluginError> {
 }
 
 impl Terms {
+    /// These with something else here and there.
+    fn changed(self, change: Change) -> Result<Self, LoadError> {
+        let Self { mut grants, mut settings, isolation } = self;
+        for text in change.revoke {
+            // However it is written, it is the grant of that one form.
+            let form = Grants::parse(std::slice::from_ref(&text)).map(|grants| grants.texts()).unwrap_or_default();
+            let before = grants.len();
+            grants.retain(|grant| *grant != text && !form.contains(grant));
+            if grants.len() == before {
+                let had = if grants.is_empty() { "none".to_owned() } else { format!("`{}`", grants.join("`, `")) };
+                let reason = format!("the plugin has no such grant; it has {had}");
+                return Err(LoadError::BadGrant { grant: text, reason });
+            }
+        }
+        grants.extend(change.grants);
+        for (setting, value) in change.settings {
+            match value {
+                Some(value) => drop(settings.insert(setting, value)),
+                None if settings.remove(&setting).is_some() => {}
+                None => {
+                    return Err(LoadError::Settings(format!("`{setting}` was not given, so it cannot be taken away")));
+                }
+            }
+        }
+        Ok(Self { grants, settings, isolation: change.isolation.unwrap_or(isolation) })
+    }
+
     /// What the store has of a plugin.
     fn record(&self, digest: &str, commands: &[Registered]) -> Value {
         json!({
@@ -328,9 +427,14 @@ impl Plugins for Lifecycle {
         self.finish(|shared| async move { shared.put(candidate, Expectation::Installed).await })
     }
 
+    fn change<'a>(&'a self, name: &'a PluginName, change: Change) -> BoxFuture<'a, Result<PluginInfo, PluginError>> {
+        let name = name.clone();
+        self.finish(|shared| async move { shared.change(name, change).await })
+    }
+
     fn check(&self, candidate: Candidate) -> BoxFuture<'_, Result<PluginInfo, PluginError>> {
         Box::pin(async move {
-            let (loaded, terms, _) = self.shared.prepare(candidate, Expectation::Anything).await?;
+            let (loaded, terms, _) = self.shared.prepare(candidate, Expectation::Anything, None).await?;
             info(&loaded, &terms)
         })
     }
@@ -343,13 +447,13 @@ impl Plugins for Lifecycle {
     fn release(&self, name: &PluginName) -> Result<bool, PluginError> {
         let installed = self.shared.lock_installed();
         let installed = installed.get(name).ok_or_else(|| PluginError::Missing(name.clone()))?;
-        Ok(installed.context.watch.release())
+        Ok(installed.context()?.watch.release())
     }
 
     fn grants(&self, name: &PluginName) -> Result<Vec<GrantLine>, PluginError> {
         let installed = self.shared.lock_installed();
         let installed = installed.get(name).ok_or_else(|| PluginError::Missing(name.clone()))?;
-        Ok(installed.context.granted.lines(&installed.info.imports, &installed.info.requests))
+        Ok(installed.context()?.granted.lines(&installed.info.imports, &installed.info.requests))
     }
 
     fn limits(&self) -> Vec<LimitInfo> {

@@ -36,6 +36,12 @@ macro_rules! limits {
                 }
             }
 
+            /// The value of the limit of this name with its unit.
+            pub(crate) fn shown(&self, name: &str) -> String {
+                let unit = Self::ALL.iter().find(|known| known.name == name).map_or("", |known| known.unit);
+                format!("{} {unit}", self.get(name).unwrap_or_default())
+            }
+
             /// Sets the limit of this name. Nothing happens where there is none, or where the value does not fit its type.
             pub fn set(&mut self, name: &str, value: u64) {
                 match name {

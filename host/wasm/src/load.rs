@@ -39,6 +39,8 @@ use crate::places::Places;
 use crate::state::{PluginContext, PluginState, new_store};
 use crate::toolchain;
 
+/// Shortest secret that is looked for in what a guest logs, in bytes.
+const SECRET_BYTES_LEAST: usize = 4;
 /// Components that are remembered as harmless to look into.
 const KNOWN_MAX: usize = 10_000;
 
@@ -316,11 +318,15 @@ impl Loader {
 
         let started = Instant::now();
         let granted = self.granted(&name, grants.clone())?;
+        let secrets = manifest.secrets(&settings);
+        let values =
+            settings.iter().filter(|(name, value)| secrets.contains(*name) && value.len() >= SECRET_BYTES_LEAST);
         let context = PluginContext {
             id: self.loads.fetch_add(1, Ordering::Relaxed),
             name: name.as_str().to_owned(),
             granted,
-            secrets: manifest.secrets(&settings),
+            secret_values: values.map(|(_, value)| value.clone()).collect(),
+            secrets,
             settings,
             storage: Arc::clone(&self.storage),
             dispatcher,
@@ -359,7 +365,10 @@ impl Loader {
         match answered {
             Ok(Ok(described)) => Ok(described),
             Ok(Err(message)) => Err(LoadError::Refuses(message.chars().take(1000).collect())),
-            Err(error) => Err(LoadError::Describe(why(store.data(), &error))),
+            Err(error) => Err(match limit_of(store.data(), &error) {
+                Some(limit) => LoadError::Limit { limit, bound: prepared.context.limits.shown(limit) },
+                None => LoadError::Describe(why(store.data(), &error)),
+            }),
         }
     }
 }
@@ -391,9 +400,6 @@ fn with_docs(inspection: Inspection, component: &[u8], docs: &Docs) -> Result<In
 
 /// Why a guest did not describe itself, in a line.
 fn why(state: &PluginState, error: &wasmtime::Error) -> String {
-    if let Some(limit) = limit_of(state, error) {
-        return format!("it wanted more than {limit} allows");
-    }
     if let Some(message) = state.log.panic() {
         return format!("it panicked: {message}");
     }

@@ -31,6 +31,8 @@ pub(crate) struct PluginContext {
     pub(crate) settings: BTreeMap<String, String>,
     /// Those of them that are secret.
     pub(crate) secrets: BTreeSet<String>,
+    /// What stands in them, unless it is too short to be told from other text.
+    pub(crate) secret_values: Arc<[String]>,
     /// Where its key-value data is.
     pub(crate) storage: Arc<dyn Storage>,
     /// The door for commands it calls. Weak: the dispatcher's registry holds the plugin.

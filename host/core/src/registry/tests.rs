@@ -40,6 +40,7 @@ fn batch(owner: &Origin, commands: &[(&str, u32)]) -> Vec<Registered> {
             examples: vec![],
             deprecated: None,
             input_bytes_max: None,
+            deadline_least: None,
             origin: owner.clone(),
         },
         invoke: Arc::new(Nothing),

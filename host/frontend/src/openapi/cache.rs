@@ -140,6 +140,7 @@ mod tests {
                 examples: vec![],
                 deprecated: None,
                 input_bytes_max: None,
+                deadline_least: None,
                 origin: Origin::Builtin,
             },
             invoke: Arc::new(Code(Arc::clone(&code))),

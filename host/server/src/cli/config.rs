@@ -40,8 +40,14 @@ pub(super) fn run(
         Action::Reload { dry_run: true, .. } => changes(&client()?, format),
         Action::Reload { force, .. } => {
             let arguments = if *force { json!({ "force": true }) } else { json!({}) };
-            let result = client()?.call("reload_config", None, &arguments)?;
-            output::line("the configuration was read again", &result, format);
+            let client = client()?;
+            let result = client.call("reload_config", None, &arguments)?;
+            // Who may not ask what else has changed has it in the host's log.
+            let found = client.call("permissions_changes", None, &json!({})).unwrap_or_default();
+            let waiting = words(&found, "needs_restart");
+            let waiting =
+                if waiting.is_empty() { String::new() } else { format!("; a restart is needed for {waiting}") };
+            output::line(&format!("the configuration was read again{waiting}"), &result, format);
             Ok(())
         }
     }
@@ -62,12 +68,6 @@ fn changes(client: &Client, format: Format) -> Result<(), CliError> {
         output::value(&found, format);
         return Ok(());
     }
-    let list = |value: &Value, key: &str| -> Vec<Value> {
-        value.get(key).and_then(Value::as_array).cloned().unwrap_or_default()
-    };
-    let words = |change: &Value, key: &str| -> String {
-        list(change, key).iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
-    };
     let changes = list(&found, "changes");
     if changes.is_empty() {
         output::line("the file changes nobody's rights", &Value::Null, format);
@@ -84,5 +84,17 @@ fn changes(client: &Client, format: Format) -> Result<(), CliError> {
         let text = format!("reload_config would be taken from {out}; the host refuses that without --force");
         output::line(&text, &Value::Null, format);
     }
+    let waiting = words(&found, "needs_restart");
+    if !waiting.is_empty() {
+        output::line(&format!("a restart is needed for {waiting}"), &Value::Null, format);
+    }
     Ok(())
+}
+
+fn list(value: &Value, key: &str) -> Vec<Value> {
+    value.get(key).and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+fn words(value: &Value, key: &str) -> String {
+    list(value, key).iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
 }

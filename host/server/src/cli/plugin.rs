@@ -6,7 +6,7 @@ mod rehearse;
 mod source;
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write as _};
+use std::io::{IsTerminal, Read as _, Write as _};
 use std::path::PathBuf;
 
 use base64::Engine;
@@ -15,7 +15,7 @@ use clap::{Args, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
 use muster_core::name::PluginName;
 use muster_core::plugins::Isolation;
-use muster_wasm::Inspection;
+use muster_wasm::{Grants, Inspection, is_open};
 use serde_json::{Value, json};
 
 use super::CliError;
@@ -27,10 +27,13 @@ use super::output::{self, Format};
 pub(super) enum Plugin {
     /// Make a plugin of a component
     Install(Candidate),
-    /// Replace a plugin by another version of it, without a call failing meanwhile
-    Upgrade(Candidate),
-    /// Tell whether a component could be installed
-    Check(Candidate),
+    /// Replace a plugin by another version of it, without a call failing meanwhile; what it may do and reads stays, but
+    /// for what is said here
+    Upgrade(Replacement),
+    /// Change what a plugin may do and reads, or who shares it; one that could not be loaded is tried again
+    Change(Change),
+    /// Tell whether a component could be installed, or replace the installed one
+    Check(Replacement),
     /// Remove a plugin and its commands; its data stays
     Uninstall {
         /// The plugin
@@ -68,6 +71,9 @@ pub(super) enum Plugin {
     Test(rehearse::Rehearsal),
 }
 
+/// Longest setting that is read from a file, in bytes.
+const SETTING_BYTES_MAX: u64 = 64 << 10;
+
 /// What can be allowed.
 const GRANT: &str = "Allow it something: keyvalue (durable data of its own), command:NAME (call that command for its \
                      callers), http:[METHODS ]SCHEME://HOST[:PORT] or http-private:… (make requests there), \
@@ -84,7 +90,7 @@ pub(super) struct Candidate {
     /// Allow it something
     #[arg(long = "grant", value_name = "GRANT", help = GRANT)]
     grants: Vec<String>,
-    /// Allow it everything it asks for, too
+    /// Allow it everything it asks for, too; where requests may go and which directory is meant, say with --grant
     #[arg(long)]
     grant_requested: bool,
     /// Give it a setting; @FILE as the value takes the text of a file, as secrets should be given
@@ -98,6 +104,44 @@ pub(super) struct Candidate {
     wit: Option<PathBuf>,
 }
 
+/// A component in the place of another.
+#[derive(Args, Debug)]
+pub(super) struct Replacement {
+    #[command(flatten)]
+    candidate: Candidate,
+    #[command(flatten)]
+    withdrawal: Withdrawal,
+}
+
+/// What a plugin loses.
+#[derive(Args, Debug)]
+struct Withdrawal {
+    /// Take a grant away that it has
+    #[arg(long = "revoke", value_name = "GRANT")]
+    revoke: Vec<String>,
+    /// Take a setting away that it has
+    #[arg(long = "unset", value_name = "KEY")]
+    unset: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Change {
+    /// The plugin
+    #[arg(add = ArgValueCompleter::new(complete::plugins))]
+    name: String,
+    /// Allow it something
+    #[arg(long = "grant", value_name = "GRANT", help = GRANT)]
+    grants: Vec<String>,
+    /// Give it a setting; @FILE as the value takes the text of a file, as secrets should be given
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+    #[command(flatten)]
+    withdrawal: Withdrawal,
+    /// Who shares an instance of it: nobody, calls of the same caller with the same rights, or all calls
+    #[arg(long, value_name = "POLICY", value_parser = Isolation::ALL.map(Isolation::as_str))]
+    isolation: Option<String>,
+}
+
 pub(super) fn run(
     client: impl FnOnce() -> Result<Client, CliError>,
     action: Plugin,
@@ -106,21 +150,33 @@ pub(super) fn run(
     match action {
         Plugin::Install(candidate) => {
             let mut chosen = candidate.choose()?;
-            candidate.ask(&mut chosen, format)?;
-            put(&client()?, "module_install", "installed", &candidate, chosen, format)
+            candidate.ask(&mut chosen, &[], format)?;
+            put(&client()?, "module_install", "installed", &candidate, None, chosen, format)
         }
-        Plugin::Upgrade(candidate) => {
-            let chosen = candidate.choose()?;
-            put(&client()?, "module_upgrade", "upgraded", &candidate, chosen, format)
+        Plugin::Upgrade(Replacement { candidate, withdrawal }) => {
+            let (mut chosen, client) = (candidate.choose()?, client()?);
+            let had = had(&details(&client, &chosen.name)?, &withdrawal);
+            candidate.ask(&mut chosen, &had, format)?;
+            put(&client, "module_upgrade", "upgraded", &candidate, Some(&withdrawal), chosen, format)
         }
-        Plugin::Check(candidate) => {
-            let (arguments, name) = arguments(&candidate, candidate.choose()?)?;
-            client()?.call("module_check", None, &arguments)?;
-            output::line(
-                &format!("{name} can be installed"),
-                &json!({ "module": name.as_str(), "usable": true }),
-                format,
-            );
+        Plugin::Change(change) => {
+            let client = client()?;
+            let mut arguments = json!({ "module": change.name });
+            set(&mut arguments, "grants", json!(change.grants));
+            set(&mut arguments, "isolation", json!(change.isolation));
+            set(&mut arguments, "revoke", json!(change.withdrawal.revoke));
+            set(&mut arguments, "settings", json!(settings(&change.settings, &change.withdrawal.unset)?));
+            client.call("module_change", None, &arguments)?;
+            done(&client, &change.name, "changed", format)
+        }
+        Plugin::Check(Replacement { candidate, withdrawal }) => {
+            let (chosen, client) = (candidate.choose()?, client()?);
+            let installed = !details(&client, &chosen.name)?.is_null();
+            let (arguments, name) = arguments(&candidate, Some(&withdrawal), chosen)?;
+            client.call("module_check", None, &arguments)?;
+            let what = if installed { "replace the installed one" } else { "be installed" };
+            let value = json!({ "module": name.as_str(), "usable": true, "installed": installed });
+            output::line(&format!("{name} can {what}"), &value, format);
             Ok(())
         }
         Plugin::Uninstall { name } => {
@@ -134,7 +190,11 @@ pub(super) fn run(
             Ok(())
         }
         Plugin::Grants { name } => {
-            output::value(&client()?.call("module_grants", None, &json!({ "module": name }))?, format);
+            let grants = client()?.call("module_grants", None, &json!({ "module": name }))?;
+            match grants.as_array().filter(|grants| grants.is_empty() && format == Format::Table) {
+                Some(_) => output::line(&format!("{name} asks for nothing, and has nothing"), &grants, format),
+                None => output::value(&grants, format),
+            }
             Ok(())
         }
         Plugin::Limits => {
@@ -164,9 +224,12 @@ impl Candidate {
         Ok(muster_core::plugins::Candidate {
             component: bytes.into(),
             name: Some(name),
-            grants: Some(grants),
-            settings: Some(self.settings()?),
-            isolation: self.isolation.as_deref().and_then(Isolation::parse),
+            change: muster_core::plugins::Change {
+                grants,
+                settings: settings(&self.settings, &[])?,
+                isolation: self.isolation.as_deref().and_then(Isolation::parse),
+                ..Default::default()
+            },
             docs: self.docs()?,
         })
     }
@@ -179,9 +242,16 @@ impl Candidate {
         let inspection = inspect::look(&self.source, &bytes)?;
         let name = inspection.plugin_name(named.as_ref());
         let name = name.map_err(|error| CliError::Failed(format!("{}: {error}", self.source)))?;
+        // Before anything is sent, and so before anybody writes it down.
+        Grants::parse(&self.grants).map_err(|error| CliError::Usage(error.to_string()))?;
         let mut grants = self.grants.clone();
         if self.grant_requested {
-            grants.extend(inspection.missing(&grants));
+            let (open, missing): (Vec<_>, Vec<_>) =
+                inspection.missing(&grants).into_iter().partition(|request| is_open(request));
+            if !open.is_empty() {
+                return Err(CliError::Usage(only_operators_can_say(&open)));
+            }
+            grants.extend(missing);
         }
         Ok(Chosen { bytes, inspection, name, grants })
     }
@@ -191,31 +261,19 @@ impl Candidate {
         Ok(docs.texts().clone())
     }
 
-    fn settings(&self) -> Result<BTreeMap<String, String>, CliError> {
-        let settings = self.settings.iter().map(|setting| {
-            let (name, value) = setting
-                .split_once('=')
-                .ok_or_else(|| CliError::Usage(format!("`{setting}` has not the form KEY=VALUE")))?;
-            // A secret does not belong on a command line, which others can see.
-            let value = match value.strip_prefix('@') {
-                None => value.to_owned(),
-                Some(file) => std::fs::read_to_string(file)
-                    .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-                    .map_err(|error| CliError::Missing(format!("{file} cannot be read: {error}")))?,
-            };
-            Ok((name.to_owned(), value))
-        });
-        settings.collect()
-    }
-
-    /// On a terminal: shows what the plugin asks for beyond what it was given, and asks whether it gets it.
-    fn ask(&self, chosen: &mut Chosen, format: Format) -> Result<(), CliError> {
+    /// On a terminal: shows what the plugin asks for beyond what it is given and has, and asks whether it gets it.
+    fn ask(&self, chosen: &mut Chosen, had: &[String], format: Format) -> Result<(), CliError> {
         if self.grant_requested || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
             return Ok(());
         }
-        let missing = chosen.inspection.missing(&chosen.grants);
-        if missing.is_empty() {
+        let missing = chosen.inspection.missing(&[had, &chosen.grants].concat());
+        let (open, missing): (Vec<_>, Vec<_>) = missing.into_iter().partition(|request| is_open(request));
+        if missing.is_empty() && open.is_empty() {
             return Ok(());
+        }
+        if !open.is_empty() {
+            inspect::print(&chosen.inspection, format);
+            return Err(CliError::Usage(only_operators_can_say(&open)));
         }
         inspect::print(&chosen.inspection, format);
         let mut terminal = std::io::stderr().lock();
@@ -231,40 +289,103 @@ impl Candidate {
     }
 }
 
-/// The arguments of the `module_…` commands, and the plugin's name.
-fn arguments(candidate: &Candidate, chosen: Chosen) -> Result<(Value, PluginName), CliError> {
-    let Chosen { bytes, name, grants, .. } = chosen;
-    let mut arguments = json!({ "module": name.as_str(), "component": STANDARD.encode(bytes) });
-    if let Some(object) = arguments.as_object_mut() {
-        if !grants.is_empty() {
-            object.insert("grants".to_owned(), json!(grants));
-        }
-        if candidate.wit.is_some() {
-            object.insert("docs".to_owned(), json!(candidate.docs()?));
-        }
-        if let Some(isolation) = &candidate.isolation {
-            object.insert("isolation".to_owned(), json!(isolation));
-        }
-        if !candidate.settings.is_empty() {
-            object.insert("settings".to_owned(), json!(candidate.settings()?));
+/// What to do about requests that are no grants yet.
+fn only_operators_can_say(open: &[String]) -> String {
+    let shown = output::harmless(&open.join(", "));
+    format!(
+        "it asks for {shown}, and only you can say where: with `--grant http:https://HOST` for each host, or `--grant \
+         directory:GUEST_PATH=HOST_DIRECTORY`"
+    )
+}
+
+/// Settings as they are given, and those that are taken away.
+fn settings(given: &[String], unset: &[String]) -> Result<BTreeMap<String, Option<String>>, CliError> {
+    let mut settings: BTreeMap<_, _> = unset.iter().map(|name| (name.clone(), None)).collect();
+    for setting in given {
+        let (name, value) = setting
+            .split_once('=')
+            .ok_or_else(|| CliError::Usage(format!("`{setting}` has not the form KEY=VALUE")))?;
+        // A secret does not belong on a command line, which others can see.
+        let value = match value.strip_prefix('@') {
+            None => value.to_owned(),
+            Some(file) => read_setting(file)?,
+        };
+        if settings.insert(name.to_owned(), Some(value)).is_some() {
+            return Err(CliError::Usage(format!("the setting `{name}` is there twice")));
         }
     }
+    Ok(settings)
+}
+
+fn read_setting(file: &str) -> Result<String, CliError> {
+    let unreadable = |error: &dyn std::fmt::Display| CliError::Missing(format!("{file} cannot be read: {error}"));
+    let file = std::fs::File::open(file).map_err(|error| unreadable(&error))?;
+    let mut text = String::new();
+    file.take(SETTING_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| unreadable(&error))?;
+    if text.len() as u64 > SETTING_BYTES_MAX {
+        return Err(unreadable(&format!("it has more than {SETTING_BYTES_MAX} bytes")));
+    }
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Sets a member of an object, unless it says nothing.
+fn set(object: &mut Value, key: &str, value: Value) {
+    let is_empty = value.is_null()
+        || value.as_array().is_some_and(Vec::is_empty)
+        || value.as_object().is_some_and(serde_json::Map::is_empty);
+    if let Some(object) = object.as_object_mut().filter(|_| !is_empty) {
+        object.insert(key.to_owned(), value);
+    }
+}
+
+/// The arguments of the `module_…` commands, and the plugin's name.
+fn arguments(
+    candidate: &Candidate,
+    withdrawal: Option<&Withdrawal>,
+    chosen: Chosen,
+) -> Result<(Value, PluginName), CliError> {
+    let Chosen { bytes, name, grants, .. } = chosen;
+    let (revoke, unset) = withdrawal.map(|lost| (&*lost.revoke, &*lost.unset)).unwrap_or_default();
+    let mut arguments = json!({ "module": name.as_str(), "component": STANDARD.encode(bytes) });
+    set(&mut arguments, "grants", json!(grants));
+    set(&mut arguments, "revoke", json!(revoke));
+    set(&mut arguments, "docs", json!(candidate.docs()?));
+    set(&mut arguments, "isolation", json!(candidate.isolation));
+    set(&mut arguments, "settings", json!(settings(&candidate.settings, unset)?));
     Ok((arguments, name))
+}
+
+/// What there is to know of an installed plugin; `null` where there is none of that name.
+fn details(client: &Client, name: &PluginName) -> Result<Value, CliError> {
+    let details = client.call("modules_details", None, &json!({ "module": name.as_str() }))?;
+    Ok(details.get(0).cloned().unwrap_or_default())
+}
+
+/// The grants an installed plugin keeps.
+fn had(details: &Value, withdrawal: &Withdrawal) -> Vec<String> {
+    let had = details.get("grants").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    had.filter(|grant| !withdrawal.revoke.iter().any(|lost| lost == grant)).map(str::to_owned).collect()
 }
 
 fn put(
     client: &Client,
     command: &str,
-    done: &str,
+    what: &str,
     candidate: &Candidate,
+    withdrawal: Option<&Withdrawal>,
     chosen: Chosen,
     format: Format,
 ) -> Result<(), CliError> {
-    let (arguments, name) = arguments(candidate, chosen)?;
+    let (arguments, name) = arguments(candidate, withdrawal, chosen)?;
     let spinner = output::spinner(&format!("compiling {name}"));
     client.call(command, None, &arguments)?;
     spinner.finish_and_clear();
-    let details = client.call("modules_details", None, &json!({ "module": name.as_str() }))?;
+    done(client, name.as_str(), what, format)
+}
+
+/// Tells what a plugin is after something was done to it.
+fn done(client: &Client, name: &str, done: &str, format: Format) -> Result<(), CliError> {
+    let details = client.call("modules_details", None, &json!({ "module": name }))?;
     let details = details.get(0).cloned().unwrap_or_default();
     let commands = details.get("commands").and_then(Value::as_array).into_iter().flatten();
     let commands = commands.filter_map(Value::as_str).collect::<Vec<_>>().join(", ");
@@ -305,6 +426,9 @@ fn list(client: &Client, format: Format) -> Result<(), CliError> {
 
 /// How a plugin does, in a few words.
 fn state(plugin: &Value) -> String {
+    if let Some(reason) = plugin.get("not_loaded").and_then(Value::as_str) {
+        return format!("not loaded: {reason}");
+    }
     if let Some(seconds) = plugin.get("quarantined_s").and_then(Value::as_u64) {
         return format!("quarantined, {seconds} s left");
     }

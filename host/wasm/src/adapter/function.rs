@@ -249,6 +249,7 @@ impl Function {
             examples: Vec::new(),
             deprecated: None,
             input_bytes_max: None,
+            deadline_least: None,
             origin: origin.clone(),
         };
         command.check().map_err(refuse)?;

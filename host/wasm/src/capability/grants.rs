@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use muster_core::name::CommandName;
+use muster_core::schema::MASK;
 use muster_core::suggest;
 
 pub(crate) use destination::{Destination, Host, HttpGrant, Scheme};
@@ -56,7 +57,7 @@ impl Grants {
     pub fn parse(texts: &[String]) -> Result<Self, LoadError> {
         let mut grants: Vec<Grant> = Vec::new();
         for text in texts {
-            let bad = |reason: String| LoadError::BadGrant { grant: text.chars().take(200).collect(), reason };
+            let bad = |reason: String| LoadError::BadGrant { grant: shown(text), reason };
             let grant = Grant::parse(text).map_err(bad)?;
             if grants.contains(&grant) {
                 continue;
@@ -82,8 +83,8 @@ impl Grants {
     /// # Errors
     /// A sentence about the first request that is none.
     pub(crate) fn requests(texts: &[String]) -> Result<Vec<String>, String> {
-        let is_open = |text: &str| is_directory(text) && !text.contains('=');
-        let whole = texts.iter().map(|text| if is_open(text) { format!("{text}=/") } else { text.clone() });
+        let is_half = |text: &str| is_directory(text) && is_open(text);
+        let whole = texts.iter().map(|text| if is_half(text) { format!("{text}=/") } else { text.clone() });
         let requests = Self::parse(&whole.collect::<Vec<_>>()).map_err(|error| error.to_string())?;
         let open = |text: String| if text.ends_with("=/") { text.trim_end_matches("=/").to_owned() } else { text };
         Ok(requests.texts().into_iter().map(open).collect())
@@ -126,8 +127,31 @@ impl Grants {
     }
 }
 
+/// A grant that is none, as errors repeat it: not all of a long one, and nobody's password.
+fn shown(text: &str) -> String {
+    let user = text.find("://").map(|at| at + 3).zip(text.rfind('@')).filter(|(start, end)| start < end);
+    let text = match user {
+        Some((start, end)) => {
+            format!("{}{MASK}{}", text.get(..start).unwrap_or_default(), text.get(end..).unwrap_or_default())
+        }
+        None => text.to_owned(),
+    };
+    text.chars().take(200).collect()
+}
+
+/// What a component asks for that imports HTTP and has no manifest: where to, only the operator can say.
+pub(crate) const HTTP_ANYWHERE: &str = "http:SCHEME://HOST";
+
+/// Whether only the operator can make a grant of what a plugin asks for.
+pub fn is_open(request: &str) -> bool {
+    request == HTTP_ANYWHERE || (is_directory(request) && !request.contains('='))
+}
+
 /// Whether a plugin that was granted this has what it asked for.
 pub(crate) fn satisfies(grant: &str, request: &str) -> bool {
+    if request == HTTP_ANYWHERE {
+        return grant.starts_with("http:") || grant.starts_with("http-private:");
+    }
     grant.strip_prefix(request).is_some_and(|rest| rest.is_empty() || (is_directory(request) && rest.starts_with('=')))
 }
 

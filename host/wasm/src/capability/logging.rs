@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use muster_core::caller::RequestId;
 use muster_core::rate::Bucket;
+use muster_core::schema::MASK;
 
 use super::used::Interface;
 use crate::bindings::wasi::logging::logging::{Host, Level};
@@ -70,6 +71,8 @@ struct Shared {
     too_fast: bool,
     partial: Vec<u8>,
     panic: Option<String>,
+    /// What is written nowhere.
+    secrets: Arc<[String]>,
 }
 
 impl GuestLog {
@@ -85,6 +88,7 @@ impl GuestLog {
             too_fast: false,
             partial: Vec::new(),
             panic: None,
+            secrets: Arc::clone(&plugin.secret_values),
         };
         Self { shared: Arc::new(Mutex::new(shared)) }
     }
@@ -145,9 +149,20 @@ impl Shared {
         self.partial.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
     }
 
+    /// As much of a guest's text as is written, without the plugin's secrets: guests say in lines and panics what they
+    /// have at hand.
     fn cut(&self, message: &str) -> String {
-        let end = message.floor_char_boundary(self.line_bytes_max);
-        message.get(..end).unwrap_or_default().to_owned()
+        // A secret that goes beyond the end is one as well.
+        let behind = self.secrets.iter().map(String::len).max().unwrap_or_default();
+        let end = message.floor_char_boundary(self.line_bytes_max.saturating_add(behind));
+        let mut text = message.get(..end).unwrap_or_default().to_owned();
+        for secret in self.secrets.iter() {
+            if text.contains(secret) {
+                text = text.replace(secret, MASK);
+            }
+        }
+        text.truncate(text.floor_char_boundary(self.line_bytes_max));
+        text
     }
 
     fn line(&mut self, level: Level, context: &str, message: &str) {

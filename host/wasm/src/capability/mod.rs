@@ -18,6 +18,8 @@ use wasmtime::component::Linker;
 
 pub(crate) use granted::Granted;
 pub use grants::Grants;
+use grants::HTTP_ANYWHERE as HTTP;
+pub use grants::is_open;
 pub(crate) use grants::satisfies;
 pub(crate) use http::CallHttp;
 pub(crate) use keyvalue::Quotas;
@@ -29,8 +31,6 @@ use crate::state::{HasState, PluginState};
 
 /// The grant for durable data.
 pub(crate) const KEYVALUE: &str = "keyvalue";
-/// The form of the grants for requests.
-const HTTP: &str = "http:SCHEME://HOST";
 
 /// Whether an import can be satisfied.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -137,7 +137,9 @@ impl Uses {
                 Grant::Http(_) => "wasi:http/",
                 Grant::Directory(_) => "wasi:filesystem/",
             });
-            own.line(grant.to_string(), declared)
+            let grant = grant.to_string();
+            let declared = declared || requests.iter().any(|request| satisfies(&grant, request));
+            own.line(grant, declared)
         });
         let texts = grants.texts();
         let missing = requests.iter().filter(|request| !texts.iter().any(|grant| satisfies(grant, request)));
@@ -187,5 +189,9 @@ mod tests {
         assert_eq!(shown("command:stop"), (true, false, 0, 2, 11));
         assert_eq!(shown("directory:/data"), (true, false, 0, 0, 0));
         assert_eq!(shown("command:c0"), (true, false, 0, 1, TEXT_CHARS_MAX));
+        // What its manifest asks for is declared, whatever the component imports.
+        let lines = uses.lines(&grants, &[], &requests);
+        let declared: Vec<_> = lines.iter().take(2).map(|line| (line.name.as_str(), line.declared)).collect();
+        assert_eq!(declared, [("keyvalue", false), ("command:status", true)]);
     }
 }

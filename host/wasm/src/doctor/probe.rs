@@ -57,6 +57,7 @@ impl Probe {
             granted: Granted::nothing(),
             settings: BTreeMap::new(),
             secrets: BTreeSet::new(),
+            secret_values: Arc::new([]),
             storage: Arc::new(Nowhere),
             dispatcher: Weak::new(),
             limits: self.limits,

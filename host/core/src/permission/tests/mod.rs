@@ -93,6 +93,7 @@ fn registry() -> Registry {
             examples: vec![],
             deprecated: None,
             input_bytes_max: None,
+            deadline_least: None,
             origin: origin.clone(),
         };
         let registered = Registered { command, invoke: Arc::new(Nothing) };

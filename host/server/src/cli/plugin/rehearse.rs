@@ -88,7 +88,8 @@ async fn perform(
     config.limits.reuse_max = u32::MAX;
     config.limits.faults_max = 0;
     let testbed = Testbed::start(&config).await.map_err(CliError::Failed)?;
-    let candidate = Candidate { isolation: Some(isolation), ..candidate.clone() };
+    let mut candidate = candidate.clone();
+    candidate.change.isolation = Some(isolation);
     testbed.install(candidate).await.map_err(CliError::Failed)?;
     let scenes = scenes(rehearsal, &testbed)?;
     let mut answers = Vec::new();
