@@ -41,7 +41,7 @@ const DESCRIPTIONS: &[(&str, &str, &str)] = &[
     ("pattern_schema", "plugin-command-invalid", "its output schema"),
     ("duplicate_schema", "plugin-command-invalid", "its output schema"),
     ("spin", "plugin-describe-failed", "it took longer than 3000 ms"),
-    ("hoard", "plugin-describe-failed", "it wanted more than memory_bytes_max allows"),
+    ("hoard", "plugin-limit-exceeded", "wants more than `memory_bytes_max` allows to start (67108864 bytes)"),
     ("trap", "plugin-describe-failed", "unreachable"),
     ("exit", "plugin-describe-failed", "it ended itself with status 0"),
     ("refuse", "plugin-refuses", "the plugin itself refuses to start: bbb"),

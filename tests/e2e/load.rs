@@ -18,6 +18,13 @@ fn a_refusal_says_what_to_do_and_changes_nothing() {
            (export "muster:plugin/commands@0.1.0" (instance $i)))"#,
     )
     .unwrap();
+    // As many bytes as before, so that every length is still right.
+    let mut other_contract = hello.clone();
+    for at in 0..other_contract.len() {
+        if other_contract[at..].starts_with(b"muster:plugin/commands@0.1.0") {
+            other_contract[at + b"muster:plugin/commands@0.".len()] = b'9';
+        }
+    }
     let built = |name: &str| std::fs::read(component(name)).unwrap();
     let rows: Vec<(&str, Vec<u8>, &str)> = vec![
         ("text", b"hello".to_vec(), "not a WebAssembly file"),
@@ -30,8 +37,9 @@ fn a_refusal_says_what_to_do_and_changes_nothing() {
         ),
         ("module", module, "build it for the target wasm32-wasip2, or make a component of it"),
         ("component", empty, "does not export `muster:plugin/commands@0.1.0`, and no function over plain data either"),
-        ("http", wants_http, "imports `wasi:http/outgoing-handler@0.2.0`, which needs the grant `http:SCHEME://HOST`"),
-        ("roster", built("roster"), "needs the grant `keyvalue`; install it with `--grant keyvalue`"),
+        ("http", wants_http, "give it `--grant http:https://HOST` for each host"),
+        ("contract", other_contract, "exports `muster:plugin/commands@0.9.0`, and this host speaks `muster:plugin/commands@0.1.0`"),
+        ("roster", built("roster"), "needs the grant `keyvalue`; give it `--grant keyvalue`"),
         ("clash", built("clash"), "`status` of plugin clash 0.1.0 already belongs to built-in"),
         (
             "clash_hello",
@@ -142,6 +150,91 @@ fn a_component_can_lie_ready_on_the_host() {
     }
     let missing = host.call("admin", "module_install", &json!({"module": "nothing"}));
     assert!(missing.value()["detail"].as_str().unwrap().contains("no component `nothing.wasm` lies ready"));
+}
+
+#[test]
+fn a_plugin_that_cannot_be_loaded_stays_installed_and_is_tried_again() {
+    let mut host = Host::start();
+    let place = tempfile::tempdir().unwrap();
+    let (shared, away) = (place.path().join("shared"), place.path().join("away"));
+    std::fs::create_dir(&shared).unwrap();
+    std::fs::write(shared.join("file"), "text").unwrap();
+    let grant = format!("directory:/shared={}", shared.display());
+    let files = component("files").display().to_string();
+    let installed = host.cli(&["plugin", "install", &files, "--grant", &grant, "--grant", "keyvalue", "--set", "a=1"]);
+    assert_eq!(installed.code, 0, "{installed:?}");
+    let reads = |host: &Host| host.call("admin", "files", &json!({"action": "read", "path": "/shared/file"}));
+    assert_eq!(reads(&host).value(), "text");
+    std::fs::rename(&shared, &away).unwrap();
+    host.crash_and_restart();
+    assert_eq!(reads(&host).verdict(), "404 unknown-command");
+    let listed = host.cli(&["plugin", "list"]).stdout;
+    assert!(listed.contains("files") && listed.contains("not loaded"), "{listed}");
+    let details = host.call("admin", "modules_details", &json!({"module": "files"})).value();
+    assert!(details[0]["not_loaded"].as_str().unwrap().contains("make the directory first"), "{details}");
+    assert_eq!((&details[0]["grants"][0], &details[0]["settings"]), (&json!(grant), &json!({"a": "***"})));
+    let again = host.cli(&["plugin", "install", &files]);
+    assert!(again.code == 1 && again.stderr.contains("is installed already"), "{again:?}");
+    for words in [["plugin", "grants", "files"], ["plugin", "release", "files"], ["plugin", "change", "files"]] {
+        let told = host.cli(&words);
+        assert!(told.code == 1 && told.stderr.contains("make the directory first"), "{words:?} {told:?}");
+    }
+    // Another plugin of the same component comes and goes, and the component stays.
+    assert_eq!(host.cli(&["plugin", "install", &files, "--name", "other"]).code, 0);
+    assert_eq!(host.cli(&["plugin", "uninstall", "other"]).code, 0);
+    std::fs::rename(&away, &shared).unwrap();
+    let tried = host.cli(&["plugin", "change", "files"]);
+    assert!(tried.code == 0 && tried.stdout.contains("files 0.0.0 changed: files"), "{tried:?}");
+    assert_eq!(reads(&host).value(), "text");
+    let details = host.call("admin", "modules_details", &json!({"module": "files"})).value();
+    assert_eq!((&details[0]["grants"], &details[0]["settings"]), (&json!([grant, "keyvalue"]), &json!({"a": "***"})));
+}
+
+#[test]
+fn what_a_plugin_may_do_and_reads_changes_bit_by_bit() {
+    let mut host = Host::start();
+    let counter = component("counter").display().to_string();
+    let ran = |host: &Host, words: &[&str]| {
+        let ran = host.cli(&[&["plugin"], words].concat());
+        assert_eq!(ran.code, 0, "{words:?} {ran:?}");
+    };
+    let terms = |host: &Host| {
+        let details = host.call("admin", "modules_details", &json!({"module": "counter"})).value();
+        let settings = details[0]["settings"].as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+        (details[0]["grants"].to_string(), settings, details[0]["isolation"].as_str().unwrap().to_owned())
+    };
+    let is = |host: &Host, grants: &str, settings: &str, isolation: &str| {
+        assert_eq!(terms(host), (grants.to_owned(), settings.to_owned(), isolation.to_owned()));
+    };
+    ran(&host, &["install", &counter, "--grant", "keyvalue", "--set", "a=1", "--set", "b=2"]);
+    ran(&host, &["upgrade", &counter, "--grant", "command:status", "--isolation", "caller"]);
+    is(&host, r#"["keyvalue","command:status"]"#, "a b", "caller");
+    ran(&host, &["upgrade", &counter, "--revoke", "command:status", "--unset", "a", "--set", "c=3"]);
+    is(&host, r#"["keyvalue"]"#, "b c", "caller");
+    ran(&host, &["change", "counter", "--grant", "command:stats", "--isolation", "call", "--unset", "b"]);
+    is(&host, r#"["keyvalue","command:stats"]"#, "c", "call");
+    for (words, expected) in [
+        (&["--revoke", "command:stop"], "the plugin has no such grant; it has `keyvalue`, `command:stats`"),
+        (&["--revoke", "keyvalue"], "needs the grant `keyvalue`"),
+        (&["--unset", "z"], "`z` was not given"),
+        (&["--grant", "http:https://u:secret@example.org"], "`http:https://***@example.org` cannot be granted"),
+    ] {
+        let refused = host.cli(&[&["plugin", "change", "counter"], &words[..]].concat());
+        assert!(refused.code == 1 && refused.stderr.contains(expected), "{words:?} {refused:?}");
+        is(&host, r#"["keyvalue","command:stats"]"#, "c", "call");
+    }
+    let missing = host.cli(&["plugin", "change", "nothing"]);
+    assert!(missing.code == 1 && missing.stderr.contains("there is no plugin `nothing`"), "{missing:?}");
+    host.crash_and_restart();
+    is(&host, r#"["keyvalue","command:stats"]"#, "c", "call");
+}
+
+#[test]
+fn an_installation_may_take_longer_than_a_call() {
+    let host = Host::start_with(&format!("{}\nlimits: {{call_deadline_ms: 100}}", tests::RULES));
+    let python = component("polyglot_python").display().to_string();
+    let installed = host.cli(&["plugin", "install", &python, "--name", "python", "--grant-requested"]);
+    assert_eq!(installed.code, 0, "{installed:?}");
 }
 
 #[test]

@@ -1,8 +1,9 @@
-//! A guest that tells what it can read of its settings: the list, and one it names.
+//! A guest that tells what it can read of its settings: the list, and one it names. It logs that one as well, as guests
+//! should not.
 
 use std::collections::BTreeMap;
 
-use muster_sdk::{CallError, command, config, plugin};
+use muster_sdk::{CallError, command, config, log, plugin};
 
 /// What was found.
 #[derive(Debug)]
@@ -21,7 +22,9 @@ fn settings(
     name: String,
 ) -> Result<Found, CallError> {
     let all: BTreeMap<String, String> = config::get_all()?.into_iter().collect();
-    Ok(Found { listed: all.into_keys().collect(), named: config::get(&name)? })
+    let named = config::get(&name)?;
+    log::info!("`{name}` is {named:?}");
+    Ok(Found { listed: all.into_keys().collect(), named })
 }
 
 plugin!(settings);

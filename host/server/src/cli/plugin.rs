@@ -243,7 +243,7 @@ impl Candidate {
         let name = inspection.plugin_name(named.as_ref());
         let name = name.map_err(|error| CliError::Failed(format!("{}: {error}", self.source)))?;
         // Before anything is sent, and so before anybody writes it down.
-        Grants::parse(&self.grants).map_err(|error| CliError::Usage(error.to_string()))?;
+        Grants::parse(&self.grants).map_err(|error| CliError::Failed(error.to_string()))?;
         let mut grants = self.grants.clone();
         if self.grant_requested {
             let (open, missing): (Vec<_>, Vec<_>) =
