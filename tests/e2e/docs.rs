@@ -123,6 +123,11 @@ fn calls_over_xmlrpc() {
 }
 
 #[test]
+fn plugins_on_a_running_host() {
+    check("host/docs/plugins.md");
+}
+
+#[test]
 fn components_that_were_not_built_for_muster() {
     check("host/docs/adapter.md");
 }

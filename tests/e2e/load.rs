@@ -38,7 +38,11 @@ fn a_refusal_says_what_to_do_and_changes_nothing() {
         ("module", module, "build it for the target wasm32-wasip2, or make a component of it"),
         ("component", empty, "does not export `muster:plugin/commands@0.1.0`, and no function over plain data either"),
         ("http", wants_http, "give it `--grant http:https://HOST` for each host"),
-        ("contract", other_contract, "exports `muster:plugin/commands@0.9.0`, and this host speaks `muster:plugin/commands@0.1.0`"),
+        (
+            "contract",
+            other_contract,
+            "exports `muster:plugin/commands@0.9.0`, and this host speaks `muster:plugin/commands@0.1.0`",
+        ),
         ("roster", built("roster"), "needs the grant `keyvalue`; give it `--grant keyvalue`"),
         ("clash", built("clash"), "`status` of plugin clash 0.1.0 already belongs to built-in"),
         (

@@ -144,7 +144,7 @@ required = true
     assert_eq!(details.value()[0]["settings"], json!({"api_key": "***"}));
     let audit = host.cli(&["--json", "audit", "tail", "-n", "100"]);
     assert!(!audit.stdout.contains("s3cret-value") && !host.log().contains("s3cret-value"));
-    assert!(host.log().contains(r"`api_key` is Some(\"***\")"), "what the guest logs: {}", host.log());
+    assert!(host.log().contains(r#"`api_key` is Some(\"***\")"#), "what the guest logs: {}", host.log());
 }
 
 #[test]

@@ -161,6 +161,20 @@ fn a_reload_tells_first_and_locks_nobody_out_silently() {
     assert_eq!(host.cli(&["config", "reload"]).code, 0);
     assert_eq!(host.call("", "status", &json!({})).status, 200);
 
+    // What only a restart puts into force is named, before and after.
+    write(
+        &host,
+        &CONFIG.replace("what: [check_account]", "what: [check_account, status]").replacen(
+            '\n',
+            "\nlimits: {cpu_ms_max: 7}\n",
+            1,
+        ),
+    );
+    for words in [&["config", "reload", "--dry-run"][..], &["config", "reload"]] {
+        let told = host.cli(words);
+        assert!(told.stdout.contains("a restart is needed for limits.cpu_ms_max"), "{words:?} {told:?}");
+    }
+
     // A mistake changes nothing.
     write(&host, "api_permissions: {a: {whom: all}}");
     let refused = host.cli(&["config", "reload"]);
