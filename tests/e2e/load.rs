@@ -1,9 +1,13 @@
 //! Loading, replacing and removing plugins while the host works.
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use tests::{Host, component};
+use tests::{Host, PASSWORD, component};
 
 /// Components that cannot be plugins, and what their authors are told.
 #[test]
@@ -43,7 +47,11 @@ fn a_refusal_says_what_to_do_and_changes_nothing() {
             other_contract,
             "exports `muster:plugin/commands@0.9.0`, and this host speaks `muster:plugin/commands@0.1.0`",
         ),
-        ("roster", built("roster"), "needs the grant `keyvalue`; give it `--grant keyvalue`"),
+        (
+            "roster",
+            built("roster"),
+            "needs the grant `keyvalue`; if you trust it with that, give it `--grant keyvalue`",
+        ),
         ("clash", built("clash"), "`status` of plugin clash 0.1.0 already belongs to built-in"),
         (
             "clash_hello",
@@ -118,11 +126,20 @@ fn a_removed_plugin_is_gone_and_its_data_stays() {
 
 #[test]
 fn an_installation_that_was_begun_is_finished() {
-    let mut host = Host::start_with(&format!("{}\nlimits: {{call_deadline_ms: 250}}", tests::RULES));
-    host.add_account("admin");
-    // Compiling takes longer than the call may; whoever asked is told so, and the work goes on.
-    let ran = host.cli(&["plugin", "install", component("render").to_str().unwrap()]);
-    assert!(ran.code == 0 || ran.stderr.contains("did not end within 250 ms"), "{ran:?}");
+    let mut host = Host::start();
+    let render = STANDARD.encode(std::fs::read(component("render")).unwrap());
+    let body = json!({"module": "render", "component": render}).to_string();
+    let admin = STANDARD.encode(format!("admin@localhost:{PASSWORD}"));
+    let mut connection = TcpStream::connect(host.address()).unwrap();
+    let head = format!(
+        "POST /api/module_install HTTP/1.1\r\nhost: {}\r\nauthorization: Basic {admin}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        host.address(),
+        body.len()
+    );
+    connection.write_all((head + &body).as_bytes()).unwrap();
+    // Whoever asked goes away.
+    drop(connection);
     let installed = || host.call("admin", "modules_installed", &json!({})).value().get("render").is_some();
     let waited = (0..300).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(50));
@@ -188,7 +205,7 @@ fn a_plugin_that_cannot_be_loaded_stays_installed_and_is_tried_again() {
     assert_eq!(host.cli(&["plugin", "uninstall", "other"]).code, 0);
     std::fs::rename(&away, &shared).unwrap();
     let tried = host.cli(&["plugin", "change", "files"]);
-    assert!(tried.code == 0 && tried.stdout.contains("files 0.0.0 changed: files"), "{tried:?}");
+    assert!(tried.code == 0 && tried.stdout.contains("files 0.1.0 changed: files"), "{tried:?}");
     assert_eq!(reads(&host).value(), "text");
     let details = host.call("admin", "modules_details", &json!({"module": "files"})).value();
     assert_eq!((&details[0]["grants"], &details[0]["settings"]), (&json!([grant, "keyvalue"]), &json!({"a": "***"})));
@@ -228,7 +245,7 @@ fn what_a_plugin_may_do_and_reads_changes_bit_by_bit() {
         is(&host, r#"["keyvalue","command:stats"]"#, "c", "call");
     }
     let missing = host.cli(&["plugin", "change", "nothing"]);
-    assert!(missing.code == 1 && missing.stderr.contains("there is no plugin `nothing`"), "{missing:?}");
+    assert!(missing.code == 5 && missing.stderr.contains("there is no plugin `nothing`"), "{missing:?}");
     host.crash_and_restart();
     is(&host, r#"["keyvalue","command:stats"]"#, "c", "call");
 }

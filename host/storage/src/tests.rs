@@ -20,13 +20,13 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 #[test]
 fn nobody_else_reads_the_file() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("store");
-    let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
-    drop(RedbStorage::open(&path).unwrap());
-    assert_eq!(mode(), 0o600);
-    std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-    drop(RedbStorage::open(&path).unwrap());
-    assert_eq!(mode(), 0o600, "nor one that others could read before");
+    let [new, open] = ["new", "open"].map(|name| directory.path().join(name));
+    std::fs::write(&open, "").unwrap();
+    std::fs::set_permissions(&open, Permissions::from_mode(0o644)).unwrap();
+    for path in [new, open] {
+        let _storage = RedbStorage::open(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
+    }
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub enum LoadError {
     },
     /// An import that is offered, once it is granted.
     #[error(
-        "this component imports `{import}`, which needs the grant `{grant}`; give it {} if you trust it with that",
+        "this component imports `{import}`, which needs the grant `{grant}`; if you trust it with that, give it {}",
         advice(grant)
     )]
     MissingGrant {
@@ -147,7 +147,7 @@ pub enum LoadError {
     },
     /// Its settings do not fit.
     #[error(
-        "the settings do not fit what the plugin reads: {0}; give them with `--set NAME=VALUE`, and take away what it does not read with `--unset NAME`"
+        "the settings do not fit what the plugin reads: {0}; give them with `--set NAME=VALUE`, and take others away with `--unset NAME`"
     )]
     Settings(String),
     /// A refusal with what its author's tools have to do with it.
