@@ -30,11 +30,12 @@ const KEYS: [&str; 3] = ["requests", "commands_depend_on_settings", "settings"];
 
 /// The same keys for whoever writes the file.
 const KEYS_HELP: &str = "\
-What muster.toml may contain (plugins/README.md has an example):
-  requests = [\"GRANT\", ...]            what it asks for, in the words of `plugin install --grant`
-  commands_depend_on_settings = true     it describes other commands with other settings
-  [settings.NAME]                        a setting it reads: a JSON Schema (type, default, description, enum, ...),
-                                         and required = true or secret = true";
+What muster.toml may contain (a whole one is in plugins/README.md, \"Pack and test\"):
+  requests = [\"GRANT\", ...]           what it asks for, as --grant of `install` has it
+  [settings.NAME]                       a setting it reads: type, default, description
+                                        and the like of JSON Schema; required = true,
+                                        secret = true
+  commands_depend_on_settings = true    other settings, other commands";
 
 pub(super) fn run(pack: &Pack, format: Format) -> Result<(), CliError> {
     let source = pack.file.display().to_string();
@@ -182,6 +183,18 @@ mod tests {
         });
         assert_eq!(manifest.settings, Some(expected));
         assert_eq!(parse("").unwrap(), Manifest::default());
+    }
+
+    #[test]
+    fn the_documented_file_is_one_and_has_every_key() {
+        let page = include_str!("../../../../../plugins/README.md");
+        let text = page.split("```toml\n").find(|text| text.contains("requests =")).unwrap();
+        let text = text.split("```").next().unwrap();
+        let manifest = parse(text).unwrap();
+        assert!(manifest.is_secret("api_key") && !manifest.is_secret("retries"));
+        for key in KEYS {
+            assert!(text.contains(key) && KEYS_HELP.contains(key), "{key}");
+        }
     }
 
     #[test]
