@@ -1,7 +1,10 @@
 //! What an author puts into a component: looked at before anything runs, held against the plugin when it runs.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tests::{Host, Ran, binary, component, run};
@@ -46,6 +49,7 @@ fn a_packed_component_tells_everything_without_running() {
         about["commands"].as_array().unwrap().iter().map(|command| command["name"].as_str().unwrap()).collect();
     assert!(names.contains(&"add_rosteritem"), "{names:?}");
     assert_eq!(about["commands"][0]["input"]["type"], "object");
+    assert_eq!(about["settings"], json!([]));
     assert!(about["digest"].as_str().unwrap().starts_with("sha256:"));
     assert!(about["producers"].as_array().unwrap().iter().any(|tool| tool.as_str().unwrap().contains("Rust")));
     let page = muster(&["plugin", "inspect", file]);
@@ -95,7 +99,10 @@ fn a_plugin_that_describes_something_else_is_not_loaded() {
     assert!(refused.stderr.contains("`hello` is not as the manifest has it"), "{}", refused.stderr);
     let again = packed(directory.path(), "hello", "");
     let twice = muster(&["plugin", "pack", again.to_str().unwrap()]);
-    assert!(twice.code == 1 && twice.stderr.contains("there is one already"), "{twice:?}");
+    assert!(
+        twice.code == 1 && twice.stderr.contains("it is packed already; pack the file that the build wrote"),
+        "{twice:?}"
+    );
 }
 
 #[test]
@@ -114,6 +121,15 @@ required = true
 ";
     let file = packed(directory.path(), "settings", manifest);
     let file = file.to_str().unwrap();
+    let about: Value = serde_json::from_str(&muster(&["--json", "plugin", "inspect", file]).stdout).unwrap();
+    let secret = json!({
+        "name": "api_key", "type": "string", "secret": true, "required": true, "default": null, "description": null,
+    });
+    assert_eq!((&about["settings"][0], &about["settings"][1]["default"]), (&secret, &json!(3)));
+    let page = muster(&["plugin", "inspect", file]).stdout;
+    for line in ["api_key: string, secret, required\n", "retries: integer, default 3; How often it tries\n"] {
+        assert!(page.contains(line), "{page}");
+    }
     let install = |settings: &[&str]| {
         let mut words = vec!["plugin", "install", file];
         for setting in settings {
@@ -163,4 +179,114 @@ fn a_rehearsal_finds_what_leaks() {
     }
     let none = muster(&["plugin", "test", component("spin").to_str().unwrap()]);
     assert!(none.code == 1 && none.stderr.contains("no command of this plugin has an example"), "{none:?}");
+}
+
+/// Plugin, command and input → outcome, exit code, part of what is told.
+#[test]
+fn a_rehearsal_tells_what_each_call_was_answered() {
+    for (plugin, command, input, outcome, part) in [
+        ("hello", "hello", r#"{"name": "Ada"}"#, "well", "\"Hello, Ada!\""),
+        ("hello", "nosuch", "{}", "failed", "unknown-command: "),
+        ("hello", "hello", "5", "failed", "malformed: "),
+        ("hello", "hello", "{}", "failed", "invalid-arguments: /name"),
+        ("trap", "trap", "{}", "failed", "wasm `unreachable` instruction executed"),
+        ("allocate", "allocate", "{}", "failed", "memory_bytes_max"),
+    ] {
+        let file = component(plugin);
+        let words = ["--json", "plugin", "test", file.to_str().unwrap(), "--command", command, "--input", input];
+        let ran = muster(&words);
+        let rows: Value = serde_json::from_str(&ran.stdout).unwrap();
+        let detail = rows[0]["detail"].as_str().unwrap();
+        assert!(rows[0]["outcome"] == outcome && detail.contains(part), "{plugin} {input}: {rows}");
+        assert_eq!(ran.code, i32::from(outcome != "well"), "{ran:?}");
+        assert!(!ran.stderr.contains("muster::"), "nothing about the host: {}", ran.stderr);
+    }
+    let shared = muster(&["plugin", "test", component("hello").to_str().unwrap(), "--isolation", "call"]);
+    assert!(shared.code == 2 && shared.stderr.contains("leave out --isolation"), "{shared:?}");
+}
+
+#[test]
+fn a_rehearsal_leaves_nothing_behind() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut command = Command::new(binary());
+        command.args([
+            "plugin",
+            "test",
+            component("sleep").to_str().unwrap(),
+            "--command",
+            "sleep",
+            "--set",
+            "key=s3cret",
+        ]);
+        let mut test = command.env("TMPDIR", temporary.path()).stderr(Stdio::null()).spawn().unwrap();
+        let list = || std::fs::read_dir(temporary.path()).unwrap().map(|entry| entry.unwrap()).collect::<Vec<_>>();
+        let begun = Instant::now();
+        // Compiled, so that the call is under way.
+        while !list().first().is_some_and(|entry| entry.path().join("code").exists()) {
+            assert!(begun.elapsed() < Duration::from_secs(30));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(list()[0].metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        assert!(Command::new("kill").args([&format!("-{signal}"), &test.id().to_string()]).status().unwrap().success());
+        assert_eq!(test.wait().unwrap().code(), Some(code), "{signal}");
+        assert!(list().is_empty(), "{:?}", list());
+    }
+}
+
+/// What is given to `plugin pack` and what else → exit code, part of what is told.
+#[test]
+fn what_cannot_be_packed_is_told_as_when_it_is_inspected() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    };
+    let (text, empty) = (file("text.wat", b"(component)"), file("empty.wasm", b""));
+    let large = file("large.wasm", b"\0asm");
+    std::fs::File::options().write(true).open(&large).unwrap().set_len((64 << 20) + 1).unwrap();
+    for (source, code, part) in [
+        (text.as_str(), 1, "this is not a WebAssembly file"),
+        (&empty, 1, "this is not a WebAssembly file"),
+        (&large, 1, "has more than 67108864 bytes"),
+        ("/dev/zero", 1, "has more than 67108864 bytes"),
+    ] {
+        let target = directory.path().join("packed.wasm").display().to_string();
+        for words in [&["inspect", source][..], &["pack", source, "--to", &target]] {
+            let ran = muster(&[&["plugin"], words].concat());
+            assert!(ran.code == code && ran.stderr.contains(part), "{words:?} {ran:?}");
+            assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+        }
+    }
+    for (source, part) in [("http://127.0.0.1:1/x.wasm", "name the packed file with --to"), ("/dev/zero", "is no file")]
+    {
+        let ran = muster(&["plugin", "pack", source]);
+        assert!(ran.code == 2 && ran.stderr.contains(part), "{source} {ran:?}");
+    }
+}
+
+#[test]
+fn a_packed_file_stays_the_file_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, link) = (unpacked(directory.path(), "hello"), directory.path().join("link.wasm"));
+    std::fs::set_permissions(&file, Permissions::from_mode(0o750)).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let ran = muster(&["plugin", "pack", link.to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(link.is_symlink());
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o750);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
+    let about = muster(&["--json", "plugin", "inspect", file.to_str().unwrap()]).stdout;
+    assert_eq!(serde_json::from_str::<Value>(&about).unwrap()["commands"][0]["name"], "hello");
+}
+
+#[test]
+fn a_core_module_is_packed_as_the_component_it_says_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = packed(directory.path(), "polyglot_c", "requests = [\"keyvalue\"]\n");
+    let about = muster(&["--json", "plugin", "inspect", file.to_str().unwrap()]).stdout;
+    let about: Value = serde_json::from_str(&about).unwrap();
+    assert_eq!(about["requests"], json!(["keyvalue"]));
+    assert!(about["commands"][0]["name"].is_string(), "{about}");
 }

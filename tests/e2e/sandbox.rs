@@ -235,4 +235,17 @@ fn the_doctor_proves_that_limits_bite() {
     for name in ["pool", "resident_memory", "epoch_ticks", "deadline_waiting", "cpu_ms_max", "memory_bytes_max"] {
         assert!(names.contains(&name), "{names:?}");
     }
+    // What may be configured can be proved.
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("muster.yaml");
+    for (limits, part) in [
+        ("resources_max: 1000000", "1000000, checked with 10000: more was refused"),
+        ("resources_max: 1", "1: more was refused"),
+        ("cpu_ms_max: 1", "1: a guest that computes ended after"),
+    ] {
+        std::fs::write(&file, format!("limits: {{{limits}}}\n")).unwrap();
+        let mut doctor = std::process::Command::new(tests::binary());
+        let ran = tests::run(doctor.args(["doctor", "--config"]).arg(&file), "");
+        assert!(ran.code == 0 && ran.stdout.contains(part), "{limits} {ran:?}");
+    }
 }

@@ -2,15 +2,20 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, reload};
 
+/// A level nobody configures: what plugins log, and nothing of the host.
+pub(crate) const GUESTS_ONLY: &str = "guests only";
+/// What the lines of plugins are marked with.
+const GUESTS: &str = "guest";
+
 /// Sets the level of the running log.
 #[derive(Debug)]
 pub(crate) struct LogLevel {
-    handle: reload::Handle<LevelFilter, Registry>,
+    handle: reload::Handle<Targets, Registry>,
     name: Mutex<String>,
 }
 
@@ -37,12 +42,14 @@ impl LogLevel {
     }
 }
 
-fn filter(level: &str) -> LevelFilter {
-    match level {
+fn filter(level: &str) -> Targets {
+    let level = match level {
+        GUESTS_ONLY => return Targets::new().with_target(GUESTS, LevelFilter::INFO),
         "none" => LevelFilter::OFF,
         "error" => LevelFilter::ERROR,
         "warning" => LevelFilter::WARN,
         "debug" => LevelFilter::DEBUG,
         _ => LevelFilter::INFO,
-    }
+    };
+    Targets::new().with_default(level)
 }

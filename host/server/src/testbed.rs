@@ -1,6 +1,8 @@
 //! A whole host in a directory that is thrown away: no sockets, no configuration file, the console's rights. Plugins can be
 //! tried in it as they will run, and nothing of it stays.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,7 +20,7 @@ use tokio::sync::watch;
 use crate::certificates::Certificates;
 use crate::config::Config;
 use crate::control::Configured;
-use crate::logging::LogLevel;
+use crate::logging::{GUESTS_ONLY, LogLevel};
 use crate::serve::{Host, Start, assemble};
 
 /// Such a host.
@@ -33,17 +35,20 @@ impl Testbed {
     pub(crate) async fn start(config: &Config) -> Result<Self, String> {
         let unique = getrandom::u64().map_err(|error| error.to_string())?;
         let directory = std::env::temp_dir().join(format!("muster-testbed-{unique:016x}"));
-        std::fs::create_dir(&directory).map_err(|error| format!("{} cannot be made: {error}", directory.display()))?;
+        // Settings are kept in it, secret ones too.
+        let made = DirBuilder::new().mode(0o700).create(&directory);
+        made.map_err(|error| format!("{} cannot be made: {error}", directory.display()))?;
         let (stopping, stop) = watch::channel(false);
         let start = Start {
             config_file: None,
-            log_level: LogLevel::start("none", false),
+            log_level: LogLevel::start(GUESTS_ONLY, false),
             address: String::new(),
             configured: Configured::default(),
             stopping,
             certificates: Certificates(Vec::new()),
         };
-        let config = Config { audit: None, listen: Vec::new(), ..config.clone() };
+        let log_level = GUESTS_ONLY.to_owned();
+        let config = Config { audit: None, listen: Vec::new(), log_level, ..config.clone() };
         let mut testbed = Self { host: None, directory, _stop: stop };
         testbed.host = Some(assemble(&testbed.directory, &config, start).await?);
         Ok(testbed)

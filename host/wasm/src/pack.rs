@@ -7,6 +7,7 @@ use bytes::Bytes;
 use muster_core::name::PluginName;
 
 use crate::adapter::Docs;
+use crate::core_module::to_component;
 use crate::describe;
 use crate::error::LoadError;
 use crate::inspect::inspect;
@@ -16,12 +17,16 @@ use crate::manifest::Manifest;
 use crate::nowhere::Nowhere;
 
 /// The component with a manifest, whose commands the plugin is asked for here, in the sandbox and under the limits of any
-/// call. `manifest` has what its author wrote; its commands are not looked at.
+/// call. `manifest` has what its author wrote; its commands are not looked at. Of a core module that says which component it
+/// is, that component is packed.
 ///
 /// # Errors
 /// When the component could not be loaded by a host that grants what it asks for.
 pub async fn pack(component: Bytes, manifest: Manifest, limits: Limits) -> Result<Vec<u8>, LoadError> {
     let manifest = Manifest { commands: None, ..manifest };
+    // A manifest is read in components only.
+    inspect(&component)?;
+    let component = to_component(&component)?;
     // Loaded as it will be, so that what is asked for and what is read is checked too.
     let packed = Bytes::from(manifest.without_required().add_to(&component)?);
     let loader = Loader::new(limits, None, Arc::new(Nowhere)).map_err(|error| LoadError::Compile(error.to_string()))?;

@@ -15,6 +15,8 @@ const REMEDIES: [(&str, &str, &str); 7] = [
 ];
 /// Tools that are named.
 const NAMED_MAX: usize = 6;
+/// Longest name of a tool with its version, in characters.
+const NAME_CHARS_MAX: usize = 60;
 
 /// A refusal, with the tools that made the component and what their users do about it. What its operator wrote is no
 /// matter of tools.
@@ -33,7 +35,7 @@ pub(crate) fn explain(error: LoadError, producers: &[String]) -> LoadError {
     let remedy = REMEDIES.iter().find(|(tool, part, _)| {
         text.contains(part) && (tool.is_empty() || producers.iter().any(|producer| producer.starts_with(tool)))
     });
-    let made_by: Vec<String> = producers.iter().take(NAMED_MAX).map(|tool| tool.chars().take(60).collect()).collect();
+    let made_by = named(producers);
     if remedy.is_none() && made_by.is_empty() {
         return error;
     }
@@ -42,9 +44,41 @@ pub(crate) fn explain(error: LoadError, producers: &[String]) -> LoadError {
     LoadError::Explained { error: Box::new(error), more: format!("{remedy}{made_by}") }
 }
 
+/// Tools as a sentence names them: each once, with the version that is named first, and without what stands in brackets.
+fn named(producers: &[String]) -> Vec<String> {
+    let mut named: Vec<(&str, String)> = Vec::new();
+    for producer in producers {
+        let tool = producer.split_whitespace().next().unwrap_or_default();
+        if named.len() < NAMED_MAX && !tool.is_empty() && !named.iter().any(|(other, _)| *other == tool) {
+            let text = producer.split_once('(').map_or(producer.as_str(), |(text, _)| text);
+            named.push((tool, text.trim().chars().take(NAME_CHARS_MAX).collect()));
+        }
+    }
+    named.into_iter().map(|(_, text)| text).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tools_are_named_once_and_whole() {
+        let long = "x".repeat(100);
+        let (clang, rustc) =
+            ("clang 21.1.4-wasi-sdk (https://github.com/llvm/llvm-project 222fc)", "rustc 1.95.0 (5980)");
+        for (producers, expected) in [
+            (&[clang, "wit-component 0.244.0"][..], &["clang 21.1.4-wasi-sdk", "wit-component 0.244.0"][..]),
+            (
+                &["wit-component 0.245.1", "Rust", rustc, "wit-component 0.244.0"],
+                &["wit-component 0.245.1", "Rust", "rustc 1.95.0"],
+            ),
+            (&["a 1", "b 1", "c 1", "d 1", "e 1", "f 1", "g 1"], &["a 1", "b 1", "c 1", "d 1", "e 1", "f 1"]),
+            (&["", " ", &long], &[&long[..NAME_CHARS_MAX]]),
+        ] {
+            let producers: Vec<String> = producers.iter().map(|tool| (*tool).to_owned()).collect();
+            assert_eq!(named(&producers), expected);
+        }
+    }
 
     #[test]
     fn each_tool_has_its_remedy() {

@@ -236,11 +236,23 @@ fn table(rows: &[Value]) -> String {
     rendered(&table)
 }
 
+/// Terminals that say they are narrower do not know their width.
+const WIDTH_MIN: u16 = 20;
+
 /// A table without lines, as wide as the terminal.
 pub(super) fn plain() -> Table {
     let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    let arrangement = arrangement(table.width());
+    table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(arrangement);
     table
+}
+
+/// How cells share a terminal of this width, if there is one.
+fn arrangement(width: Option<u16>) -> ContentArrangement {
+    match width {
+        Some(..WIDTH_MIN) => ContentArrangement::Disabled,
+        Some(WIDTH_MIN..) | None => ContentArrangement::Dynamic,
+    }
 }
 
 /// The table as text, without the blanks that fill its last column.
@@ -263,6 +275,13 @@ fn cell(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_without_a_width_breaks_no_words() {
+        for (width, is_shared) in [(None, true), (Some(0), false), (Some(19), false), (Some(20), true)] {
+            assert_eq!(matches!(arrangement(width), ContentArrangement::Dynamic), is_shared, "{width:?}");
+        }
+    }
 
     #[test]
     fn texts_of_others_move_nothing() {

@@ -38,31 +38,46 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const DEADLINE: Duration = Duration::from_millis(100);
 /// How much later than its deadline a guest may end, on a busy machine.
 const SLACK: Duration = Duration::from_millis(400);
-/// Processor time used to prove that it is bounded; the configured bound would take too long.
+/// What is used to prove bounds, where those configured would take too long, or cannot be reached by one guest.
 const CPU_MS: u64 = 50;
+const RESOURCES: usize = 10_000;
+const TEXT_BYTES: usize = 1 << 20;
 const PAGE_BYTES: usize = 64 << 10;
 
 /// Looks at the engine and at every limit a guest can be made to run into, as configured.
 pub async fn examine(limits: Limits) -> Vec<Finding> {
-    let probe = match Probe::new(&limits) {
+    let probe = match Probe::new(&generous(&limits)) {
         Ok(probe) => probe,
         Err(error) => {
             let detail = format!("{error}; plugins cannot run here");
             return vec![Finding { name: "engine", outcome: Outcome::Failed, detail }];
         }
     };
-    let mut findings = vec![pooling(&probe), resident(&probe).await];
-    findings.push(yields(&probe).await);
-    findings.push(deadline_while_computing(&probe).await);
-    findings.push(deadline_while_waiting(&probe).await);
-    findings.push(cpu(&limits).await);
-    findings.push(memory(&probe, &limits).await);
-    findings.push(table(&probe, &limits).await);
-    findings.push(refusal("stack_bytes_max", &limits, &probe.run::<_, ()>("recurse", (), PATIENCE).await));
-    findings.push(refusal("resources_max", &limits, &probe.run::<_, ()>("hoard", (), PATIENCE).await));
-    findings.push(text(&limits).await);
-    findings.push(trap(&probe).await);
-    findings
+    vec![
+        pooling(&probe),
+        resident(&probe).await,
+        yields(&probe).await,
+        deadline_while_computing(&probe).await,
+        deadline_while_waiting(&probe).await,
+        cpu(&probe, &limits).await,
+        memory(&probe, &limits).await,
+        table(&probe, &limits).await,
+        refusal("stack_bytes_max", &limits, &limits, &probe.run::<_, ()>("recurse", (), PATIENCE).await),
+        resources(&probe, &limits).await,
+        text(&probe, &limits).await,
+        trap(&probe).await,
+    ]
+}
+
+/// What makes the engine as it is configured, and plenty of everything a call may have: each limit is proved by itself.
+fn generous(limits: &Limits) -> Limits {
+    Limits {
+        calls_max: limits.calls_max,
+        idle_instances_max: limits.idle_instances_max,
+        stack_bytes_max: limits.stack_bytes_max,
+        table_elements_max: limits.table_elements_max,
+        ..Limits::default()
+    }
 }
 
 fn pooling(probe: &Probe) -> Finding {
@@ -155,55 +170,50 @@ fn ended_in_time(name: &'static str, started: Instant, ended: &Ended<()>) -> Fin
     Finding { name, outcome, detail }
 }
 
-async fn cpu(limits: &Limits) -> Finding {
-    match Probe::new(&Limits { cpu_ms_max: CPU_MS, ..*limits }) {
-        Ok(probe) => {
-            let started = Instant::now();
-            let ended = probe.run::<_, ()>("spin", (), PATIENCE).await;
-            let outcome = if ended == Ended::Refused("cpu_ms_max") { Outcome::Well } else { Outcome::Failed };
-            let detail = format!(
-                "a guest that may compute {CPU_MS} ms ended after {} ms; configured are {} ms",
-                started.elapsed().as_millis(),
-                limits.cpu_ms_max
-            );
-            Finding { name: "cpu_ms_max", outcome, detail }
-        }
-        Err(detail) => Finding { name: "cpu_ms_max", outcome: Outcome::Failed, detail },
-    }
+async fn cpu(probe: &Probe, limits: &Limits) -> Finding {
+    let tried = Limits { cpu_ms_max: limits.cpu_ms_max.min(CPU_MS), ..generous(limits) };
+    let started = Instant::now();
+    let ended = probe.under(&tried).run::<_, ()>("spin", (), PATIENCE).await;
+    let took = started.elapsed().as_millis();
+    let outcome = if ended == Ended::Refused("cpu_ms_max") { Outcome::Well } else { Outcome::Failed };
+    let bound = bound("cpu_ms_max", limits, &tried);
+    Finding { name: "cpu_ms_max", outcome, detail: format!("{bound}: a guest that computes ended after {took} ms") }
 }
 
 /// The last page that fits is had, and the next one is not.
 async fn memory(probe: &Probe, limits: &Limits) -> Finding {
+    let probe = probe.under(&Limits { memory_bytes_max: limits.memory_bytes_max, ..generous(limits) });
     let pages = u32::try_from(limits.memory_bytes_max / PAGE_BYTES).unwrap_or(u32::MAX);
-    let fits = probe.call::<_, bool>("grow", (pages - 1,), PATIENCE).await;
+    let fits = probe.call::<_, bool>("grow", (pages.saturating_sub(1),), PATIENCE).await;
     let more = probe.call::<_, bool>("grow", (pages,), PATIENCE).await;
     edge("memory_bytes_max", limits, &fits, &more)
 }
 
 async fn table(probe: &Probe, limits: &Limits) -> Finding {
     let elements = u32::try_from(limits.table_elements_max).unwrap_or(u32::MAX);
-    let fits = probe.call::<_, bool>("widen", (elements - 1,), PATIENCE).await;
+    let fits = probe.call::<_, bool>("widen", (elements.saturating_sub(1),), PATIENCE).await;
     let more = probe.call::<_, bool>("widen", (elements,), PATIENCE).await;
     edge("table_elements_max", limits, &fits, &more)
 }
 
+async fn resources(probe: &Probe, limits: &Limits) -> Finding {
+    let tried = Limits { resources_max: limits.resources_max.min(RESOURCES), ..generous(limits) };
+    refusal("resources_max", limits, &tried, &probe.under(&tried).run::<_, ()>("hoard", (), PATIENCE).await)
+}
+
 /// The longest text that may cross the border crosses it, and one byte more does not.
-async fn text(limits: &Limits) -> Finding {
-    // A guest has to hold the text first, whatever its memory may be.
-    const BYTES: u32 = 1 << 20;
-    let limits = Limits { hostcall_bytes_max: BYTES as usize, memory_bytes_max: 4 << 20, ..*limits };
-    match Probe::new(&limits) {
-        Ok(probe) => {
-            let fits = probe.call::<_, String>("text", (BYTES,), PATIENCE).await;
-            let more = probe.call::<_, String>("text", (BYTES + 1,), PATIENCE).await;
-            let fits = matches!(fits, Ended::Answered(text) if text.len() == BYTES as usize);
-            let well = fits && more == Ended::Refused("hostcall_bytes_max");
-            let detail = format!("with {BYTES} bytes allowed: {BYTES} {}, one more {}", had(fits), had(!well));
-            let outcome = if well { Outcome::Well } else { Outcome::Failed };
-            Finding { name: "hostcall_bytes_max", outcome, detail }
-        }
-        Err(detail) => Finding { name: "hostcall_bytes_max", outcome: Outcome::Failed, detail },
-    }
+async fn text(probe: &Probe, limits: &Limits) -> Finding {
+    let tried = Limits { hostcall_bytes_max: limits.hostcall_bytes_max.min(TEXT_BYTES), ..generous(limits) };
+    let (probe, longest) = (probe.under(&tried), tried.hostcall_bytes_max);
+    let bytes = u32::try_from(longest).unwrap_or(u32::MAX);
+    let fits = probe.call::<_, String>("text", (bytes,), PATIENCE).await;
+    let more = probe.call::<_, String>("text", (bytes.saturating_add(1),), PATIENCE).await;
+    let fits = matches!(fits, Ended::Answered(text) if text.len() == longest);
+    let refused = more == Ended::Refused("hostcall_bytes_max");
+    let outcome = if fits && refused { Outcome::Well } else { Outcome::Failed };
+    let bound = bound("hostcall_bytes_max", limits, &tried);
+    let detail = format!("{bound}: exactly as much {}, more {}", had(fits), had(!refused));
+    Finding { name: "hostcall_bytes_max", outcome, detail }
 }
 
 async fn trap(probe: &Probe) -> Finding {
@@ -225,8 +235,8 @@ fn had(given: bool) -> &'static str {
     if given { "was given" } else { "was refused" }
 }
 
-fn refusal(name: &'static str, limits: &Limits, ended: &Ended<()>) -> Finding {
-    let bound = limits.get(name).unwrap_or_default();
+fn refusal(name: &'static str, limits: &Limits, tried: &Limits, ended: &Ended<()>) -> Finding {
+    let bound = bound(name, limits, tried);
     let (outcome, detail) = if *ended == Ended::Refused(name) {
         (Outcome::Well, format!("{bound}: more was refused"))
     } else {
@@ -235,14 +245,35 @@ fn refusal(name: &'static str, limits: &Limits, ended: &Ended<()>) -> Finding {
     Finding { name, outcome, detail }
 }
 
+/// A bound as it is configured, and with what it was proved.
+fn bound(name: &str, limits: &Limits, tried: &Limits) -> String {
+    let (configured, tried) = (limits.get(name).unwrap_or_default(), tried.get(name).unwrap_or_default());
+    if configured == tried { configured.to_string() } else { format!("{configured}, checked with {tried}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limit;
 
     #[tokio::test(flavor = "multi_thread")]
     async fn every_limit_bites_here() {
         for finding in examine(Limits::default()).await {
             assert_ne!(finding.outcome, Outcome::Failed, "{finding:?}");
+        }
+    }
+
+    /// Whatever may be configured can be proved: no limit stands in the way of another's proof.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_limit_bites_as_low_and_as_high_as_it_can_be() {
+        for value in [|limit: &Limit| limit.least, |limit: &Limit| limit.most] {
+            let mut limits = Limits::default();
+            for limit in Limits::ALL {
+                limits.set(limit.name, value(limit));
+            }
+            for finding in examine(limits).await {
+                assert_ne!(finding.outcome, Outcome::Failed, "{finding:?}");
+            }
         }
     }
 

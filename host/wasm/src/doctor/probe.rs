@@ -50,6 +50,11 @@ impl Probe {
         Ok(Self { engine, info, limits: *limits, instance })
     }
 
+    /// The same guest on the same engine, under other limits of a call.
+    pub(super) fn under(&self, limits: &Limits) -> Self {
+        Self { engine: self.engine.clone(), info: self.info, limits: *limits, instance: self.instance.clone() }
+    }
+
     fn store(&self, time: Duration) -> Store<PluginState> {
         let context = PluginContext {
             id: 0,

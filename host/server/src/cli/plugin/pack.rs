@@ -1,17 +1,21 @@
 //! `muster plugin pack`: puts into a component what its author says of it, so that it can be looked at before it runs.
 
+use std::fs::{File, Permissions};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use muster_wasm::{Limits, Manifest};
+use muster_wasm::{Limits, MANIFEST_BYTES_MAX, Manifest};
 use serde_json::{Map, Value, json};
 
+use super::source;
 use crate::cli::output::{self, Format};
 use crate::cli::{CliError, block_on};
 
 #[derive(Args, Debug)]
+#[command(after_help = KEYS_HELP)]
 pub(in crate::cli) struct Pack {
-    /// The .wasm file that the build wrote
+    /// The .wasm file that the build wrote; with --to, its address will do
     file: PathBuf,
     /// What the plugin asks for and reads; without, muster.toml in this directory if there is one
     #[arg(long, value_name = "FILE")]
@@ -24,33 +28,92 @@ pub(in crate::cli) struct Pack {
 /// Keys of `muster.toml`.
 const KEYS: [&str; 3] = ["requests", "commands_depend_on_settings", "settings"];
 
+/// The same keys for whoever writes the file.
+const KEYS_HELP: &str = "\
+What muster.toml may contain (a whole one is in plugins/README.md, \"Pack and test\"):
+  requests = [\"GRANT\", ...]           what it asks for, as --grant of `install` has it
+  [settings.NAME]                       a setting it reads: type, default, description
+                                        and the like of JSON Schema; required = true,
+                                        secret = true
+  commands_depend_on_settings = true    other settings, other commands";
+
 pub(super) fn run(pack: &Pack, format: Format) -> Result<(), CliError> {
+    let source = pack.file.display().to_string();
+    if pack.to.is_none() && source::is_address(&source) {
+        let text = "an address cannot be written to; name the packed file with --to, or download the component first";
+        return Err(CliError::Usage(format!("{source}: {text}")));
+    }
+    let target = Target::of(pack.to.as_ref().unwrap_or(&pack.file))?;
     let written = pack.manifest.clone().or_else(|| Some(PathBuf::from("muster.toml")).filter(|file| file.exists()));
     let manifest = written.as_deref().map_or_else(|| Ok(Manifest::default()), read)?;
-    let component = super::source::read(&pack.file.display().to_string())?;
+    let component = source::read(&source)?;
+    if super::inspect::look(&source, &component)?.manifest.is_some() {
+        let text = "it is packed already; pack the file that the build wrote, or build it again";
+        return Err(CliError::Failed(format!("{source}: {text}")));
+    }
     let spinner = output::spinner("asking the plugin for its commands");
     let packed = block_on(muster_wasm::pack(component.into(), manifest, Limits::default()))?;
     spinner.finish_and_clear();
-    let packed = packed.map_err(|error| CliError::Failed(format!("{}: {error}", pack.file.display())))?;
-    let target = pack.to.as_ref().unwrap_or(&pack.file);
-    // There whole or not at all: the target may be the source.
-    let unfinished = target.with_extension("wasm.unfinished");
-    std::fs::write(&unfinished, &packed)
-        .and_then(|()| std::fs::rename(&unfinished, target))
-        .map_err(|error| CliError::Failed(format!("{} cannot be written: {error}", target.display())))?;
-    let inspection = super::inspect::look(&target.display().to_string(), &packed)?;
+    let packed = packed.map_err(|error| CliError::Failed(format!("{source}: {error}")))?;
+    target.write(&packed)?;
+    let target = target.shown;
+    let inspection = super::inspect::look(&target, &packed)?;
     let commands = inspection.manifest.as_ref().and_then(|manifest| manifest.commands.as_ref()).map_or(0, Vec::len);
-    let line = format!("{} packed: {commands} commands, {} bytes", target.display(), packed.len());
-    let json = json!({ "file": target.display().to_string(), "commands": commands, "size_bytes": packed.len() });
+    let line = format!("{target} packed: {commands} commands, {} bytes", packed.len());
+    let json = json!({ "file": target, "commands": commands, "size_bytes": packed.len() });
     output::line(&line, &json, format);
     Ok(())
+}
+
+/// Where the packed component goes.
+struct Target {
+    /// As it was named.
+    shown: String,
+    /// The file itself, links followed.
+    file: PathBuf,
+    /// Who may do what with the file that is there.
+    permissions: Option<Permissions>,
+}
+
+impl Target {
+    fn of(named: &Path) -> Result<Self, CliError> {
+        let shown = named.display().to_string();
+        let Ok(file) = named.canonicalize() else {
+            return Ok(Self { shown, file: named.to_path_buf(), permissions: None });
+        };
+        match file.metadata() {
+            Ok(metadata) if metadata.is_file() => Ok(Self { shown, file, permissions: Some(metadata.permissions()) }),
+            Ok(_) => {
+                Err(CliError::Usage(format!("{shown} is no file, so nothing can take its place; name one with --to")))
+            }
+            Err(error) => Err(CliError::Missing(format!("{shown} cannot be looked at: {error}"))),
+        }
+    }
+
+    /// Puts the bytes there whole or not at all: the target may be the source.
+    fn write(&self, bytes: &[u8]) -> Result<(), CliError> {
+        let unfinished = self.file.with_extension("wasm.unfinished");
+        // One that was left behind, or laid there.
+        let _ = std::fs::remove_file(&unfinished);
+        let written = File::create_new(&unfinished)
+            .and_then(|mut file| file.write_all(bytes))
+            .and_then(|()| match &self.permissions {
+                Some(permissions) => std::fs::set_permissions(&unfinished, permissions.clone()),
+                None => Ok(()),
+            })
+            .and_then(|()| std::fs::rename(&unfinished, &self.file));
+        written.map_err(|error| {
+            let _ = std::fs::remove_file(&unfinished);
+            CliError::Failed(format!("{} cannot be written: {error}", self.shown))
+        })
+    }
 }
 
 /// Reads `muster.toml`.
 fn read(file: &Path) -> Result<Manifest, CliError> {
     let wrong = |reason: String| CliError::Usage(format!("{}: {reason}", file.display()));
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| CliError::Missing(format!("{} cannot be read: {error}", file.display())))?;
+    let bytes = source::file(file, MANIFEST_BYTES_MAX)?;
+    let text = String::from_utf8(bytes).map_err(|error| wrong(format!("it is no text: {error}")))?;
     parse(&text).map_err(wrong)
 }
 
@@ -120,6 +183,26 @@ mod tests {
         });
         assert_eq!(manifest.settings, Some(expected));
         assert_eq!(parse("").unwrap(), Manifest::default());
+    }
+
+    #[test]
+    fn the_documented_file_is_one_and_has_every_key() {
+        let page = include_str!("../../../../../plugins/README.md");
+        let text = page.split("```toml\n").find(|text| text.contains("requests =")).unwrap();
+        let text = text.split("```").next().unwrap();
+        let manifest = parse(text).unwrap();
+        assert!(manifest.is_secret("api_key") && !manifest.is_secret("retries"));
+        for key in KEYS {
+            assert!(text.contains(key) && KEYS_HELP.contains(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn nothing_takes_the_place_of_a_device() {
+        for (path, is_target) in [("/dev/null", false), ("/tmp", false), ("Cargo.toml", true), ("not-there.wasm", true)]
+        {
+            assert_eq!(Target::of(Path::new(path)).is_ok(), is_target, "{path}");
+        }
     }
 
     #[test]
