@@ -84,7 +84,8 @@ fn pooling(probe: &Probe) -> Finding {
     let (outcome, detail) = if probe.info.pooling {
         (Outcome::Well, "instances come from a pool".to_owned())
     } else {
-        let text = "instances are made one by one, since the pool did not get its address space: look at `ulimit -v`";
+        let text = "instances are made one by one, since the pool did not get its address space: look at `ulimit -v`, or \
+                    lower calls_max, idle_instances_max or table_elements_max";
         (Outcome::Slow, text.to_owned())
     };
     Finding { name: "pool", outcome, detail }
@@ -96,8 +97,9 @@ async fn resident(probe: &Probe) -> Finding {
     const PAGES: u32 = 8;
     let finding = |outcome, detail: String| Finding { name: "resident_memory", outcome, detail };
     if !probe.info.resident {
-        let text = "memories are given back after each call, since the kernel has no PAGEMAP_SCAN (Linux 6.7)";
-        return finding(Outcome::Slow, text.to_owned());
+        let why =
+            if probe.info.pooling { "the kernel has no PAGEMAP_SCAN (Linux 6.7)" } else { "they are not from a pool" };
+        return finding(Outcome::Slow, format!("memories are given back after each call, since {why}"));
     }
     let mut before = None;
     // The first rounds fill the pool.
