@@ -6,8 +6,8 @@ mod rehearse;
 mod source;
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Read as _, Write as _};
-use std::path::PathBuf;
+use std::io::{IsTerminal, Write as _};
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -72,7 +72,7 @@ pub(super) enum Plugin {
 }
 
 /// Longest setting that is read from a file, in bytes.
-const SETTING_BYTES_MAX: u64 = 64 << 10;
+const SETTING_BYTES_MAX: usize = 64 << 10;
 
 /// What can be allowed.
 const GRANT: &str = "Allow it something: keyvalue (durable data of its own), command:NAME (call that command for its \
@@ -318,13 +318,8 @@ fn settings(given: &[String], unset: &[String]) -> Result<BTreeMap<String, Optio
 }
 
 fn read_setting(file: &str) -> Result<String, CliError> {
-    let unreadable = |error: &dyn std::fmt::Display| CliError::Missing(format!("{file} cannot be read: {error}"));
-    let file = std::fs::File::open(file).map_err(|error| unreadable(&error))?;
-    let mut text = String::new();
-    file.take(SETTING_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| unreadable(&error))?;
-    if text.len() as u64 > SETTING_BYTES_MAX {
-        return Err(unreadable(&format!("it has more than {SETTING_BYTES_MAX} bytes")));
-    }
+    let bytes = source::file(Path::new(file), SETTING_BYTES_MAX)?;
+    let text = String::from_utf8(bytes).map_err(|_| CliError::Failed(format!("{file} is not a text")))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
