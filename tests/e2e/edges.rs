@@ -134,6 +134,23 @@ fn a_component_has_as_many_core_instances_as_may_be() {
 }
 
 #[test]
+fn a_component_begins_with_a_table_as_large_as_may_be() {
+    let host = Host::start_with(&format!("{}\nlimits: {{table_elements_max: 100}}", tests::RULES));
+    for (amount, fits) in [(99, true), (100, true), (101, false)] {
+        let component = format!(
+            r#"(component (core module $m (table {amount} funcref) (func (export "f") (result i32) i32.const 7))
+               (core instance $i (instantiate $m)) (func (export "seven{amount}") (result u32) (canon lift (core func $i "f"))))"#
+        );
+        let path = host.data().join("table.wasm");
+        std::fs::write(&path, wat::parse_str(component).unwrap()).unwrap();
+        let installed = host.cli(&["plugin", "install", path.to_str().unwrap(), "--name", &format!("table{amount}")]);
+        assert_eq!(installed.code == 0, fits, "{amount} of 100: {installed:?}");
+        let told = installed.stderr.contains("wants more than `table_elements_max` allows to start (100 elements)");
+        assert_eq!(told, !fits, "{amount} of 100: {installed:?}");
+    }
+}
+
+#[test]
 fn as_many_instances_wait_as_may() {
     // Three callers with an instance each; who called last is asked first, so that asking changes nothing.
     let waiting = |limit: &str, value: u64| {

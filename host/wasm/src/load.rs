@@ -313,7 +313,7 @@ impl Loader {
             (None, Some(cache)) => cache.compile(&self.engine, &inspection.digest, &component),
             (None, None) => Component::new(&self.engine, &component),
         };
-        let component = compiled.map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        let component = compiled.map_err(|error| not_compiled(&error, &self.limits))?;
         timings.compile = started.elapsed();
 
         let started = Instant::now();
@@ -371,6 +371,16 @@ impl Loader {
             }),
         }
     }
+}
+
+/// Why a component was not compiled: the pool is as large as the limits say, and wasmtime has no type for what is larger.
+fn not_compiled(error: &wasmtime::Error, limits: &Limits) -> LoadError {
+    let text = format!("{error:#}");
+    if text.contains("module table does not fit in pooling allocator") {
+        let limit = "table_elements_max";
+        return LoadError::Limit { limit, bound: limits.shown(limit) };
+    }
+    LoadError::Compile(text)
 }
 
 /// Does what takes a while, on a thread for that.

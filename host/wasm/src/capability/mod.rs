@@ -32,6 +32,19 @@ use crate::state::{HasState, PluginState};
 /// The grant for durable data.
 pub(crate) const KEYVALUE: &str = "keyvalue";
 
+/// What every plugin may import of WASI 0.2, by package.
+const WASI: [(&str, &str); 6] = [
+    (
+        "cli",
+        "environment exit stdin stdout stderr terminal-input terminal-output terminal-stdin terminal-stdout terminal-stderr",
+    ),
+    ("clocks", "monotonic-clock wall-clock"),
+    ("random", "random insecure insecure-seed"),
+    ("io", "error poll streams"),
+    ("filesystem", "types preopens"),
+    ("sockets", "network instance-network ip-name-lookup tcp tcp-create-socket udp udp-create-socket"),
+];
+
 /// Whether an import can be satisfied.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Offer {
@@ -74,11 +87,15 @@ pub(crate) fn offer(import: &str) -> Offer {
         _ if interface.starts_with("wasi:") && version.starts_with("0.3") => Offer::Never(
             "; it was built for WASI 0.3, and this host has WASI 0.2: build it for the target wasm32-wasip2",
         ),
-        _ if ["cli", "clocks", "random", "io", "filesystem", "sockets"].iter().any(|package| {
-            interface.strip_prefix("wasi:").is_some_and(|rest| rest.starts_with(&format!("{package}/")))
-        }) && version.starts_with("0.2.") =>
+        _ if version.starts_with("0.2.")
+            && let Some((package, name)) = interface.strip_prefix("wasi:").and_then(|rest| rest.split_once('/'))
+            && let Some((_, names)) = WASI.iter().find(|(known, _)| *known == package) =>
         {
-            Offer::Always
+            if names.split(' ').any(|known| known == name) {
+                Offer::Always
+            } else {
+                Offer::Never("; no interface of that name is in WASI 0.2")
+            }
         }
         _ => Offer::Never("; remove the import, or have the plugin do without it"),
     }
@@ -156,6 +173,7 @@ mod tests {
             ("wasi:http/incoming-handler@0.2.0", "outgoing-handler"),
             ("acme:things/magic", "remove the import"),
             ("wasi:clickhouse/x@0.2.0", "remove the import"),
+            ("wasi:cli/exot@0.2.6", "no interface of that name is in WASI 0.2"),
         ] {
             assert!(
                 matches!(offer(import), Offer::Never(hint) if hint.contains(part)),
