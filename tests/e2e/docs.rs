@@ -202,7 +202,7 @@ fn attacks_are_tested() {
 
 /// The text of every file with tests.
 fn tests() -> Vec<String> {
-    ["tests/e2e", "host/core/src", "host/server/src", "host/frontend/src", "host/wasm/src"]
+    ["tests/e2e", "host/core/src", "host/server/src", "host/frontend/src", "host/storage/src", "host/wasm/src"]
         .iter()
         .flat_map(|folder| files(&root().join(folder)))
         .map(|file| std::fs::read_to_string(file).unwrap())
