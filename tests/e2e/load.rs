@@ -252,7 +252,7 @@ fn what_a_plugin_may_do_and_reads_changes_bit_by_bit() {
 
 #[test]
 fn an_installation_may_take_longer_than_a_call() {
-    let host = Host::start_with(&format!("{}\nlimits: {{call_deadline_ms: 100}}", tests::RULES));
+    let host = Host::start_with(&format!("{}\nlimits: {{call_deadline_ms: 1000}}", tests::RULES));
     let python = component("polyglot_python").display().to_string();
     let installed = host.cli(&["plugin", "install", &python, "--name", "python", "--grant-requested"]);
     assert_eq!(installed.code, 0, "{installed:?}");
