@@ -124,6 +124,16 @@ fn a_removed_plugin_is_gone_and_its_data_stays() {
     assert_eq!(count(&host).value(), json!(3));
 }
 
+/// Whether the process has started another one that still runs (proc(5): the parent is the second field behind the name).
+fn has_child(pid: u32) -> bool {
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path().join("stat")));
+    let parents = processes.filter_map(|stat| {
+        let stat = std::fs::read_to_string(stat).ok()?;
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
+    });
+    parents.into_iter().any(|parent| parent == pid)
+}
+
 #[test]
 fn an_installation_that_was_begun_is_finished() {
     let mut host = Host::start();
@@ -138,10 +148,11 @@ fn an_installation_that_was_begun_is_finished() {
         body.len()
     );
     connection.write_all((head + &body).as_bytes()).unwrap();
-    // Whoever asked goes away.
-    drop(connection);
     let installed = || host.call("admin", "modules_installed", &json!({})).value().get("render").is_some();
-    let waited = (0..300).any(|_| {
+    // Whoever asked goes away, once the process that compiles is there, or was.
+    while !has_child(host.pid()) && !installed() {}
+    drop(connection);
+    let waited = (0..1200).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(50));
         installed()
     });
