@@ -243,6 +243,11 @@ fn what_a_plugin_may_do_and_reads_changes_bit_by_bit() {
     is(&host, r#"["keyvalue","command:status"]"#, "a b", "caller");
     ran(&host, &["upgrade", &counter, "--revoke", "command:status", "--unset", "a", "--set", "c=3"]);
     is(&host, r#"["keyvalue"]"#, "b c", "caller");
+    let fetch = component("fetch").display().to_string();
+    ran(&host, &["install", &fetch, "--grant", "http:https://example.org"]);
+    // Where it may go was said before.
+    ran(&host, &["upgrade", &fetch, "--grant-requested"]);
+    ran(&host, &["check", &fetch, "--grant-requested"]);
     ran(&host, &["change", "counter", "--grant", "command:stats", "--isolation", "call", "--unset", "b"]);
     is(&host, r#"["keyvalue","command:stats"]"#, "c", "call");
     for (words, expected) in [

@@ -20,9 +20,9 @@ const SENDING: Duration = Duration::from_secs(30);
 
 /// Time that sending a component and making a plugin of it may take: bounds of their own end what is too much.
 pub(crate) fn time(services: &Services) -> Duration {
-    let bound = |name: &str| services.plugins.limits().iter().find(|limit| limit.name == name).map(|limit| limit.value);
-    let work = ["compile_ms_max", "describe_deadline_ms"].into_iter().filter_map(bound).sum();
-    SENDING + Duration::from_millis(work)
+    let limits = services.plugins.limits();
+    let work = limits.iter().filter(|limit| ["compile_ms_max", "describe_deadline_ms"].contains(&limit.name));
+    SENDING + Duration::from_millis(work.map(|limit| limit.value).sum())
 }
 
 #[derive(Deserialize, JsonSchema)]

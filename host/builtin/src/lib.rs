@@ -73,15 +73,20 @@ use muster_core::permission::Permissions;
 use muster_core::plugins::Plugins;
 use muster_core::registry::Registered;
 
+/// What there is to say about a configuration that is not in force.
+#[derive(Debug)]
+pub struct Reading {
+    /// Its rules.
+    pub rules: Permissions,
+    /// Its keys that say something else than at the start, and that only a restart puts into force.
+    pub needs_restart: Vec<String>,
+}
+
 /// What the process that runs the host can do to itself.
 pub trait Control: Debug + Send + Sync {
-    /// Reads the rules of a configuration without putting them into force: of this text, or of the configuration file as
-    /// it is now. The text of an error says where the mistake is.
-    fn read_rules(&self, text: Option<String>) -> BoxFuture<'_, Result<Permissions, String>>;
-
-    /// The keys of this configuration, or of the file, that say something else than at the start and that only a restart
-    /// puts into force.
-    fn needs_restart(&self, text: Option<String>) -> BoxFuture<'_, Result<Vec<String>, String>>;
+    /// Reads a configuration without putting it into force: this text, or the configuration file as it is now. The text of
+    /// an error says where the mistake is.
+    fn read_config(&self, text: Option<String>) -> BoxFuture<'_, Result<Reading, String>>;
 
     /// Reads the configuration again, whose rules the caller has `reviewed`. The old one stays in force when the new one
     /// is refused or has other rules than those; the text says why.

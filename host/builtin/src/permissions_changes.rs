@@ -10,9 +10,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::Services;
 use crate::definition::{Call, Definition};
 use crate::world::World;
+use crate::{Reading, Services};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -52,9 +52,8 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
         .read_only()
         .example("The file was not touched", json!({}), json!({"changes": [], "locked_out": [], "needs_restart": []}))
         .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
-            let needs_restart = services.control.needs_restart(arguments.config.clone());
-            let needs_restart = needs_restart.await.map_err(CallError::Failed)?;
-            let after = services.control.read_rules(arguments.config).await.map_err(CallError::Failed)?;
+            let reading = services.control.read_config(arguments.config).await.map_err(CallError::Failed)?;
+            let Reading { rules: after, needs_restart } = reading;
             let world = World::look(&services, Some(&after)).await?;
             let changes = changes(&world.rules, &after, &world.callers, &world.commands());
             let reload = world.command("reload_config", None);

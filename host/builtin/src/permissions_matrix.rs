@@ -47,7 +47,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
         )
         .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
             let candidate = match arguments.config {
-                Some(text) => Some(services.control.read_rules(Some(text)).await.map_err(CallError::Failed)?),
+                Some(text) => Some(services.control.read_config(Some(text)).await.map_err(CallError::Failed)?.rules),
                 None => None,
             };
             let world = World::look(&services, candidate.as_ref()).await?;

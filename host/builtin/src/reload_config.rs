@@ -36,7 +36,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
         .idempotent()
         .example("Reload", json!({}), json!(0))
         .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
-            let after = services.control.read_rules(None).await.map_err(CallError::Failed)?;
+            let after = services.control.read_config(None).await.map_err(CallError::Failed)?.rules;
             if !arguments.force {
                 let world = World::look(&services, Some(&after)).await?;
                 let reload = world.command("reload_config", None);

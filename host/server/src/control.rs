@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use muster_builtin::Control;
+use muster_builtin::{Control, Reading};
 use muster_core::BoxFuture;
 use muster_core::authn::Accounts;
 use muster_core::command::Command;
@@ -142,12 +142,12 @@ impl Process {
 }
 
 impl Control for Process {
-    fn read_rules(&self, text: Option<String>) -> BoxFuture<'_, Result<Permissions, String>> {
-        Box::pin(async move { Ok(self.read(text).await?.permissions) })
-    }
-
-    fn needs_restart(&self, text: Option<String>) -> BoxFuture<'_, Result<Vec<String>, String>> {
-        Box::pin(async move { Ok(self.configured.changes(&Configured::of(&self.read(text).await?))) })
+    fn read_config(&self, text: Option<String>) -> BoxFuture<'_, Result<Reading, String>> {
+        Box::pin(async move {
+            let config = self.read(text).await?;
+            let needs_restart = self.configured.changes(&Configured::of(&config));
+            Ok(Reading { rules: config.permissions, needs_restart })
+        })
     }
 
     fn reload_config<'a>(&'a self, reviewed: &'a Permissions) -> BoxFuture<'a, Result<(), String>> {

@@ -101,8 +101,8 @@ pub(crate) struct Usage {
     pub(crate) refused: Option<&'static str>,
 }
 
-/// Handles of resources one call can hold at a time, its own and the host's.
-const HANDLES_MAX: usize = 100_000;
+/// Handles of resources one call can always hold at a time, its own and the host's together.
+const HANDLES_LEAST: usize = 100_000;
 /// How much longer than its deadline a guest can run when nobody drops it.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -137,7 +137,7 @@ pub(crate) fn new_store(
     store.limiter(|state| &mut state.usage);
     store.set_hostcall_fuel(limits.hostcall_bytes_max);
     // Handles of the guest's own resources count too. Those of the host's end at their own limit, which says so.
-    store.set_max_component_handles(limits.resources_max.max(HANDLES_MAX));
+    store.set_max_component_handles(limits.resources_max.max(HANDLES_LEAST));
     store.set_epoch_deadline(1);
     // Lets others run at every tick: whoever waits then drops a call whose time is over. The grace keeps this from
     // being quicker than them; it ends a guest that nobody waits for.

@@ -150,28 +150,35 @@ pub(super) fn run(
     match action {
         Plugin::Install(candidate) => {
             let mut chosen = candidate.choose()?;
-            candidate.ask(&mut chosen, &[], format)?;
+            candidate.settle(&mut chosen, || Ok(Vec::new()), Some(format))?;
             put(&client()?, "module_install", "installed", &candidate, None, chosen, format)
         }
         Plugin::Upgrade(Replacement { candidate, withdrawal }) => {
             let (mut chosen, client) = (candidate.choose()?, client()?);
-            let had = had(&details(&client, &chosen.name)?, &withdrawal);
-            candidate.ask(&mut chosen, &had, format)?;
+            let name = chosen.name.clone();
+            let had = || Ok(had(&details(&client, name.as_str())?, &withdrawal));
+            candidate.settle(&mut chosen, had, Some(format))?;
             put(&client, "module_upgrade", "upgraded", &candidate, Some(&withdrawal), chosen, format)
         }
         Plugin::Change(change) => {
             let client = client()?;
             let mut arguments = json!({ "module": change.name });
-            set(&mut arguments, "grants", json!(change.grants));
-            set(&mut arguments, "isolation", json!(change.isolation));
-            set(&mut arguments, "revoke", json!(change.withdrawal.revoke));
-            set(&mut arguments, "settings", json!(settings(&change.settings, &change.withdrawal.unset)?));
+            let settings = settings(&change.settings, &change.withdrawal.unset)?;
+            set_terms(
+                &mut arguments,
+                &change.grants,
+                &change.withdrawal.revoke,
+                &settings,
+                change.isolation.as_deref(),
+            );
             client.call("module_change", None, &arguments)?;
             done(&client, &change.name, "changed", format)
         }
         Plugin::Check(Replacement { candidate, withdrawal }) => {
-            let (chosen, client) = (candidate.choose()?, client()?);
-            let installed = !details(&client, &chosen.name)?.is_null();
+            let (mut chosen, client) = (candidate.choose()?, client()?);
+            let details = details(&client, chosen.name.as_str())?;
+            let installed = !details.is_null();
+            candidate.settle(&mut chosen, || Ok(had(&details, &withdrawal)), None)?;
             let (arguments, name) = arguments(&candidate, Some(&withdrawal), chosen)?;
             client.call("module_check", None, &arguments)?;
             let what = if installed { "replace the installed one" } else { "be installed" };
@@ -220,7 +227,9 @@ struct Chosen {
 impl Candidate {
     /// The component with what the operator wants of it.
     fn read(&self) -> Result<muster_core::plugins::Candidate, CliError> {
-        let Chosen { bytes, name, grants, .. } = self.choose()?;
+        let mut chosen = self.choose()?;
+        self.settle(&mut chosen, || Ok(Vec::new()), None)?;
+        let Chosen { bytes, name, grants, .. } = chosen;
         Ok(muster_core::plugins::Candidate {
             component: bytes.into(),
             name: Some(name),
@@ -244,16 +253,7 @@ impl Candidate {
         let name = name.map_err(|error| CliError::Failed(format!("{}: {error}", self.source)))?;
         // Before anything is sent, and so before anybody writes it down.
         Grants::parse(&self.grants).map_err(|error| CliError::Failed(error.to_string()))?;
-        let mut grants = self.grants.clone();
-        if self.grant_requested {
-            let (open, missing): (Vec<_>, Vec<_>) =
-                inspection.missing(&grants).into_iter().partition(|request| is_open(request));
-            if !open.is_empty() {
-                return Err(CliError::Usage(only_operators_can_say(&open)));
-            }
-            grants.extend(missing);
-        }
-        Ok(Chosen { bytes, inspection, name, grants })
+        Ok(Chosen { bytes, inspection, name, grants: self.grants.clone() })
     }
 
     fn docs(&self) -> Result<BTreeMap<String, String>, CliError> {
@@ -261,21 +261,40 @@ impl Candidate {
         Ok(docs.texts().clone())
     }
 
-    /// On a terminal: shows what the plugin asks for beyond what it is given and has, and asks whether it gets it.
-    fn ask(&self, chosen: &mut Chosen, had: &[String], format: Format) -> Result<(), CliError> {
-        if self.grant_requested || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+    /// Gives what the plugin asks for beyond what it is given and `had`, where that was said beforehand. Otherwise, where
+    /// there is a form to show it in and a terminal: shows it, and asks whether the plugin gets it.
+    fn settle(
+        &self,
+        chosen: &mut Chosen,
+        had: impl FnOnce() -> Result<Vec<String>, CliError>,
+        format: Option<Format>,
+    ) -> Result<(), CliError> {
+        let asks =
+            |_: &Format| !self.grant_requested && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        let asking = format.filter(asks);
+        if !self.grant_requested && asking.is_none() {
             return Ok(());
         }
-        let missing = chosen.inspection.missing(&[had, &chosen.grants].concat());
-        let (open, missing): (Vec<_>, Vec<_>) = missing.into_iter().partition(|request| is_open(request));
-        if missing.is_empty() && open.is_empty() {
+        let missing = chosen.inspection.missing(&[had()?, chosen.grants.clone()].concat());
+        if missing.is_empty() {
             return Ok(());
         }
-        if !open.is_empty() {
+        if let Some(format) = asking {
             inspect::print(&chosen.inspection, format);
+        }
+        let (open, missing): (Vec<_>, Vec<_>) = missing.into_iter().partition(|request| is_open(request));
+        if !open.is_empty() {
             return Err(CliError::Usage(only_operators_can_say(&open)));
         }
-        inspect::print(&chosen.inspection, format);
+        if asking.is_some() {
+            Self::ask(&missing)?;
+        }
+        chosen.grants.extend(missing);
+        Ok(())
+    }
+
+    /// Asks on the terminal whether the plugin gets this; an error where it does not.
+    fn ask(missing: &[String]) -> Result<(), CliError> {
         let mut terminal = std::io::stderr().lock();
         let _ = write!(terminal, "\nIt asks for: {}. Allow it? [y/N] ", output::harmless(&missing.join(", ")));
         let _ = terminal.flush();
@@ -284,7 +303,6 @@ impl Candidate {
         if !["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
             return Err(CliError::Failed("nothing was installed".to_owned()));
         }
-        chosen.grants.extend(missing);
         Ok(())
     }
 }
@@ -333,6 +351,20 @@ fn set(object: &mut Value, key: &str, value: Value) {
     }
 }
 
+/// What `module_install`, `module_upgrade`, `module_check` and `module_change` take alike.
+fn set_terms(
+    arguments: &mut Value,
+    grants: &[String],
+    revoke: &[String],
+    settings: &BTreeMap<String, Option<String>>,
+    isolation: Option<&str>,
+) {
+    set(arguments, "grants", json!(grants));
+    set(arguments, "revoke", json!(revoke));
+    set(arguments, "settings", json!(settings));
+    set(arguments, "isolation", json!(isolation));
+}
+
 /// The arguments of the `module_…` commands, and the plugin's name.
 fn arguments(
     candidate: &Candidate,
@@ -342,17 +374,15 @@ fn arguments(
     let Chosen { bytes, name, grants, .. } = chosen;
     let (revoke, unset) = withdrawal.map(|lost| (&*lost.revoke, &*lost.unset)).unwrap_or_default();
     let mut arguments = json!({ "module": name.as_str(), "component": STANDARD.encode(bytes) });
-    set(&mut arguments, "grants", json!(grants));
-    set(&mut arguments, "revoke", json!(revoke));
+    let settings = settings(&candidate.settings, unset)?;
+    set_terms(&mut arguments, &grants, revoke, &settings, candidate.isolation.as_deref());
     set(&mut arguments, "docs", json!(candidate.docs()?));
-    set(&mut arguments, "isolation", json!(candidate.isolation));
-    set(&mut arguments, "settings", json!(settings(&candidate.settings, unset)?));
     Ok((arguments, name))
 }
 
 /// What there is to know of an installed plugin; `null` where there is none of that name.
-fn details(client: &Client, name: &PluginName) -> Result<Value, CliError> {
-    let details = client.call("modules_details", None, &json!({ "module": name.as_str() }))?;
+fn details(client: &Client, name: &str) -> Result<Value, CliError> {
+    let details = client.call("modules_details", None, &json!({ "module": name }))?;
     Ok(details.get(0).cloned().unwrap_or_default())
 }
 
@@ -380,8 +410,7 @@ fn put(
 
 /// Tells what a plugin is after something was done to it.
 fn done(client: &Client, name: &str, done: &str, format: Format) -> Result<(), CliError> {
-    let details = client.call("modules_details", None, &json!({ "module": name }))?;
-    let details = details.get(0).cloned().unwrap_or_default();
+    let details = details(client, name)?;
     let commands = details.get("commands").and_then(Value::as_array).into_iter().flatten();
     let commands = commands.filter_map(Value::as_str).collect::<Vec<_>>().join(", ");
     let version = details.get("version").and_then(Value::as_str).unwrap_or_default();
