@@ -94,7 +94,10 @@ impl Installed {
         Self { info, terms, context: None }
     }
 
-    /// The same, where it runs.
+    /// What its calls share.
+    ///
+    /// # Errors
+    /// Where it could not be loaded, with the reason.
     fn context(&self) -> Result<&Arc<PluginContext>, PluginError> {
         let not_loaded = || {
             let (name, reason) = (&self.info.name, self.info.not_loaded.as_deref().unwrap_or_default());
@@ -249,35 +252,32 @@ impl Shared {
     }
 
     async fn put(&self, candidate: Candidate, expect: Expectation) -> Result<PluginInfo, PluginError> {
-        let changing = self.changing.lock().await;
-        self.put_within(candidate, expect, None, changing).await
+        let _changing = self.changing.lock().await;
+        let (loaded, terms, component) = self.prepare(candidate, expect, None).await?;
+        let digest = &loaded.inspection.digest;
+        self.storage.put(COMPONENTS, digest, component.into(), Expect::Anything).await.map_err(below)?;
+        self.establish(loaded, terms).await
     }
 
     /// Puts an installed plugin's own component in its place, on other terms.
     async fn change(&self, name: PluginName, change: Change) -> Result<PluginInfo, PluginError> {
-        let changing = self.changing.lock().await;
+        let _changing = self.changing.lock().await;
         let digest = self.lock_installed().get(&name).map(|installed| installed.info.digest.clone());
         let digest = digest.ok_or_else(|| PluginError::Missing(name.clone()))?;
         let record = self.storage.get(RECORDS, name.as_str()).await.map_err(below)?;
         let record: Value = record.and_then(|entry| serde_json::from_slice(&entry.value).ok()).unwrap_or_default();
         let component = self.component(&digest).await?;
         let candidate = Candidate { component, name: Some(name), change, docs: BTreeMap::new() };
-        self.put_within(candidate, Expectation::Installed, frozen(&record), changing).await
+        let (loaded, terms, _) = self.prepare(candidate, Expectation::Installed, frozen(&record)).await?;
+        self.establish(loaded, terms).await
     }
 
-    async fn put_within(
-        &self,
-        candidate: Candidate,
-        expect: Expectation,
-        known: Option<Vec<Value>>,
-        _changing: MutexGuard<'_, ()>,
-    ) -> Result<PluginInfo, PluginError> {
-        let (loaded, terms, component) = self.prepare(candidate, expect, known).await?;
+    /// Makes a plugin whose component is in the store the one of its name.
+    async fn establish(&self, loaded: Loaded, terms: Terms) -> Result<PluginInfo, PluginError> {
         let digest = loaded.inspection.digest.clone();
         let record = terms.record(&digest, &loaded.commands);
         let name = loaded.name.clone();
         let old_digest = self.lock_installed().get(&name).map(|old| old.info.digest.clone());
-        self.storage.put(COMPONENTS, &digest, component.into(), Expect::Anything).await.map_err(below)?;
         let record = record.to_string().into_bytes();
         self.storage.put(RECORDS, name.as_str(), record, Expect::Anything).await.map_err(below)?;
         tracing::info!(
