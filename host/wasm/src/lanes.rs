@@ -1,9 +1,14 @@
 //! Where guests compute. A call begins on the thread that serves it, since most are over before anything could be handed
-//! over. One that goes on computing is moved to threads that run when others wait: so the threads that serve connections are free
-//! again after a few milliseconds, however many guests compute, and the kernel lets them go first.
+//! over. One that goes on computing is moved to the slow lane, whose threads run when others wait: so the threads that serve
+//! connections are free again after a few milliseconds, however many guests compute, and the kernel lets them go first.
 //!
 //! A command whose last call computed long or went wrong begins there: a neighbour that does so again and again has no
 //! few milliseconds of each call.
+//!
+//! On a machine where others always want to run, the slow lane would never be over. Calls leave it for the reserve then, a thread
+//! like any other that rests after each millisecond, the longer the busier the host itself is.
+
+mod starvation;
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -16,6 +21,8 @@ use tokio::task::JoinHandle;
 
 use muster_core::BoxFuture;
 use muster_core::error::CallError;
+
+use starvation::Starvation;
 
 /// Ticks of the epoch a call may compute where it began.
 const TICKS_MAX: u64 = 2;
@@ -49,7 +56,21 @@ fn yield_to_others() {}
 
 /// The threads for calls that take long.
 pub(crate) struct SlowLane {
-    runtime: Option<Runtime>,
+    lanes: Arc<Lanes>,
+    runtimes: Vec<Runtime>,
+}
+
+/// Ways to the lanes beside the threads that serve.
+struct Lanes {
+    slow: Handle,
+    reserve: Handle,
+    starvation: Arc<Starvation>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    Slow,
+    Reserve,
 }
 
 impl std::fmt::Debug for SlowLane {
@@ -62,12 +83,16 @@ impl SlowLane {
     /// # Errors
     /// When the threads cannot be started.
     pub(crate) fn start() -> std::io::Result<Self> {
-        let runtime = Builder::new_multi_thread()
+        let slow = Builder::new_multi_thread()
             .thread_name("slow-lane")
             .enable_all()
             .on_thread_start(yield_to_others)
             .build()?;
-        Ok(Self { runtime: Some(runtime) })
+        let reserve = Builder::new_multi_thread().thread_name("reserve-lane").worker_threads(1).enable_all().build()?;
+        let starvation = Arc::<Starvation>::default();
+        slow.spawn(Arc::clone(&starvation).watch());
+        let lanes = Lanes { slow: slow.handle().clone(), reserve: reserve.handle().clone(), starvation };
+        Ok(Self { lanes: Arc::new(lanes), runtimes: vec![slow, reserve] })
     }
 
     /// Runs a call of the command, here for a while and there for the rest.
@@ -76,14 +101,51 @@ impl SlowLane {
         habit: &Arc<Habit>,
         call: BoxFuture<'static, Result<T, CallError>>,
     ) -> impl Future<Output = Result<T, CallError>> + Send + use<T> {
-        let slow = self.runtime.as_ref().map(|runtime| runtime.handle().clone());
-        Lanes { call: Some(Measured { call, habit: Arc::clone(habit), ticks: 0 }), slow, moved: None }
+        let call = Measured { call, habit: Arc::clone(habit), ticks: 0 };
+        Journey { call: Some(call), lanes: Arc::clone(&self.lanes), moved: None }
+    }
+}
+
+impl Drop for SlowLane {
+    fn drop(&mut self) {
+        // Waiting for its threads would block the one that drops it.
+        for runtime in self.runtimes.drain(..) {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Lanes {
+    /// The lane for calls that take long, at present.
+    fn lane(&self) -> Lane {
+        if self.starvation.is_noted() { Lane::Reserve } else { Lane::Slow }
+    }
+
+    fn spawn<T: Send + 'static>(self: &Arc<Self>, call: Measured<T>) -> JoinHandle<Stage<T>> {
+        let lane = self.lane();
+        let stay = Stay { call: Some(call), lane, lanes: Arc::clone(self) };
+        match lane {
+            Lane::Slow => self.slow.spawn(stay),
+            Lane::Reserve => self.reserve.spawn(stay),
+        }
     }
 }
 
 /// What a command is known to do: whether its last call belonged to the slow lane.
 #[derive(Debug, Default)]
 pub(crate) struct Habit(AtomicBool);
+
+impl Habit {
+    fn is_slow(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, slow: bool) {
+        if self.is_slow() != slow {
+            self.0.store(slow, Ordering::Relaxed);
+        }
+    }
+}
 
 /// A call that learns how long it computes, and teaches its command's habit.
 struct Measured<T> {
@@ -108,63 +170,129 @@ impl<T> Future for Measured<T> {
         self.ticks = self.ticks.max(COMPUTED.get());
         if let Poll::Ready(result) = &polled {
             let failed = matches!(result, Err(CallError::PluginFault { .. } | CallError::LimitExceeded { .. }));
-            let slow = failed || self.is_long();
-            if self.habit.0.load(Ordering::Relaxed) != slow {
-                self.habit.0.store(slow, Ordering::Relaxed);
-            }
+            self.habit.set(failed || self.is_long());
         }
         polled
     }
 }
 
-impl Drop for SlowLane {
-    fn drop(&mut self) {
-        // Waiting for its threads would block the one that drops it.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+/// How the stay of a call in a lane ended.
+enum Stage<T> {
+    Over(Result<T, CallError>),
+    /// Its lane is not the right one any more.
+    Elsewhere(Measured<T>),
+}
+
+/// A call in a lane.
+struct Stay<T> {
+    call: Option<Measured<T>>,
+    lane: Lane,
+    lanes: Arc<Lanes>,
+}
+
+impl<T: Send + 'static> Future for Stay<T> {
+    type Output = Stage<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // Pending with no call cannot be: it is over, or elsewhere.
+        let Some(mut call) = self.call.take() else { return Poll::Pending };
+        if self.lanes.lane() != self.lane {
+            return Poll::Ready(Stage::Elsewhere(call));
+        }
+        let polled = match self.lane {
+            Lane::Slow => self.lanes.starvation.observe(|| Pin::new(&mut call).poll(context)),
+            Lane::Reserve => starvation::run_rested(|| Pin::new(&mut call).poll(context)),
+        };
+        match polled {
+            Poll::Ready(result) => Poll::Ready(Stage::Over(result)),
+            Poll::Pending if self.lanes.lane() != self.lane => Poll::Ready(Stage::Elsewhere(call)),
+            Poll::Pending => {
+                self.call = Some(call);
+                Poll::Pending
+            }
         }
     }
 }
 
-/// A call in one of the two lanes.
-struct Lanes<T> {
+/// A call from its beginning to its end, wherever it runs.
+struct Journey<T> {
     call: Option<Measured<T>>,
-    slow: Option<Handle>,
-    moved: Option<JoinHandle<Result<T, CallError>>>,
+    lanes: Arc<Lanes>,
+    moved: Option<JoinHandle<Stage<T>>>,
 }
 
-impl<T: Send + 'static> Future for Lanes<T> {
+impl<T: Send + 'static> Future for Journey<T> {
     type Output = Result<T, CallError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some(mut call) = self.call.take() {
-            if !call.habit.0.load(Ordering::Relaxed) || self.slow.is_none() {
+            if !call.habit.is_slow() {
                 if let Poll::Ready(result) = Pin::new(&mut call).poll(context) {
                     return Poll::Ready(result);
                 }
-                if !call.is_long() || self.slow.is_none() {
+                if !call.is_long() {
                     self.call = Some(call);
                     return Poll::Pending;
                 }
-                call.habit.0.store(true, Ordering::Relaxed);
+                call.habit.set(true);
             }
             // Ended with this future, which holds its handle.
-            self.moved = self.slow.as_ref().map(|slow| slow.spawn(call));
+            self.moved = Some(self.lanes.spawn(call));
         }
-        match self.moved.as_mut() {
-            Some(moved) => {
-                let joined = ready!(Pin::new(moved).poll(context));
-                Poll::Ready(joined.unwrap_or_else(|error| Err(CallError::internal_from(error))))
+        while let Some(moved) = self.moved.as_mut() {
+            match ready!(Pin::new(moved).poll(context)) {
+                Ok(Stage::Over(result)) => return Poll::Ready(result),
+                Ok(Stage::Elsewhere(call)) => self.moved = Some(self.lanes.spawn(call)),
+                Err(error) => return Poll::Ready(Err(CallError::internal_from(error))),
             }
-            None => Poll::Pending,
         }
+        Poll::Pending
     }
 }
 
-impl<T> Drop for Lanes<T> {
+impl<T> Drop for Journey<T> {
     fn drop(&mut self) {
         if let Some(moved) = &self.moved {
             moved.abort();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A call that computes for so many ticks, and then says on which threads it was.
+    async fn compute(ticks: u64) -> Result<Vec<String>, CallError> {
+        let mut threads: Vec<String> = Vec::new();
+        for tick in 1..=ticks {
+            note_computing(tick);
+            let name = std::thread::current().name().unwrap_or_default().to_owned();
+            if threads.last() != Some(&name) {
+                threads.push(name);
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(threads)
+    }
+
+    #[tokio::test]
+    async fn calls_that_compute_leave_this_thread_and_a_starved_lane() {
+        let here = std::thread::current().name().unwrap_or_default().to_owned();
+        let slow_lane = SlowLane::start().unwrap();
+        let (short, long) = (Arc::<Habit>::default(), Arc::<Habit>::default());
+        let run = |habit: &Arc<Habit>, is_starved, ticks| {
+            slow_lane.lanes.starvation.set(is_starved);
+            slow_lane.run(habit, Box::pin(compute(ticks)))
+        };
+        assert_eq!(run(&short, false, 1).await.unwrap(), [here.as_str()]);
+        assert_eq!(run(&long, false, TICKS_MAX + 1).await.unwrap(), [here.as_str(), "slow-lane"]);
+        assert_eq!(run(&long, false, 1).await.unwrap(), ["slow-lane"], "where it begins the next time");
+        assert_eq!(run(&short, true, TICKS_MAX + 1).await.unwrap(), [here.as_str(), "reserve-lane"]);
+        let endless = run(&long, false, u64::MAX);
+        assert!(
+            tokio::time::timeout(std::time::Duration::from_millis(20), endless).await.is_err(),
+            "it can be dropped"
+        );
     }
 }
