@@ -6,22 +6,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use muster_core::BoxFuture;
+use muster_core::caller::Caller;
 use muster_core::error::{ArgumentError, CallError, Fault};
 use muster_core::invoke::{Invocation, Invoke, Output};
 use serde_json::json;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::{InstancePre, ResourceTableError};
 use wasmtime::{Engine, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
 use crate::adapter::{Functions, Unspeakable};
 use crate::bindings::muster::plugin::types::{
-    ArgumentError as ArgumentMisfit, CallError as GuestError, Caller, Command,
+    ArgumentError as ArgumentMisfit, CallError as GuestError, Caller as GuestCaller, Command,
 };
 use crate::entry::{Entry, GuestCall};
 use crate::idle::{Idle, Instance, Share, share};
 use crate::lanes::{Habit, SlowLane};
-use crate::places::Places;
+use crate::places::{CallerPlace, Places};
 use crate::state::{CallContext, PluginContext, PluginState, new_store, renew_store};
 
 /// Longest text of a guest's error that is passed on, in bytes.
@@ -35,13 +36,13 @@ pub(crate) struct Prepared {
     entry: Entry,
     rooms: Arc<Rooms>,
     /// One for each call of this plugin that can run at a time.
-    own_places: Semaphore,
+    own_places: Arc<Semaphore>,
 }
 
 /// What the plugins of a host share.
 #[derive(Debug)]
 pub(crate) struct Rooms {
-    pub(crate) places: Places,
+    pub(crate) places: Arc<Places>,
     pub(crate) idle: Idle,
     pub(crate) slow_lane: SlowLane,
 }
@@ -64,7 +65,7 @@ impl Prepared {
             Some(functions) => Entry::typed(instance.component(), functions)?,
             None => Entry::contract(instance.component())?,
         };
-        let own_places = Semaphore::new(context.limits.calls_per_plugin_max);
+        let own_places = Arc::new(Semaphore::new(context.limits.calls_per_plugin_max));
         Ok(Self { engine, context: Arc::new(context), instance, entry, rooms, own_places })
     }
 
@@ -77,24 +78,24 @@ impl Prepared {
         self.entry.describe(store, instance).await
     }
 
-    async fn call(&self, invocation: Invocation) -> Result<Output, CallError> {
+    /// Counts what goes wrong here, before the caller hears of it, wherever the guest runs.
+    async fn call(self: &Arc<Self>, habit: &Arc<Habit>, invocation: Invocation) -> Result<Output, CallError> {
         let watch = &self.context.watch;
         watch.admit(Instant::now())?;
-        let permit = invocation.permit.clone();
-        let _places = match invocation.depth {
-            0 => {
-                let of_caller = self.rooms.places.of_caller(permit.caller());
-                let of_caller = of_caller.inspect_err(|_| watch.limited("calls_per_caller_max"))?;
-                let own = place(&self.own_places, || watch.limited("calls_per_plugin_max")).await?;
-                Some((of_caller, own, place(&self.rooms.places.all, || watch.limited("calls_max")).await?))
-            }
+        let places = match invocation.depth {
+            0 => Some(self.places(invocation.permit.caller()).await?),
             // Within its caller's places: waiting for another could wait for itself.
             _ => None,
         };
         let mut ending =
             Ending { prepared: self, deadline: self.is_to_blame(&invocation).then_some(invocation.deadline) };
-        let share = share(self.context.isolation, permit.caller());
-        let result = self.run(invocation, share).await;
+        let plugin = Arc::clone(self);
+        let run = async move {
+            // Free once nothing is left of the guest.
+            let _places = places;
+            plugin.run(invocation).await
+        };
+        let result = self.rooms.slow_lane.run(habit, Box::pin(run)).await;
         ending.deadline = None;
         match &result {
             Err(CallError::PluginFault { fault, .. }) => self.failed(fault.code()),
@@ -107,6 +108,15 @@ impl Prepared {
         result
     }
 
+    /// The places of a call, which waits for them.
+    async fn places(&self, caller: &Caller) -> Result<CallPlaces, CallError> {
+        let (watch, places) = (&self.context.watch, &self.rooms.places);
+        let of_caller = places.of_caller(caller).inspect_err(|_| watch.limited("calls_per_caller_max"))?;
+        let own = place(&self.own_places, || watch.limited("calls_per_plugin_max")).await?;
+        let of_all = place(&places.all, || watch.limited("calls_max")).await?;
+        Ok(CallPlaces { _of_caller: of_caller, _own: own, _of_all: of_all })
+    }
+
     /// Whether it is this plugin's fault if the call is not over in time: it has most of the time there was, and for
     /// itself. Who waited long for a place, or is called by another plugin at the last moment, is not to blame.
     fn is_to_blame(&self, invocation: &Invocation) -> bool {
@@ -115,7 +125,8 @@ impl Prepared {
         invocation.depth == 0 && left * 2 >= all
     }
 
-    async fn run(&self, invocation: Invocation, share: Option<Share>) -> Result<Output, CallError> {
+    async fn run(&self, invocation: Invocation) -> Result<Output, CallError> {
+        let share = share(self.context.isolation, invocation.permit.caller());
         let command = invocation.permit.command();
         let call = GuestCall {
             name: command.name.as_str().to_owned(),
@@ -251,12 +262,19 @@ pub(crate) fn limit_of(state: &PluginState, error: &wasmtime::Error) -> Option<&
 }
 
 /// A place for a call; says so where it has to be waited for.
-async fn place(places: &Semaphore, waits: impl FnOnce()) -> Result<SemaphorePermit<'_>, CallError> {
-    if let Ok(place) = places.try_acquire() {
+async fn place(places: &Arc<Semaphore>, waits: impl FnOnce()) -> Result<OwnedSemaphorePermit, CallError> {
+    if let Ok(place) = Arc::clone(places).try_acquire_owned() {
         return Ok(place);
     }
     waits();
-    places.acquire().await.map_err(CallError::internal_from)
+    Arc::clone(places).acquire_owned().await.map_err(CallError::internal_from)
+}
+
+/// The places a call has.
+struct CallPlaces {
+    _of_caller: Option<CallerPlace>,
+    _own: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
 }
 
 /// Notices a call that was dropped because its time was over.
@@ -290,8 +308,7 @@ impl PluginCommand {
 
 impl Invoke for PluginCommand {
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Output, CallError>> {
-        let plugin = Arc::clone(&self.plugin);
-        Box::pin(self.plugin.rooms.slow_lane.run(&self.habit, Box::pin(async move { plugin.call(invocation).await })))
+        Box::pin(self.plugin.call(&self.habit, invocation))
     }
 
     fn checked(&self, satisfied: bool) {
@@ -309,9 +326,9 @@ impl Drop for Prepared {
     }
 }
 
-fn guest_caller(invocation: &Invocation) -> Caller {
+fn guest_caller(invocation: &Invocation) -> GuestCaller {
     let caller = invocation.permit.caller();
-    Caller {
+    GuestCaller {
         account: caller.account().map(|account| account.as_str().to_owned()),
         scopes: caller.scopes().unwrap_or_default().to_vec(),
         via: caller.via.0.to_owned(),

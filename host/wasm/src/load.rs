@@ -141,7 +141,7 @@ impl Loader {
         capability::add_always(&mut linker).map_err(|error| EngineError::new(format!("{error:#}")))?;
         let slow_lane = SlowLane::start()
             .map_err(|error| EngineError::new(format!("the threads for long calls cannot start: {error}")))?;
-        let rooms = Arc::new(Rooms { places: Places::new(&limits), idle: Idle::new(&limits), slow_lane });
+        let rooms = Arc::new(Rooms { places: Arc::new(Places::new(&limits)), idle: Idle::new(&limits), slow_lane });
         Ok(Self {
             engine,
             info,

@@ -1,7 +1,7 @@
 //! How many calls run at a time: of all plugins, of each, and of each caller.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use muster_core::caller::{Caller, Identity};
 use muster_core::error::CallError;
@@ -13,29 +13,29 @@ use crate::limits::Limits;
 #[derive(Debug)]
 pub(crate) struct Places {
     /// One for each call that can run at a time, of all plugins.
-    pub(crate) all: Semaphore,
+    pub(crate) all: Arc<Semaphore>,
     per_caller_max: usize,
     callers: Mutex<HashMap<String, usize>>,
 }
 
 /// One place of a caller, free again when it is dropped.
 #[derive(Debug)]
-pub(crate) struct CallerPlace<'a> {
-    places: &'a Places,
+pub(crate) struct CallerPlace {
+    places: Arc<Places>,
     caller: String,
 }
 
 impl Places {
     pub(crate) fn new(limits: &Limits) -> Self {
         let callers = Mutex::default();
-        Self { all: Semaphore::new(limits.calls_max), per_caller_max: limits.calls_per_caller_max, callers }
+        Self { all: Arc::new(Semaphore::new(limits.calls_max)), per_caller_max: limits.calls_per_caller_max, callers }
     }
 
     /// Takes one of the caller's places. The console has as many as it likes.
     ///
     /// # Errors
     /// [`CallError::TooManyCalls`] when all of them are taken.
-    pub(crate) fn of_caller(&self, caller: &Caller) -> Result<Option<CallerPlace<'_>>, CallError> {
+    pub(crate) fn of_caller(self: &Arc<Self>, caller: &Caller) -> Result<Option<CallerPlace>, CallError> {
         let caller = match &caller.identity {
             Identity::Console => return Ok(None),
             // Nobody knows who they are, but where they are.
@@ -51,7 +51,7 @@ impl Places {
             None => drop(callers.insert(caller.clone(), 1)),
         }
         drop(callers);
-        Ok(Some(CallerPlace { places: self, caller }))
+        Ok(Some(CallerPlace { places: Arc::clone(self), caller }))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
@@ -59,7 +59,7 @@ impl Places {
     }
 }
 
-impl Drop for CallerPlace<'_> {
+impl Drop for CallerPlace {
     fn drop(&mut self) {
         let mut callers = self.places.lock();
         if let Some(taken) = callers.get_mut(&self.caller) {
