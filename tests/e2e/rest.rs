@@ -1,6 +1,7 @@
 //! ReST at its edges: methods, addresses, forms of bodies, sizes; and every error body as a reviewed snapshot.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -194,6 +195,56 @@ fn a_refused_caller_is_answered_before_the_body_is_read() {
     assert!(host.raw(head.as_bytes()).starts_with("HTTP/1.1 401 "));
     let head = "POST /api/check_account HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n";
     assert!(host.raw(head.as_bytes()).starts_with("HTTP/1.1 413 "));
+}
+
+/// Whoever is answered without their body having been read can go on with the connection, or is told that they cannot.
+#[test]
+fn a_connection_outlives_a_body_that_nobody_reads() {
+    let host = Host::start_with(&format!("{}\nxmlrpc: {{path: /RPC2}}", tests::RULES));
+    let (short, long) = (format!("content-length: {}", 64 << 10), format!("content-length: {}", (8 << 20) + 1));
+    let (body, chunk) = (vec![b'x'; 64 << 10], b"3\r\nabc\r\n0\r\n\r\n".to_vec());
+    let (chunked, endless) = ("transfer-encoding: chunked", "expect: 100-continue\r\ncontent-length: 5");
+    for (target, field, body, status, goes_on) in [
+        ("PUT /RPC2", short.as_str(), &body, 405, true),
+        ("PUT /RPC2", chunked, &chunk, 405, true),
+        ("OPTIONS /RPC2", &short, &body, 204, true),
+        ("GET /api", &short, &body, 200, true),
+        ("PUT /api", &short, &body, 405, true),
+        ("DELETE /api/status", &short, &body, 405, true),
+        ("POST /api/no_such_command", &short, &body, 401, true),
+        ("POST /nowhere", &short, &body, 404, true),
+        ("POST /openapi.json", &short, &body, 405, true),
+        ("POST /nowhere", endless, &Vec::new(), 404, false),
+        ("POST /nowhere", &long, &Vec::new(), 404, false),
+    ] {
+        let mut stream = TcpStream::connect(host.address()).unwrap();
+        write!(stream, "{target} HTTP/1.1\r\nhost: h\r\n{field}\r\n\r\n").unwrap();
+        // Later than its head, as many clients send it.
+        std::thread::sleep(Duration::from_millis(30));
+        let _ = stream.write_all(body);
+        let mut reader = BufReader::new(stream);
+        let (got, is_last) = head(&mut reader);
+        assert_eq!((got, !is_last), (status, goes_on), "{target} {field}");
+        if goes_on {
+            write!(reader.get_mut(), "GET /api HTTP/1.1\r\nhost: h\r\n\r\n").unwrap();
+            assert_eq!(head(&mut reader), (200, false), "{target} {field}");
+        }
+    }
+}
+
+/// The status of an answer, and whether it is the last; leaves its body behind.
+fn head(reader: &mut impl BufRead) -> (u16, bool) {
+    let mut lines = std::iter::from_fn(|| {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().filter(|bytes| *bytes > 2).map(|_| line.to_ascii_lowercase())
+    });
+    let status = lines.next().expect("an answer").split(' ').nth(1).unwrap().parse().unwrap();
+    let fields: Vec<String> = lines.collect();
+    let value = |name: &str| fields.iter().find_map(|field| field.strip_prefix(name)).map(str::trim);
+    let bytes = value("content-length:").map_or(0, |bytes| bytes.parse().unwrap());
+    let is_last = value("connection:") == Some("close");
+    std::io::copy(&mut reader.take(bytes), &mut std::io::sink()).unwrap();
+    (status, is_last)
 }
 
 #[test]

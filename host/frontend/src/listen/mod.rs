@@ -3,7 +3,9 @@
 
 mod proxy;
 mod tls;
+mod unread;
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -161,9 +162,16 @@ impl Connection {
     {
         let router = self.router;
         let service = service_fn(move |request: Request<Incoming>| {
-            let mut request = request.map(Body::new);
+            let (mut request, unread) = unread::lend(request);
             request.extensions_mut().insert(peer.clone());
-            router.clone().call(request)
+            let answering = router.clone().call(request);
+            async move {
+                let mut response = answering.await?;
+                if let Some(unread) = unread {
+                    unread.settle(&mut response).await;
+                }
+                Ok::<_, Infallible>(response)
+            }
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())

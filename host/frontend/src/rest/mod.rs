@@ -22,7 +22,6 @@ use muster_core::dispatch::{Admitted, Dispatcher, Head};
 use muster_core::error::CallError;
 
 use crate::authorization::presents_bearer;
-use crate::body;
 use crate::caller::{self, Interface};
 use crate::problem::{self, Refusal};
 use crate::request_id::RequestIds;
@@ -116,18 +115,8 @@ async fn methods(rest: &Rest, head: Option<Head>) -> &'static str {
 
 /// Answers a call; what the answer says of rate limits stands on failures as well.
 async fn answer(rest: &Rest, request: Request<Body>, request_id: &RequestId) -> Result<Response, Refusal> {
-    let head = Target::of(&request).and_then(|target| target.head(&request, request_id.clone()));
-    let admitted = match head {
-        Ok(head) => rest.dispatcher.admit(head).await.map_err(Refusal::Call),
-        Err(refusal) => Err(refusal),
-    };
-    let admitted = match admitted {
-        Ok(admitted) => admitted,
-        Err(refusal) => {
-            body::drain(request).await;
-            return Err(refusal);
-        }
-    };
+    let head = Target::of(&request)?.head(&request, request_id.clone())?;
+    let admitted = rest.dispatcher.admit(head).await.map_err(Refusal::Call)?;
     let rates = admitted.rates().to_vec();
     let result = run(rest, admitted, request, request_id).await;
     if rates.is_empty() {

@@ -88,7 +88,6 @@ async fn handle(State(wire): State<XmlRpc>, request: Request<Body>) -> Response 
     let kind = request.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
     let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
     if !matches!(kind.as_deref(), None | Some("text/xml" | "application/xml")) {
-        body::drain(request).await;
         return encode::media_type(&request_id);
     }
     match answer(&wire, request, &request_id).await {
@@ -98,13 +97,8 @@ async fn handle(State(wire): State<XmlRpc>, request: Request<Body>) -> Response 
 }
 
 async fn answer(wire: &XmlRpc, request: Request<Body>, request_id: &RequestId) -> Result<String, Fault> {
-    let (credential, source) = match caller::of(&request, Interface::XMLRPC, request_id.clone()) {
-        Ok(caller) => caller,
-        Err(error) => {
-            body::drain(request).await;
-            return Err(Fault::of(&error, None));
-        }
-    };
+    let (credential, source) =
+        caller::of(&request, Interface::XMLRPC, request_id.clone()).map_err(|error| Fault::of(&error, None))?;
     let body = read(wire, request).await?;
     let call = MethodCall::read(&body)?;
     // The tree is all that is needed of it.
