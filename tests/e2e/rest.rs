@@ -238,7 +238,7 @@ fn head(reader: &mut impl BufRead) -> (u16, bool) {
         let mut line = String::new();
         reader.read_line(&mut line).ok().filter(|bytes| *bytes > 2).map(|_| line.to_ascii_lowercase())
     });
-    let status = lines.next().expect("an answer").split(' ').nth(1).unwrap().parse().unwrap();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let fields: Vec<String> = lines.collect();
     let value = |name: &str| fields.iter().find_map(|field| field.strip_prefix(name)).map(str::trim);
     let bytes = value("content-length:").map_or(0, |bytes| bytes.parse().unwrap());
