@@ -123,7 +123,7 @@ impl Lanes {
 
     fn spawn<T: Send + 'static>(self: &Arc<Self>, call: Measured<T>) -> JoinHandle<Stage<T>> {
         let lane = self.lane();
-        let stay = Stay { call: Some(call), lane, lanes: Arc::clone(self) };
+        let stay = Stay { call: Some(call), lane, lanes: Arc::clone(self), serving: Handle::current() };
         match lane {
             Lane::Slow => self.slow.spawn(stay),
             Lane::Reserve => self.reserve.spawn(stay),
@@ -188,6 +188,9 @@ struct Stay<T> {
     call: Option<Measured<T>>,
     lane: Lane,
     lanes: Arc<Lanes>,
+    /// Where the call came from. What it starts and waits for belongs there: its connections, which others use after it, timers, and
+    /// tasks that hold what others wait for.
+    serving: Handle,
 }
 
 impl<T: Send + 'static> Future for Stay<T> {
@@ -199,10 +202,12 @@ impl<T: Send + 'static> Future for Stay<T> {
         if self.lanes.lane() != self.lane {
             return Poll::Ready(Stage::Elsewhere(call));
         }
+        let serving = self.serving.enter();
         let polled = match self.lane {
             Lane::Slow => self.lanes.starvation.observe(|| Pin::new(&mut call).poll(context)),
             Lane::Reserve => starvation::run_rested(|| Pin::new(&mut call).poll(context)),
         };
+        drop(serving);
         match polled {
             Poll::Ready(result) => Poll::Ready(Stage::Over(result)),
             Poll::Pending if self.lanes.lane() != self.lane => Poll::Ready(Stage::Elsewhere(call)),
@@ -273,6 +278,10 @@ mod tests {
             }
             tokio::task::yield_now().await;
         }
+        // A task it starts is not in its lane.
+        let task = Handle::current().spawn(async { std::thread::current().name().unwrap_or_default().to_owned() });
+        let of_task = task.await.map_err(CallError::internal_from)?;
+        assert!(!of_task.ends_with("-lane"), "{of_task}");
         Ok(threads)
     }
 
