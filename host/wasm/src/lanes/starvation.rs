@@ -1,8 +1,8 @@
 //! Whether threads that run when others wait run at all, and how much the reserve may take while they do not.
 
 use std::cell::Cell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -131,10 +131,15 @@ pub(super) fn run_rested<T>(run: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Asked for once: the system reads files to tell.
+static PROCESSORS: LazyLock<f64> = LazyLock::new(|| {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    f64::from(u32::try_from(processors).unwrap_or(u32::MAX))
+});
+
 /// The share a process has of all processors when it uses so much of them in a time.
 fn share_of_machine(used: Duration, passed: Duration) -> f64 {
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let all = passed.as_secs_f64() * f64::from(u32::try_from(processors).unwrap_or(u32::MAX));
+    let all = passed.as_secs_f64() * *PROCESSORS;
     if all > 0.0 { (used.as_secs_f64() / all).min(1.0) } else { 1.0 }
 }
 
