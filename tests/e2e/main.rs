@@ -30,6 +30,7 @@ mod rights;
 mod sandbox;
 mod scenario;
 mod state;
+mod swap;
 mod tidy;
 mod xmlrpc;
 mod xmpp;

@@ -293,7 +293,7 @@ pub(crate) async fn assemble(data: &Path, config: &Config, start: Start) -> Resu
     let loader = Loader::new(config.limits, Some(&data.join("code")), Arc::clone(&storage))
         .map_err(|error| error.to_string())?
         .with_apart(crate::cli::apart(&config.limits)?);
-    tracing::info!(pooling = loader.info().pooling, resident = loader.info().resident, "engine ready");
+    tracing::info!(pooling = loader.info().pooling, "engine ready");
     let available = config.plugins_available.clone().unwrap_or_else(|| data.join("available"));
     let plugins = Arc::new(Lifecycle::new(Arc::new(loader), storage, Arc::clone(&dispatcher), available));
     let services = Arc::new(Services {

@@ -1,15 +1,16 @@
 //! The one function that makes the engine. Compiled code is only valid for an engine with the same settings, so nobody
 //! else makes one.
 //!
-//! Instances come from a pool whose memories stay resident between calls. Keeping them resident pays only where the
-//! kernel can tell which pages are dirty (`PAGEMAP_SCAN`, Linux 6.7); so the settings are tried in that order: pool with
-//! resident memories, pool without, no pool (where address space is short).
+//! Instances come from a pool; where address space is too short for one, each is made by itself. The first part of a
+//! memory and of a table stays resident between calls and is overwritten; what is beyond is given back to the kernel,
+//! swapped pages too. The kernel is never asked which pages are dirty: that forgets pages which are swapped out or moving,
+//! so that one call would read another's (decision 0018).
 
 use std::time::Duration;
 
 use muster_core::dispatch::DISPATCH_DEPTH_MAX;
 use thiserror::Error;
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::limits::{EPOCH_MS, Limits, MEMORY_BYTES_CEILING};
 
@@ -29,8 +30,6 @@ impl EngineError {
 pub struct EngineInfo {
     /// Instances come from a pool.
     pub pooling: bool,
-    /// Memories stay resident between calls, and the kernel says which pages are dirty.
-    pub resident: bool,
 }
 
 /// Core instances and tables one component can have; componentize-py makes 16 and more.
@@ -38,8 +37,9 @@ const CORE_INSTANCES_MAX: u32 = 64;
 const TABLES_MAX: u32 = 64;
 /// Memories one component can have; `QuickJS` with its adapter has three.
 const MEMORIES_MAX: u32 = 8;
-/// Bytes of a memory kept resident: a small guest whole, of a large one what a call usually touches.
-const MEMORY_RESIDENT_BYTES: usize = 2 << 20;
+/// Bytes of a memory that stay resident, all of which are overwritten after each call: a small guest whole. More of it
+/// makes every call of a large guest slower than giving the pages back.
+const MEMORY_RESIDENT_BYTES: usize = 256 << 10;
 const TABLE_RESIDENT_BYTES: usize = 64 << 10;
 /// Stack for host functions, beside the guest's.
 const HOST_STACK_BYTES: usize = 512 << 10;
@@ -49,11 +49,7 @@ const HOST_STACK_BYTES: usize = 512 << 10;
 /// # Errors
 /// When not even the plainest settings work.
 pub(crate) fn build(limits: &Limits) -> Result<(Engine, EngineInfo), EngineError> {
-    let attempts = [
-        EngineInfo { pooling: true, resident: true },
-        EngineInfo { pooling: true, resident: false },
-        EngineInfo { pooling: false, resident: false },
-    ];
+    let attempts = [EngineInfo { pooling: true }, EngineInfo { pooling: false }];
     let mut last = String::new();
     for info in attempts {
         match Engine::new(&config(limits, info)) {
@@ -75,7 +71,7 @@ pub(crate) fn build(limits: &Limits) -> Result<(Engine, EngineInfo), EngineError
 /// # Errors
 /// When this machine has no engine.
 pub(crate) fn compiler() -> Result<Engine, EngineError> {
-    let info = EngineInfo { pooling: false, resident: false };
+    let info = EngineInfo { pooling: false };
     Engine::new(&config(&Limits::default(), info)).map_err(|error| EngineError(format!("{error:#}")))
 }
 
@@ -107,12 +103,9 @@ fn config(limits: &Limits, info: EngineInfo) -> Config {
             .max_memories_per_component(MEMORIES_MAX)
             .max_tables_per_component(TABLES_MAX)
             .table_elements(limits.table_elements_max)
-            .max_memory_size(usize::try_from(MEMORY_BYTES_CEILING).unwrap_or(usize::MAX));
-        if info.resident {
-            pool.linear_memory_keep_resident(MEMORY_RESIDENT_BYTES)
-                .table_keep_resident(TABLE_RESIDENT_BYTES)
-                .pagemap_scan(Enabled::Yes);
-        }
+            .max_memory_size(usize::try_from(MEMORY_BYTES_CEILING).unwrap_or(usize::MAX))
+            .linear_memory_keep_resident(MEMORY_RESIDENT_BYTES)
+            .table_keep_resident(TABLE_RESIDENT_BYTES);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
     config

@@ -40,6 +40,7 @@ fn row(finding: &Finding) -> Value {
     let outcome = match finding.outcome {
         Outcome::Well => "well",
         Outcome::Slow => "slow",
+        Outcome::NotTried => "not tried",
         Outcome::Failed => "FAILED",
     };
     json!({ "name": finding.name, "outcome": outcome, "detail": finding.detail })

@@ -2,6 +2,7 @@
 //! engine and the same stores as every plugin.
 
 mod probe;
+mod swap;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,6 +29,8 @@ pub enum Outcome {
     Well,
     /// It works, slower than it could.
     Slow,
+    /// It cannot be tried on this machine, or by this user.
+    NotTried,
     /// Not as it should be.
     Failed,
 }
@@ -56,6 +59,7 @@ pub async fn examine(limits: Limits) -> Vec<Finding> {
     vec![
         pooling(&probe),
         resident(&probe).await,
+        reset(&limits).await,
         yields(&probe).await,
         deadline_while_computing(&probe).await,
         deadline_while_waiting(&probe).await,
@@ -96,10 +100,8 @@ async fn resident(probe: &Probe) -> Finding {
     const ROUNDS: u64 = 100;
     const PAGES: u32 = 8;
     let finding = |outcome, detail: String| Finding { name: "resident_memory", outcome, detail };
-    if !probe.info.resident {
-        let why =
-            if probe.info.pooling { "the kernel has no PAGEMAP_SCAN (Linux 6.7)" } else { "they are not from a pool" };
-        return finding(Outcome::Slow, format!("memories are given back after each call, since {why}"));
+    if !probe.info.pooling {
+        return finding(Outcome::Slow, "memories are given back after each call, since they are not from a pool".to_owned());
     }
     let mut before = None;
     // The first rounds fill the pool.
@@ -121,6 +123,50 @@ async fn resident(probe: &Probe) -> Finding {
             format!("{faults} page faults for a call that writes to {PAGES} pages: memories do not stay resident"),
         ),
     }
+}
+
+/// What a call left is gone before the next one begins, also where the kernel wrote it to swap meanwhile: memory, and a
+/// table of functions, whose entries would point to code that is freed.
+async fn reset(limits: &Limits) -> Finding {
+    const HOUR_NS: u64 = 3_600_000_000_000;
+    /// Fresh instances that look: enough to reach every slot of the pool the earlier ones had.
+    const LOOKING: usize = 20;
+    let finding = |outcome, detail: String| Finding { name: "memory_reset", outcome, detail };
+    let not_tried = |why: String| finding(Outcome::NotTried, format!("pages that are swapped out: {why}"));
+    let probe = match Probe::leftovers(&generous(limits)) {
+        Ok(probe) => probe,
+        Err(error) => return finding(Outcome::Failed, error),
+    };
+    let swap = match swap::Swap::find() {
+        Ok(swap) => swap,
+        Err(why) => return not_tried(why),
+    };
+    let leaving = probe.run::<_, ()>("leave", (HOUR_NS,), PATIENCE);
+    let pushing = async move {
+        tokio::time::sleep(DEADLINE).await;
+        tokio::task::spawn_blocking(move || swap.push_out()).await.unwrap_or_else(|error| Err(error.to_string()))
+    };
+    // Which drops the guest as it waits, with what it left.
+    let pushed = tokio::select! {
+        ended = leaving => return finding(Outcome::Failed, format!("the guest ended as {ended:?} before it was swapped out")),
+        pushed = pushing => pushed,
+    };
+    let swapped = match pushed {
+        Ok(kb) => kb,
+        Err(why) => return not_tried(why),
+    };
+    for _ in 0..LOOKING {
+        match probe.call::<_, u32>("count", (), PATIENCE).await {
+            Ended::Answered(0) => {}
+            Ended::Answered(found) => {
+                return finding(Outcome::Failed, format!("a call found {found} words or functions of an earlier call"));
+            }
+            Ended::Refused(_) | Ended::Dropped | Ended::Failed(_) => {
+                return finding(Outcome::Failed, "the guest that looks for it did not end by itself".to_owned());
+            }
+        }
+    }
+    finding(Outcome::Well, format!("nothing of an earlier call was found after {swapped} kB were swapped out"))
 }
 
 /// Page faults of this process that needed no disk (`proc_pid_stat(5)`, field 10).

@@ -1,4 +1,4 @@
-//! Runs the functions of `probe.wat` as any plugin's: same engine, same stores, same limits.
+//! Runs the functions of `probe.wat` and `leftovers.wat` as any plugin's: same engine, same stores, same limits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
@@ -40,9 +40,23 @@ impl Probe {
     /// # Errors
     /// When no engine can be made, or the probe does not compile on it.
     pub(super) fn new(limits: &Limits) -> Result<Self, String> {
+        Self::of_text(limits, include_str!("probe.wat"))
+    }
+
+    /// A guest that leaves something in memory and table, or counts what it finds there.
+    ///
+    /// # Errors
+    /// As [`Probe::new`].
+    pub(super) fn leftovers(limits: &Limits) -> Result<Self, String> {
+        const ELEMENTS: usize = 8_000;
+        let elements = limits.table_elements_max.min(ELEMENTS).to_string();
+        Self::of_text(limits, &include_str!("leftovers.wat").replace("ELEMENTS", &elements))
+    }
+
+    fn of_text(limits: &Limits, text: &str) -> Result<Self, String> {
         let (engine, info) = crate::engine::build(limits).map_err(|error| error.to_string())?;
         let told = |error: wasmtime::Error| format!("{error:#}");
-        let bytes = wat::parse_str(include_str!("probe.wat")).map_err(|error| error.to_string())?;
+        let bytes = wat::parse_str(text).map_err(|error| error.to_string())?;
         let component = Component::new(&engine, bytes).map_err(told)?;
         let mut linker = Linker::new(&engine);
         capability::add_always(&mut linker).map_err(told)?;
