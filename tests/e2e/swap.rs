@@ -108,7 +108,7 @@ fn nothing_that_was_swapped_out_is_found_by_the_next_call() {
                 .map(|_| scope.spawn(|| host.call("ann", "leave", &json!({ "nanoseconds": WAIT_NS }))))
                 .collect();
             // Until they have written all of it.
-            let enough = before + u64::try_from(LEAVING).unwrap() * 400;
+            let enough = before + u64::try_from(LEAVING).unwrap() * 1600;
             for _ in 0..100 {
                 if anonymous_kb(&host) > enough {
                     break;

@@ -16,8 +16,8 @@
   (core module $code
     (import "host" "wait" (func $wait (param i64) (result i32)))
     (import "host" "block" (func $block (param i32)))
-    ;; More than stays resident between calls: 8 pages are 512 KiB.
-    (memory 8)
+    ;; More than stays resident between calls: 32 pages are 2 MiB.
+    (memory 32)
     ;; Initialised data: these pages come from the image of the component. It begins after the first page of 4 KiB.
     (data (i32.const 4096) "\11\11\11\11\11\11\11\11")
     (table $table ELEMENTS funcref)
@@ -25,7 +25,7 @@
     (elem declare func $secret)
     ;; Fills memory and table, then waits so many nanoseconds in a host function.
     (func (export "leave") (param i64)
-      (memory.fill (i32.const 0) (i32.const 0xa5) (i32.const 524288))
+      (memory.fill (i32.const 0) (i32.const 0xa5) (i32.const 2097152))
       (table.fill $table (i32.const 0) (ref.func $secret) (i32.const ELEMENTS))
       (call $block (call $wait (local.get 0))))
     ;; Words of memory that have what `leave` writes, and elements of the table that are no null.
@@ -36,7 +36,7 @@
         (if (i64.eq (i64.load (local.get $at)) (i64.const 0xa5a5a5a5a5a5a5a5))
           (then (local.set $found (i32.add (local.get $found) (i32.const 1)))))
         (local.set $at (i32.add (local.get $at) (i32.const 8)))
-        (br_if $words (i32.lt_u (local.get $at) (i32.const 524288))))
+        (br_if $words (i32.lt_u (local.get $at) (i32.const 2097152))))
       (local.set $at (i32.const 0))
       (loop $elements
         (if (i32.eqz (ref.is_null (table.get $table (local.get $at))))
