@@ -43,6 +43,11 @@ const DESCRIPTIONS: &[(&str, &str, &str)] = &[
     ("spin", "plugin-describe-failed", "it took longer than 3000 ms"),
     ("hoard", "plugin-limit-exceeded", "wants more than `memory_bytes_max` allows to start (67108864 bytes)"),
     ("trap", "plugin-describe-failed", "unreachable"),
+    // What it wrote is part of the answer, and moves nothing on a terminal.
+    ("complain", "plugin-describe-failed", "it wrote:\nreading the licence file\nno licence file in \\u{1b}[31m/etc"),
+    ("long_title", "plugin-command-invalid", "has 501 characters; at most 500 are allowed"),
+    ("long_note", "plugin-command-invalid", "has 501 characters; at most 500 are allowed"),
+    ("long_example", "plugin-command-invalid", "at most 65536 are allowed"),
     ("exit", "plugin-describe-failed", "it ended itself with status 0"),
     ("refuse", "plugin-refuses", "the plugin itself refuses to start: bbb"),
 ];
@@ -189,6 +194,51 @@ fn bytes_that_are_a_bomb_are_refused_before_anything_is_made_of_them() {
     std::fs::write(&path, with_section(&junk)).unwrap();
     let taken = host.cli(&["plugin", "upgrade", path.to_str().unwrap()]);
     assert_eq!(taken.code, 0, "{taken:?}");
+}
+
+/// Metadata of a component that is kept, cut. Each is larger than anything that is kept.
+const METADATA: &[&str] = &["version", "description", "authors", "revision"];
+/// Metadata that is read as something else than text, so that it is refused.
+const METADATA_WITH_A_FORM: &[&str] = &["licenses", "source", "homepage"];
+
+#[test]
+fn metadata_that_is_a_bomb_is_cut_and_harmless() {
+    let host = host();
+    let functions: Vec<u32> = (0..256).collect();
+    let each = |line: fn(&u32) -> String| functions.iter().map(line).collect::<String>();
+    let exports =
+        each(|number| format!("(func (export \"f{number}\") (result u32) (canon lift (core func $i \"f\")))"));
+    let plain = format!(
+        "(component (core module $m (func (export \"f\") (result i32) i32.const 0)) (core instance $i (instantiate $m)) \
+         {exports})"
+    );
+    let mut component = wat::parse_str(plain).unwrap();
+    let text = "1.0\nmuster: all is well \u{1b}[2J".repeat(100_000);
+    let section = |name: &str| {
+        crate::refusals::custom(&[&[u8::try_from(name.len()).unwrap()], name.as_bytes(), text.as_bytes()].concat())
+    };
+    let file = host.data().join("metadata.wasm");
+    for name in METADATA_WITH_A_FORM {
+        std::fs::write(&file, [&component[..], &section(name)].concat()).unwrap();
+        let refused = host.cli(&["plugin", "install", file.to_str().unwrap(), "--name", "metadata"]);
+        assert!(refused.code == 1 && refused.stderr.len() < 20_000, "{name}: {} bytes", refused.stderr.len());
+        assert!(!refused.stderr.contains('\u{1b}'), "{name}");
+    }
+    METADATA.iter().for_each(|name| component.extend(section(name)));
+    std::fs::write(&file, component).unwrap();
+    let installed = host.cli(&["plugin", "install", file.to_str().unwrap(), "--name", "metadata"]);
+    let shown = installed.stdout.chars().chain(installed.stderr.chars()).take(2000).collect::<String>();
+    assert_eq!((installed.code, installed.stdout.lines().count()), (0, 1), "{shown}");
+    assert!(installed.stdout.len() < 20_000 && !installed.stdout.contains('\u{1b}'), "{}", installed.stdout.len());
+    let listed = host.request("GET", "/api").as_user("admin").send();
+    assert!(listed.status == 200 && listed.text().len() < 1 << 20, "{} bytes", listed.text().len());
+    let told = host.call("admin", "modules_details", &json!({"module": "metadata"}));
+    assert!(told.text().len() < 100_000 && !told.text().contains("\\n"), "{}", told.text().len());
+    let inspected = host.cli(&["plugin", "inspect", file.to_str().unwrap()]);
+    assert!(inspected.code == 0 && inspected.stdout.len() < 300_000 && !inspected.stdout.contains('\u{1b}'));
+    let status = std::fs::read_to_string(format!("/proc/{}/status", host.pid())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")).unwrap();
+    assert!(peak.parse::<u64>().unwrap() < 600 << 10, "{peak} kB");
 }
 
 /// A small component with one function that is hard to compile: so many values live across so many branches.

@@ -298,6 +298,55 @@ fn compiled_code_others_could_have_written_is_not_used() {
     assert_eq!(host.call("ann", "hello", &json!({"name": "Ada"})).value(), "Hello, Ada!");
 }
 
+/// How compiled code is damaged → whether it is noticed before any of it runs.
+#[test]
+fn compiled_code_that_was_damaged_is_compiled_again() {
+    let code = |host: &Host, ending: &str| -> Vec<std::path::PathBuf> {
+        let engines = std::fs::read_dir(host.data().join("code")).unwrap().map(|entry| entry.unwrap().path());
+        let files = engines.flat_map(|engine| std::fs::read_dir(engine).unwrap()).map(|file| file.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|found| found == ending)).collect()
+    };
+    let flip_everywhere = |path: &std::path::Path| {
+        let mut bytes = std::fs::read(path).unwrap();
+        let middle = bytes.len() / 4..bytes.len() / 2;
+        bytes[middle].iter_mut().for_each(|byte| *byte = 0xcc);
+        std::fs::write(path, bytes).unwrap();
+    };
+    let flip_one_bit = |path: &std::path::Path| {
+        let mut bytes = std::fs::read(path).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(path, bytes).unwrap();
+    };
+    let cut = |path: &std::path::Path| {
+        let bytes = std::fs::read(path).unwrap();
+        std::fs::write(path, &bytes[..bytes.len() - 1]).unwrap();
+    };
+    let empty = |path: &std::path::Path| std::fs::write(path, "").unwrap();
+    let mut host = Host::start();
+    host.install("hello", &[]);
+    for (ending, damage) in [
+        ("cwasm", &flip_everywhere as &dyn Fn(&std::path::Path)),
+        ("cwasm", &flip_one_bit),
+        ("cwasm", &cut),
+        ("cwasm", &empty),
+        ("sha256", &flip_one_bit),
+        ("sha256", &empty),
+    ] {
+        let files = code(&host, ending);
+        assert_eq!(files.len(), 1, "{files:?}");
+        damage(&files[0]);
+        host.crash_and_restart();
+        assert!(host.log().contains("is damaged; compiling again"), "{ending}: {}", host.log());
+        assert_eq!(host.call("ann", "hello", &json!({"name": "Ada"})).value(), "Hello, Ada!");
+        // Mended by that.
+        let before = host.log().len();
+        host.crash_and_restart();
+        let log = host.log().split_off(before);
+        assert!(log.contains("cached=true") && !log.contains("is damaged"), "{log}");
+    }
+}
+
 /// A component that never heard of Muster: its one function, without parameters or result, is a command.
 #[test]
 fn a_plain_function_is_a_command() {

@@ -38,7 +38,7 @@ fn section_text(text: &str) -> Vec<u8> {
 }
 
 /// A custom section with this in it, which begins with its name.
-fn custom(data: &[u8]) -> Vec<u8> {
+pub(crate) fn custom(data: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0];
     let mut length = data.len();
     loop {

@@ -99,6 +99,36 @@ fn a_plugin_most_of_whose_calls_fail_is_left_alone_for_a_while() {
     assert!(released, "time ends a quarantine");
 }
 
+/// Faults of one caller, in one command, are that caller's.
+#[test]
+fn who_makes_a_command_fail_takes_it_from_no_other_caller() {
+    let rules = "api_permissions: {all: {who: all, what: '*'}}";
+    let host = Host::start_with(&format!("{rules}\nlimits: {{faults_max: 20, quarantine_ms: 60000}}"));
+    host.add_account("admin");
+    host.add_account("ann");
+    host.install("moody", &[]);
+    let mood = |user: &str, mood: &str| host.call(user, "moody", &json!({ "mood": mood })).verdict();
+    for _ in 0..20 {
+        assert_eq!(mood("", "trap"), "502 plugin-trapped");
+    }
+    for _ in 0..50 {
+        assert_eq!(mood("", "answer"), "503 plugin-quarantined");
+    }
+    assert_eq!((mood("ann", "answer"), mood("admin", "answer")), ("200".to_owned(), "200".to_owned()));
+    for _ in 0..20 {
+        assert_eq!(mood("ann", "trap"), "502 plugin-trapped");
+    }
+    assert_eq!((mood("ann", "answer"), mood("admin", "answer")), ("503 plugin-quarantined".to_owned(), "200".to_owned()));
+    let quarantines = details(&host, "moody")["quarantines"].clone();
+    let row = |index: usize, key: &str| quarantines[index][key].as_str().unwrap().to_owned();
+    assert_eq!((row(0, "command"), row(0, "caller")), ("moody".to_owned(), "ann@localhost".to_owned()));
+    assert_eq!((row(1, "command"), row(1, "caller")), ("moody".to_owned(), "anonymous (127.0.0.1)".to_owned()));
+    // Each fault is a warning, and each quarantine is said once: a call that is refused for it is neither.
+    let log = host.log();
+    let warnings = log.lines().filter(|line| line.contains(" WARN ") && line.contains("moody")).count();
+    assert_eq!((warnings, log.matches("it is put in quarantine").count()), (40, 2), "{log}");
+}
+
 /// Who calls another plugin when there is no time left is at fault itself.
 #[test]
 fn nobody_puts_another_plugin_into_quarantine() {

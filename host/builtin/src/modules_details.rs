@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use muster_core::command::Audience;
+use muster_core::plugins;
 use muster_core::registry::Registered;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,12 +51,36 @@ struct Details {
     faults: BTreeMap<&'static str, u64>,
     /// How often it wanted more than a limit allows, by the limit's name.
     limits: BTreeMap<&'static str, u64>,
-    /// Seconds it will not be called yet, because most of its calls failed; absent otherwise.
+    /// Seconds until the last of `quarantines` is over; absent where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     quarantined_s: Option<u64>,
+    /// Commands that are not run for a caller at present, because most of that caller's calls failed.
+    quarantines: Vec<Quarantine>,
     /// Why it has no commands: it could not be loaded when the host started; absent otherwise. `module_change` tries again.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_loaded: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Quarantine {
+    /// The command, as `name` or `name/vN`.
+    command: String,
+    /// The caller: an account, a client, `console`, or `anonymous` with the network it calls from.
+    caller: String,
+    /// Seconds until the command is run again.
+    seconds: u64,
+}
+
+impl From<plugins::Quarantine> for Quarantine {
+    fn from(quarantine: plugins::Quarantine) -> Self {
+        let plugins::Quarantine { command, caller, left } = quarantine;
+        Self { command, caller, seconds: seconds(left) }
+    }
+}
+
+/// Whole seconds after which it is over for sure.
+fn seconds(left: Duration) -> u64 {
+    left.as_secs() + 1
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
@@ -69,7 +95,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
                 "name": "hello", "version": "0.1.0", "summary": "Greets people",
                 "digest": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "size_bytes": 61440,
                 "imports": ["wasi:logging/logging@0.1.0-draft"], "requests": [], "grants": [], "settings": {}, "commands": ["hello"],
-                "notes": [], "isolation": "call", "faults": {"plugin-trapped": 1}, "limits": {},
+                "notes": [], "isolation": "call", "faults": {"plugin-trapped": 1}, "limits": {}, "quarantines": [],
             }]),
         )
         .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
@@ -91,7 +117,8 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
                     isolation: info.isolation.as_str(),
                     faults: info.health.faults,
                     limits: info.health.limits,
-                    quarantined_s: info.health.quarantined.map(|rest| rest.as_secs() + 1),
+                    quarantined_s: info.health.quarantines.iter().map(|one| seconds(one.left)).max(),
+                    quarantines: info.health.quarantines.into_iter().map(Quarantine::from).collect(),
                     not_loaded: info.not_loaded,
                 })
                 .collect::<Vec<_>>())

@@ -16,6 +16,10 @@ pub const DESCRIPTION_BYTES_MAX: usize = 16 * 1024;
 pub const TAGS_MAX: usize = 16;
 /// Most examples of one command.
 pub const EXAMPLES_MAX: usize = 16;
+/// Longest title of an example, and longest note on what to use instead of the command, in characters.
+pub const NOTE_CHARS_MAX: usize = 500;
+/// Longest input or output of an example, in bytes of JSON.
+pub const EXAMPLE_BYTES_MAX: usize = 64 * 1024;
 /// Highest version a command may start at.
 pub const VERSION_MAX: u32 = 999_999;
 
@@ -164,6 +168,14 @@ pub struct Command {
 }
 
 impl Command {
+    /// Its name in lists: `name`, or `name/vN` where it begins with a later version of the API.
+    pub fn label(&self) -> String {
+        match self.version {
+            0 => self.name.as_str().to_owned(),
+            version => format!("{}/v{version}", self.name),
+        }
+    }
+
     /// Whether the command carries the tag.
     pub fn has_tag(&self, tag: &str) -> bool {
         self.tags.iter().any(|own| own.as_str() == tag)
@@ -190,10 +202,24 @@ impl Command {
                 return Err(format!("it has {size} {what}; at most {most} are allowed"));
             }
         }
+        let titles = self.examples.iter().map(|example| ("title of an example", example.title.as_str()));
+        for (what, text) in titles.chain(self.deprecated.iter().map(|text| ("note `deprecated`", text.as_str()))) {
+            let chars = text.chars().count();
+            if chars > NOTE_CHARS_MAX {
+                return Err(format!("a {what} has {chars} characters; at most {NOTE_CHARS_MAX} are allowed"));
+            }
+        }
         for example in &self.examples {
             for (side, schema, value) in
                 [("input", &self.input, &example.input), ("output", &self.output, &example.output)]
             {
+                let bytes = value.to_string().len();
+                if bytes > EXAMPLE_BYTES_MAX {
+                    return Err(format!(
+                        "the {side} of its example \"{}\" has {bytes} bytes; at most {EXAMPLE_BYTES_MAX} are allowed",
+                        example.title
+                    ));
+                }
                 if let Err(errors) = schema.check(value) {
                     let first = errors.first().map(ToString::to_string).unwrap_or_default();
                     return Err(format!(

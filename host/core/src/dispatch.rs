@@ -490,7 +490,7 @@ impl Admitted {
         let invocation = Invocation { permit: permit.clone(), arguments, deadline, depth, progress };
         let invoke = &permit.registered().invoke;
         let checked = check_output(permit.command(), invoke.invoke(invocation).await?);
-        invoke.checked(checked.is_ok());
+        invoke.checked(permit.caller(), checked.is_ok());
         checked
     }
 }
@@ -542,10 +542,7 @@ fn report(error: &CallError, started: Instant, request_id: &RequestId, command: 
         CallError::PluginFault { internal, .. } => {
             warn!(request_id, command, code, duration_us, internal, "call failed");
         }
-        CallError::LimitExceeded { .. }
-        | CallError::Deadline { .. }
-        | CallError::TooManyCalls
-        | CallError::Quarantined { .. } => {
+        CallError::LimitExceeded { .. } | CallError::Deadline { .. } | CallError::TooManyCalls => {
             warn!(request_id, command, code, duration_us, detail = error.detail(), "call failed");
         }
         // Details of these can repeat what the caller sent.

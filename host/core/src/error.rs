@@ -141,7 +141,7 @@ pub enum CallError {
         /// What it wanted, what there is, and what to do.
         text: String,
     },
-    /// The plugin failed too often, so it is not called for a while.
+    /// The command failed too often for this caller, so it is not run for them for a while.
     Quarantined {
         /// When it will be.
         retry_after: Duration,
@@ -263,7 +263,9 @@ impl CallError {
             Self::Deadline { deadline_ms } => format!("the call did not end within {deadline_ms} ms"),
             Self::Quarantined { retry_after } => {
                 let seconds = whole_seconds(*retry_after);
-                format!("the plugin failed too often and is not called for now; try again in {seconds} s")
+                format!(
+                    "most of your calls of this command failed, so it is not run for you for now; try again in {seconds} s"
+                )
             }
             Self::PluginFault { fault, .. } => {
                 format!("the plugin {}; the host's log has the details under this request id", fault.deed())

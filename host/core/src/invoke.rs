@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::BoxFuture;
+use crate::caller::Caller;
 use crate::error::CallError;
 use crate::permission::Permit;
 use crate::schema::Arguments;
@@ -48,6 +49,6 @@ pub trait Invoke: Debug + Send + Sync {
     /// Runs the command. Dropping the future ends it.
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Output, CallError>>;
 
-    /// Hears whether a result satisfied the schema the command promised.
-    fn checked(&self, _satisfied: bool) {}
+    /// Hears whether a result for this caller satisfied the schema the command promised.
+    fn checked(&self, _caller: &Caller, _satisfied: bool) {}
 }

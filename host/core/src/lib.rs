@@ -27,6 +27,7 @@ pub mod error;
 
 pub mod audit;
 pub mod clock;
+pub mod printable;
 pub mod random;
 pub mod storage;
 pub mod suggest;

@@ -53,8 +53,19 @@ pub struct Health {
     pub faults: BTreeMap<&'static str, u64>,
     /// How often it wanted more than a limit allows, by the limit's name.
     pub limits: BTreeMap<&'static str, u64>,
-    /// How long it will not be called yet.
-    pub quarantined: Option<Duration>,
+    /// What is not run at present, because most calls of it failed.
+    pub quarantines: Vec<Quarantine>,
+}
+
+/// A command that is not run for a caller for a while.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Quarantine {
+    /// The command, as `name` or `name/vN`.
+    pub command: String,
+    /// The caller, as bounds count it: an account, a client, `console`, or `anonymous` with the network it calls from.
+    pub caller: String,
+    /// How long yet.
+    pub left: Duration,
 }
 
 /// A bound on plugins.

@@ -1,16 +1,24 @@
 //! Compiled code, kept by digest so that a restart does not compile again.
 //!
-//! Compiled code is machine code: whoever writes it controls the host. So the directory belongs to the host's own user
-//! with nobody else's access, which is checked before every read, and nothing from outside is ever put there.
+//! Compiled code is machine code: what is in these files controls the host. So the directory belongs to the host's own user
+//! and no other user can write there, which is checked before every read, and nothing from outside is ever put there.
+//! Beside each file is its checksum: code that a disk or an interrupted copy damaged is compiled again, never run.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write;
+use std::io::{BufRead, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
+
+/// The ending of the file with the checksum of the code beside it.
+const CHECKSUM: &str = "sha256";
+
+/// How much of a file is read at a time.
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// A directory of compiled components.
 #[derive(Debug)]
@@ -54,11 +62,14 @@ impl CodeCache {
         }
         let path = self.path(digest);
         let component = Component::new(engine, bytes)?;
-        if let Err(error) = component
-            .serialize()
-            .map_err(|error| error.to_string())
-            .and_then(|code| write_whole(&path, &code).map_err(|error| error.to_string()))
-        {
+        let written = component.serialize().map_err(|error| error.to_string()).and_then(|code| {
+            // The checksum first: code without the right one is not used.
+            let checksum = crate::inspect::digest(&code);
+            write_whole(&path.with_extension(CHECKSUM), checksum.as_bytes())
+                .and_then(|()| write_whole(&path, &code))
+                .map_err(|error| error.to_string())
+        });
+        if let Err(error) = written {
             tracing::warn!(error, "compiled code could not be kept; the next start compiles again");
         }
         Ok(component)
@@ -67,12 +78,17 @@ impl CodeCache {
     /// The compiled component, if it is there and can be used.
     pub(crate) fn read(&self, engine: &Engine, digest: &str) -> Option<Component> {
         let path = self.path(digest);
-        if !path.exists() || !self.is_ours(&path) {
+        let checksum = path.with_extension(CHECKSUM);
+        if !path.exists() || !self.is_ours(&path) || !checksum.exists() || !self.is_ours(&checksum) {
+            return None;
+        }
+        if !is_intact(&path, &checksum) {
+            tracing::warn!(path = %path.display(), "compiled code in the cache is damaged; compiling again");
             return None;
         }
         #[expect(unsafe_code, reason = "maps code that this host compiled itself into a directory only it can write")]
-        // SAFETY: the file and its directory belong to this user and nobody else can write them (checked above), and
-        // this host writes nothing there but what wasmtime compiled.
+        // SAFETY: the file and its directory belong to this user and no other can write them (checked above), this host
+        // writes nothing there but what wasmtime compiled, and the file is as it was written (its checksum is right).
         let read = unsafe { Component::deserialize_file(engine, path) };
         match read {
             Ok(component) => Some(component),
@@ -98,6 +114,25 @@ impl CodeCache {
         }
         ours
     }
+}
+
+/// Whether the code is what was written, by the checksum in the other file.
+fn is_intact(code: &Path, checksum: &Path) -> bool {
+    let (Ok(file), Ok(checksum)) = (fs::File::open(code), fs::read_to_string(checksum)) else { return false };
+    let mut hasher = Sha256::new();
+    let mut reader = std::io::BufReader::with_capacity(CHUNK_BYTES, file);
+    loop {
+        let read = match reader.fill_buf() {
+            Ok([]) => break,
+            Ok(bytes) => {
+                hasher.update(bytes);
+                bytes.len()
+            }
+            Err(_) => return false,
+        };
+        reader.consume(read);
+    }
+    crate::inspect::digest_text(&hasher.finalize()) == checksum
 }
 
 /// Writes a file that is there whole or not at all.

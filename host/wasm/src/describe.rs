@@ -3,6 +3,7 @@
 
 use muster_core::command::{Audience, Command, EXAMPLES_MAX, Effects, Example, Origin};
 use muster_core::name::{CommandName, Tag};
+use muster_core::printable;
 use muster_core::schema::{DEPTH_MAX, Schema, parse_json};
 use serde_json::{Value, json};
 
@@ -48,15 +49,15 @@ fn one_from_guest(described: types::Command, origin: &Origin) -> Result<Command,
         Ok(Example {
             input: read("input", &example.input)?,
             output: read("output", &example.output)?,
-            title: example.title.clone(),
+            title: printable::one_line(&example.title),
         })
     };
     let tags = described.tags.iter().map(|tag| Tag::parse(tag)).collect::<Result<_, _>>();
     let command = Command {
         name: CommandName::parse(&described.name).map_err(|error| refuse(error.to_string()))?,
         version: described.version,
-        summary: described.summary,
-        description: described.description,
+        summary: printable::lines(&described.summary),
+        description: printable::lines(&described.description),
         tags: tags.map_err(|error| refuse(error.to_string()))?,
         rule_tags: Vec::new(),
         audience: match described.audience {
@@ -76,7 +77,7 @@ fn one_from_guest(described: types::Command, origin: &Origin) -> Result<Command,
         output: Schema::output(schema("output", &described.output)?)
             .map_err(|error| refuse(format!("its output schema {error}")))?,
         examples: described.examples.into_iter().map(example).collect::<Result<_, _>>()?,
-        deprecated: described.deprecated,
+        deprecated: described.deprecated.as_deref().map(printable::one_line),
         input_bytes_max: None,
         deadline_least: None,
         origin: origin.clone(),

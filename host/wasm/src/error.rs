@@ -1,6 +1,7 @@
 //! Why a component cannot be a plugin here. Every text names what the component wanted, what the host has, and what to
 //! do about it.
 
+use muster_core::printable;
 use muster_core::registry::RegisterError;
 use muster_core::storage::StorageError;
 use thiserror::Error;
@@ -23,12 +24,13 @@ pub enum LoadError {
     CoreModule,
     /// A core module that says which component it is, and is not.
     #[error(
-        "this core WebAssembly module does not fit its type, so no component can be made of it: {0}; build it again \
-         with the bindings of the same WIT"
+        "this core WebAssembly module does not fit its type, so no component can be made of it: {}; build it again \
+         with the bindings of the same WIT",
+        quoted(.0)
     )]
     CoreModuleMisfit(String),
     /// Wasm that does not validate.
-    #[error("this component is damaged or incomplete: {0}; build or download it again")]
+    #[error("this component is damaged or incomplete: {}; build or download it again", quoted(.0))]
     Invalid(String),
     /// Too large.
     #[error("this component has {bytes} bytes; at most {bytes_max} are allowed")]
@@ -39,12 +41,13 @@ pub enum LoadError {
         bytes_max: usize,
     },
     /// No name anywhere.
-    #[error("this component has no usable name in its metadata{0}; name the plugin with `--name`")]
+    #[error("this component has no usable name in its metadata{}; name the plugin with `--name`", quoted(.0))]
     NoName(String),
     /// It does not export the contract.
     #[error(
         "this component does not export `{wanted}`, and no function over plain data either, so it offers no commands; it \
-         exports {exported}; build it against the WIT package of this host, for example with the Rust SDK"
+         exports {}; build it against the WIT package of this host, for example with the Rust SDK",
+        quoted(exported)
     )]
     WrongWorld {
         /// The interface a plugin exports.
@@ -94,7 +97,7 @@ pub enum LoadError {
     #[error("what the plugin keeps cannot be read: {0}; the host's log says more, and another try may help")]
     Store(#[from] StorageError),
     /// It cannot be compiled.
-    #[error("this component cannot be compiled: {0}")]
+    #[error("this component cannot be compiled: {}", quoted(.0))]
     Compile(String),
     /// The process that tried it did not come back.
     #[error(
@@ -103,14 +106,15 @@ pub enum LoadError {
     TooHard(String),
     /// Its imports do not fit the host's.
     #[error(
-        "this component does not fit the interfaces of this host: {0}; build it against the WIT package of this host"
+        "this component does not fit the interfaces of this host: {}; build it against the WIT package of this host",
+        quoted(.0)
     )]
     Link(String),
     /// `describe` answered with an error.
-    #[error("the plugin itself refuses to start: {0}")]
+    #[error("the plugin itself refuses to start: {}", quoted(.0))]
     Refuses(String),
     /// `describe` did not answer.
-    #[error("the plugin failed while describing its commands: {0}; this is a fault of the plugin")]
+    #[error("the plugin failed while describing its commands: {}; this is a fault of the plugin", quoted(.0))]
     Describe(String),
     /// It could not start within a limit.
     #[error(
@@ -132,7 +136,7 @@ pub enum LoadError {
         reason: String,
     },
     /// Its manifest is not one.
-    #[error("the component's manifest is not usable: {0}; pack it again with `muster plugin pack`")]
+    #[error("the component's manifest is not usable: {}; pack it again with `muster plugin pack`", quoted(.0))]
     Manifest(String),
     /// It describes something else than its manifest.
     #[error(
@@ -147,7 +151,8 @@ pub enum LoadError {
     },
     /// Its settings do not fit.
     #[error(
-        "the settings do not fit what the plugin reads: {0}; give them with `--set NAME=VALUE`, and take others away with `--unset NAME`"
+        "the settings do not fit what the plugin reads: {}; give them with `--set NAME=VALUE`, and take others away with `--unset NAME`",
+        quoted(.0)
     )]
     Settings(String),
     /// A refusal with what its author's tools have to do with it.
@@ -161,6 +166,14 @@ pub enum LoadError {
     /// A clash of names.
     #[error(transparent)]
     Register(#[from] RegisterError),
+}
+
+/// Longest part of a refusal that comes from the component or from what read it, in characters.
+const QUOTED_CHARS_MAX: usize = 3000;
+
+/// A text that comes from the component, or quotes it: bounded, and it moves nothing on a terminal.
+fn quoted(text: &str) -> String {
+    printable::lines(&printable::cut(text, QUOTED_CHARS_MAX))
 }
 
 /// How to give a grant that is missing.

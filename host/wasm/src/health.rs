@@ -1,16 +1,21 @@
-//! How a plugin does: what went wrong is counted, and a plugin most of whose calls go wrong is left alone for a while.
+//! How a plugin does: what goes wrong is counted by command and caller, and a command most of whose calls by one caller go
+//! wrong is not run for that caller for a while.
 //!
-//! One that fails now and then, or for one caller's odd arguments, goes on: what counts is that within a window there
-//! are many faults *and* they are most of the calls. After a quarantine the plugin is on probation: its next fault puts
-//! it back for twice as long; a few calls without one end the matter.
+//! A caller is what every bound counts as one ([`Principal`]): an account, a client, the network of an anonymous caller. So
+//! a caller whose arguments make a command fail takes it from no other caller, and keeps the plugin's other commands.
+//!
+//! What fails now and then goes on: what counts is that within a window there are many faults *and* they are most of the
+//! calls since the first of them. After a quarantine the command is on probation with that caller: its next fault puts it
+//! back for twice as long; a few calls without one end the matter.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use muster_core::caller::Principal;
 use muster_core::error::CallError;
-use muster_core::plugins::Health;
+use muster_core::plugins::{Health, Quarantine};
 
 use crate::limits::Limits;
 
@@ -18,6 +23,19 @@ use crate::limits::Limits;
 const PROBATION_CALLS: u64 = 10;
 /// How often a quarantine is doubled.
 const DOUBLINGS_MAX: u32 = 6;
+/// Commands with callers that are watched at a time. Of others faults are counted for the operator alone: who has many
+/// addresses must not take the command from those who come later.
+const WATCHED_MAX: usize = 1_000;
+/// How many windows a fault is remembered for.
+const WINDOWS_REMEMBERED: u32 = 10;
+
+/// A command and who calls it.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Subject {
+    /// `name` or `name/vN`.
+    pub(crate) command: Arc<str>,
+    pub(crate) caller: Principal,
+}
 
 /// The health of one plugin.
 #[derive(Debug)]
@@ -25,88 +43,110 @@ pub(crate) struct Watch {
     faults_max: u32,
     window: Duration,
     first: Duration,
-    calls: AtomicU64,
-    /// Whether `admit` has to look closer.
-    held: AtomicBool,
+    /// Whether anything is watched, so that `admit` has to look closer.
+    watching: AtomicBool,
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     faults: BTreeMap<&'static str, u64>,
     limits: BTreeMap<&'static str, u64>,
-    window: Window,
+    watched: HashMap<Subject, Tally>,
+}
+
+/// What one caller's calls of one command came to, from the first fault on.
+#[derive(Clone, Copy, Debug)]
+struct Tally {
+    /// When the window began.
+    since: Instant,
+    calls: u64,
+    faults: u32,
     /// When the quarantine ends, while there is one.
     until: Option<Instant>,
     /// How often the next quarantine is doubled.
     doublings: u32,
-    /// How many calls there were when the last quarantine ended, while that is not forgotten.
-    released_at: Option<u64>,
+    /// Calls since the last quarantine ended, while that is not forgotten.
+    probation: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Window {
-    since: Instant,
-    calls_before: u64,
-    faults: u32,
+impl Tally {
+    /// From the moment of a call that failed.
+    fn begin(now: Instant) -> Self {
+        Self { since: now, calls: 1, faults: 0, until: None, doublings: 0, probation: None }
+    }
+
+    fn end_quarantine(&mut self, now: Instant) {
+        (self.until, self.probation) = (None, Some(0));
+        (self.since, self.calls, self.faults) = (now, 0, 0);
+    }
 }
 
 impl Watch {
     pub(crate) fn new(limits: &Limits) -> Self {
-        let window = Window { since: Instant::now(), calls_before: 0, faults: 0 };
-        let (faults, limited) = (BTreeMap::new(), BTreeMap::new());
         Self {
             faults_max: limits.faults_max,
             window: Duration::from_millis(limits.fault_window_ms),
             first: Duration::from_millis(limits.quarantine_ms),
-            calls: AtomicU64::new(0),
-            held: AtomicBool::new(false),
-            state: Mutex::new(State { faults, limits: limited, window, until: None, doublings: 0, released_at: None }),
+            watching: AtomicBool::new(false),
+            state: Mutex::default(),
         }
     }
 
     /// Lets a call in.
     ///
     /// # Errors
-    /// [`CallError::Quarantined`] while the plugin is left alone.
-    pub(crate) fn admit(&self, now: Instant) -> Result<(), CallError> {
-        if self.held.load(Ordering::Relaxed) {
-            let mut state = self.lock();
-            match state.until {
-                Some(until) if until > now => return Err(CallError::Quarantined { retry_after: until - now }),
-                Some(_) => self.end_quarantine(&mut state),
-                None => {}
-            }
+    /// [`CallError::Quarantined`] while the command is not run for this caller.
+    pub(crate) fn admit(&self, now: Instant, subject: impl FnOnce() -> Subject) -> Result<(), CallError> {
+        if !self.watching.load(Ordering::Relaxed) {
+            return Ok(());
         }
-        self.calls.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.lock();
+        let Some(tally) = state.watched.get_mut(&subject()) else { return Ok(()) };
+        match tally.until {
+            Some(until) if until > now => return Err(CallError::Quarantined { retry_after: until - now }),
+            Some(_) => tally.end_quarantine(now),
+            None => {}
+        }
+        tally.calls += 1;
+        tally.probation = tally.probation.map(|calls| calls + 1);
         Ok(())
     }
 
-    /// A call ended badly through the plugin's fault. Gives how long the plugin is left alone, if that begins now.
-    pub(crate) fn failed(&self, code: &'static str, now: Instant) -> Option<Duration> {
+    /// A call ended badly through the plugin's fault. Gives how long the command is not run for the caller, if that begins
+    /// now.
+    pub(crate) fn failed(&self, code: &'static str, subject: Subject, now: Instant) -> Option<Duration> {
         let mut state = self.lock();
         *state.faults.entry(code).or_default() += 1;
-        if self.faults_max == 0 || state.until.is_some() {
+        if self.faults_max == 0 {
             return None;
         }
-        let calls = self.calls.load(Ordering::Relaxed);
-        if now.saturating_duration_since(state.window.since) > self.window {
-            state.window = Window { since: now, calls_before: calls.saturating_sub(1), faults: 0 };
+        if state.watched.len() >= WATCHED_MAX && !state.watched.contains_key(&subject) {
+            self.forget_old(&mut state, now);
+            if state.watched.len() >= WATCHED_MAX {
+                return None;
+            }
         }
-        state.window.faults += 1;
-        let on_probation = state.released_at.is_some_and(|released| calls - released <= PROBATION_CALLS);
-        if !on_probation && state.released_at.take().is_some() {
-            state.doublings = 0;
+        self.watching.store(true, Ordering::Relaxed);
+        let tally = state.watched.entry(subject).or_insert_with(|| Tally::begin(now));
+        if tally.until.is_some() {
+            return None;
         }
-        let most = u64::from(state.window.faults) * 2 > calls - state.window.calls_before;
-        let too_many = state.window.faults >= self.faults_max && most;
+        if now.saturating_duration_since(tally.since) > self.window {
+            (tally.since, tally.calls, tally.faults) = (now, 1, 0);
+        }
+        tally.faults += 1;
+        let on_probation = tally.probation.is_some_and(|calls| calls <= PROBATION_CALLS);
+        if !on_probation && tally.probation.take().is_some() {
+            tally.doublings = 0;
+        }
+        let too_many = tally.faults >= self.faults_max && u64::from(tally.faults) * 2 > tally.calls;
         if !on_probation && !too_many {
             return None;
         }
-        let time = self.first.saturating_mul(1 << state.doublings.min(DOUBLINGS_MAX));
-        state.doublings = (state.doublings + 1).min(DOUBLINGS_MAX);
-        state.until = Some(now + time);
-        self.held.store(true, Ordering::Relaxed);
+        let time = self.first.saturating_mul(1 << tally.doublings.min(DOUBLINGS_MAX));
+        tally.doublings = (tally.doublings + 1).min(DOUBLINGS_MAX);
+        tally.until = Some(now + time);
         Some(time)
     }
 
@@ -115,12 +155,13 @@ impl Watch {
         *self.lock().limits.entry(limit).or_default() += 1;
     }
 
-    /// Ends the quarantine; tells whether there was one.
-    pub(crate) fn release(&self) -> bool {
+    /// Ends every quarantine; tells whether there was one.
+    pub(crate) fn release(&self, now: Instant) -> bool {
         let mut state = self.lock();
-        let held = state.until.is_some();
-        if held {
-            self.end_quarantine(&mut state);
+        let mut held = false;
+        for tally in state.watched.values_mut().filter(|tally| tally.until.is_some()) {
+            held |= tally.until.is_some_and(|until| until > now);
+            tally.end_quarantine(now);
         }
         held
     }
@@ -128,16 +169,22 @@ impl Watch {
     /// What there is to tell.
     pub(crate) fn report(&self, now: Instant) -> Health {
         let state = self.lock();
-        let quarantined = state.until.and_then(|until| until.checked_duration_since(now));
-        Health { faults: state.faults.clone(), limits: state.limits.clone(), quarantined }
+        let left = |tally: &Tally| tally.until.and_then(|until| until.checked_duration_since(now));
+        let quarantine = |(subject, tally): (&Subject, &Tally)| {
+            let (command, caller) = (subject.command.to_string(), subject.caller.to_string());
+            Some(Quarantine { command, caller, left: left(tally)? })
+        };
+        let mut quarantines: Vec<Quarantine> = state.watched.iter().filter_map(quarantine).collect();
+        quarantines.sort_by(|one, other| (&one.command, &one.caller).cmp(&(&other.command, &other.caller)));
+        Health { faults: state.faults.clone(), limits: state.limits.clone(), quarantines }
     }
 
-    fn end_quarantine(&self, state: &mut State) {
-        let calls = self.calls.load(Ordering::Relaxed);
-        state.until = None;
-        state.released_at = Some(calls);
-        state.window = Window { since: Instant::now(), calls_before: calls, faults: 0 };
-        self.held.store(false, Ordering::Relaxed);
+    /// Forgets what went well long enough.
+    fn forget_old(&self, state: &mut State, now: Instant) {
+        let remembered = self.window.saturating_mul(WINDOWS_REMEMBERED);
+        state.watched.retain(|_, tally| {
+            tally.until.is_some_and(|until| until > now) || now.saturating_duration_since(tally.since) <= remembered
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -153,23 +200,61 @@ mod tests {
         Watch::new(&Limits { faults_max: 3, fault_window_ms: 1_000, quarantine_ms: 100, ..Limits::default() })
     }
 
+    fn subject(command: &str, caller: &str) -> Subject {
+        Subject { command: Arc::from(command), caller: Principal::Client(Arc::from(caller)) }
+    }
+
+    fn ann() -> Subject {
+        subject("c", "ann")
+    }
+
     fn fail(watch: &Watch, now: Instant) -> Option<Duration> {
-        watch.admit(now).unwrap();
-        watch.failed("plugin-trapped", now)
+        watch.admit(now, ann).unwrap();
+        watch.failed("plugin-trapped", ann(), now)
     }
 
     #[test]
     fn many_faults_that_are_most_calls_begin_a_quarantine() {
-        // Good calls before the faults, faults → whether the last of them is one too many.
+        // Good calls after the first fault, faults → whether the last of them is one too many.
         for (good, faults, expected) in [(0, 2, false), (0, 3, true), (2, 3, true), (3, 3, false), (3, 4, true)] {
             let (watch, now) = (watch(), Instant::now());
+            let mut held = fail(&watch, now);
             for _ in 0..good {
-                watch.admit(now).unwrap();
+                watch.admit(now, ann).unwrap();
             }
-            let held = (0..faults).map(|_| fail(&watch, now)).last().flatten();
+            for _ in 1..faults {
+                held = fail(&watch, now);
+            }
             assert_eq!(held.is_some(), expected, "{good} good calls, {faults} faults");
-            assert_eq!(watch.admit(now).is_err(), expected);
+            assert_eq!(watch.admit(now, ann).is_err(), expected);
         }
+    }
+
+    #[test]
+    fn what_fails_for_one_is_run_for_others() {
+        let (watch, now) = (watch(), Instant::now());
+        for _ in 0..3 {
+            fail(&watch, now);
+        }
+        for (command, caller, runs) in [("c", "ann", false), ("c", "bob", true), ("other", "ann", true)] {
+            assert_eq!(watch.admit(now, || subject(command, caller)).is_ok(), runs, "{command} {caller}");
+        }
+        let told = watch.report(now).quarantines;
+        assert_eq!((told.len(), told[0].command.as_str(), told[0].caller.as_str()), (1, "c", "ann"));
+    }
+
+    #[test]
+    fn what_is_watched_is_bounded() {
+        let (watch, now) = (watch(), Instant::now());
+        for number in 0..2 * WATCHED_MAX {
+            watch.failed("plugin-trapped", subject("c", &number.to_string()), now);
+        }
+        assert_eq!(watch.lock().watched.len(), WATCHED_MAX);
+        // Later there is room again.
+        let later = now + Duration::from_secs(1) * (WINDOWS_REMEMBERED + 1);
+        watch.failed("plugin-trapped", ann(), later);
+        assert_eq!(watch.lock().watched.len(), 1);
+        assert_eq!(watch.report(later).faults, BTreeMap::from([("plugin-trapped", 2 * WATCHED_MAX as u64 + 1)]));
     }
 
     #[test]
@@ -194,7 +279,7 @@ mod tests {
         }
         now += expected + Duration::from_millis(1);
         for _ in 0..PROBATION_CALLS {
-            watch.admit(now).unwrap();
+            watch.admit(now, ann).unwrap();
         }
         assert_eq!(fail(&watch, now), None);
         assert_eq!(watch.report(now).faults, BTreeMap::from([("plugin-trapped", 12)]));
@@ -203,12 +288,12 @@ mod tests {
     #[test]
     fn a_quarantine_can_be_ended_by_hand() {
         let (watch, now) = (watch(), Instant::now());
-        assert!(!watch.release());
+        assert!(!watch.release(now));
         for _ in 0..3 {
             fail(&watch, now);
         }
-        assert!(watch.admit(now).is_err() && watch.report(now).quarantined.is_some());
-        assert!(watch.release() && watch.admit(now).is_ok() && watch.report(now).quarantined.is_none());
+        assert!(watch.admit(now, ann).is_err() && !watch.report(now).quarantines.is_empty());
+        assert!(watch.release(now) && watch.admit(now, ann).is_ok() && watch.report(now).quarantines.is_empty());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use muster_core::name::PluginName;
 use muster_core::plugins::{COMPONENT_BYTES_MAX, Health, Isolation, PluginInfo};
+use muster_core::printable;
 use sha2::{Digest, Sha256};
 use wasm_metadata::{Payload, Producers};
 use wasmparser::{ComponentExternalKind, Parser, Payload as Section, Validator, WasmFeatures};
@@ -21,10 +22,25 @@ pub(crate) const COMMANDS: &str = "muster:plugin/commands@0.1.0";
 
 /// Deepest nesting of components and modules.
 const NESTING_MAX: u32 = 64;
-/// Most imports of a component; no toolchain comes near.
+/// Most imports of a component, and most exports; no toolchain comes near.
 const IMPORTS_MAX: usize = 1_000;
+const EXPORTS_MAX: usize = 4_000;
+/// Longest name of an import or an export, in bytes.
+const NAME_BYTES_MAX: usize = 512;
+/// Longest texts of the metadata that are kept, in characters; the rest is cut off. A component may carry megabytes.
+const VERSION_CHARS_MAX: usize = 64;
+const PLUGIN_NAME_CHARS_MAX: usize = 128;
+const DESCRIPTION_CHARS_MAX: usize = 4_000;
+const SUMMARY_CHARS_MAX: usize = 200;
+const PRODUCER_CHARS_MAX: usize = 200;
+/// Most tools that are named.
+const PRODUCERS_MAX: usize = 32;
+/// Most notes about exports that are no commands.
+const NOTES_MAX: usize = 100;
+const NOTE_CHARS_MAX: usize = 1_000;
 
-/// What a component says of itself.
+/// What a component says of itself. Every text is bounded, and shows as what it is: nothing in it moves a cursor or ends a
+/// line that is not its own.
 #[derive(Clone, Debug)]
 pub struct Inspection {
     /// The name in its metadata.
@@ -71,14 +87,15 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, LoadError> {
         match section {
             Section::ComponentImportSection(section) => {
                 for import in section {
-                    imports.push(import.map_err(|error| invalid(&error))?.name.name.to_owned());
+                    let import = import.map_err(|error| invalid(&error))?.name.name;
+                    push_name(&mut imports, import, "imports", IMPORTS_MAX)?;
                 }
             }
             Section::ComponentExportSection(section) => {
                 for export in section {
                     let export = export.map_err(|error| invalid(&error))?;
                     if export.kind != ComponentExternalKind::Type {
-                        exports.push(export.name.name.to_owned());
+                        push_name(&mut exports, export.name.name, "exports", EXPORTS_MAX)?;
                     }
                 }
             }
@@ -87,27 +104,45 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, LoadError> {
         }
         Ok(())
     })?;
-    if imports.len() > IMPORTS_MAX {
-        return Err(LoadError::Invalid(format!("it has {} imports; at most {IMPORTS_MAX} are allowed", imports.len())));
-    }
     Validator::new_with_features(WasmFeatures::all()).validate_all(bytes).map_err(|error| invalid(&error))?;
     let payload = Payload::from_binary(bytes).map_err(|error| invalid(&error))?;
     let metadata = payload.metadata();
     let mut producers = Vec::new();
     add_producers(&payload, &mut producers);
     Ok(Inspection {
-        name: metadata.name.clone(),
-        version: metadata.version.as_ref().map(ToString::to_string),
-        description: metadata.description.as_ref().map(ToString::to_string),
+        name: metadata.name.as_deref().map(|name| printable::title(name, PLUGIN_NAME_CHARS_MAX)),
+        version: metadata.version.as_ref().map(|version| printable::title(&version.to_string(), VERSION_CHARS_MAX)),
+        description: metadata
+            .description
+            .as_ref()
+            .map(|text| printable::lines(&printable::cut(&text.to_string(), DESCRIPTION_CHARS_MAX))),
         digest: digest(given),
         size_bytes: given.len(),
         made_of_core_module: matches!(component, Cow::Owned(_)),
         functions: functions(bytes, &exports)?,
         imports,
         exports,
-        producers,
+        producers: printable::titles(producers.iter().map(String::as_str), PRODUCERS_MAX, PRODUCER_CHARS_MAX),
         manifest,
     })
+}
+
+/// Takes the name of an import or export.
+///
+/// # Errors
+/// When it is too long, or one too many.
+fn push_name(names: &mut Vec<String>, name: &str, what: &'static str, most: usize) -> Result<(), LoadError> {
+    if names.len() >= most {
+        return Err(LoadError::Invalid(format!("it has more than {most} {what}")));
+    }
+    if name.len() > NAME_BYTES_MAX {
+        let (shown, bytes) = (printable::title(name, 40), name.len());
+        return Err(LoadError::Invalid(format!(
+            "the name `{shown}` among its {what} has {bytes} bytes; at most {NAME_BYTES_MAX} are allowed"
+        )));
+    }
+    names.push(name.to_owned());
+    Ok(())
 }
 
 /// Shows `visit` each section of the outermost component; those of what is nested in it are parsed in place, and passed
@@ -172,7 +207,8 @@ impl Inspection {
         let made = self.made_of_core_module.then(|| "a component was made of this core module".to_owned());
         let skipped = self.functions.iter().flat_map(|functions| &functions.skipped);
         let skipped = skipped.map(|skipped| format!("`{}` is no command: {}", skipped.export, skipped.reason));
-        made.into_iter().chain(skipped).collect()
+        let notes: Vec<String> = made.into_iter().chain(skipped).collect();
+        printable::titles(notes.iter().map(String::as_str), NOTES_MAX, NOTE_CHARS_MAX)
     }
 
     /// The grants it asks for: what its manifest says, and what its imports need beside that.
@@ -208,7 +244,12 @@ impl Inspection {
         Ok(PluginInfo {
             name: self.plugin_name(name)?,
             version: self.version.clone().unwrap_or_else(|| "0.0.0".to_owned()),
-            summary: self.description.as_deref().and_then(|text| text.lines().next()).unwrap_or_default().to_owned(),
+            summary: self
+                .description
+                .as_deref()
+                .and_then(|text| text.lines().next())
+                .map(|line| printable::title(line, SUMMARY_CHARS_MAX))
+                .unwrap_or_default(),
             digest: self.digest.clone(),
             size_bytes: self.size_bytes,
             imports: self.imports.clone(),
@@ -238,7 +279,12 @@ fn functions(component: &[u8], exports: &[String]) -> Result<Option<Functions>, 
 
 /// `sha256:` and the digest in hexadecimal, as registries write it.
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |mut text, byte| {
+    digest_text(&Sha256::digest(bytes))
+}
+
+/// A digest that was made elsewhere, as [`digest`] writes it.
+pub(crate) fn digest_text(digest: &[u8]) -> String {
+    digest.iter().fold("sha256:".to_owned(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use muster_core::BoxFuture;
 use muster_core::caller::Caller;
+use muster_core::command::Command;
 use muster_core::error::{ArgumentError, CallError, Fault};
 use muster_core::invoke::{Invocation, Invoke, Output};
 use serde_json::json;
@@ -17,9 +18,10 @@ use wasmtime_wasi::I32Exit;
 
 use crate::adapter::{Functions, Unspeakable};
 use crate::bindings::muster::plugin::types::{
-    ArgumentError as ArgumentMisfit, CallError as GuestError, Caller as GuestCaller, Command,
+    ArgumentError as ArgumentMisfit, CallError as GuestError, Caller as GuestCaller, Command as Described,
 };
 use crate::entry::{Entry, GuestCall};
+use crate::health::Subject;
 use crate::idle::{Idle, Instance, Share, share};
 use crate::lanes::{Habit, SlowLane};
 use crate::places::{CallerPlace, Places};
@@ -73,35 +75,36 @@ impl Prepared {
     pub(crate) async fn describe(
         &self,
         store: &mut Store<PluginState>,
-    ) -> wasmtime::Result<Result<Vec<Command>, String>> {
+    ) -> wasmtime::Result<Result<Vec<Described>, String>> {
         let instance = self.instance.instantiate_async(&mut *store).await?;
         self.entry.describe(store, instance).await
     }
 
     /// Counts what goes wrong here, before the caller hears of it, wherever the guest runs.
-    async fn call(self: &Arc<Self>, habit: &Arc<Habit>, invocation: Invocation) -> Result<Output, CallError> {
+    async fn call(self: &Arc<Self>, command: &PluginCommand, invocation: Invocation) -> Result<Output, CallError> {
         let watch = &self.context.watch;
-        watch.admit(Instant::now())?;
+        let caller = Arc::clone(invocation.permit.caller());
+        watch.admit(Instant::now(), || command.subject(&caller))?;
         let places = match invocation.depth {
             0 => Some(self.places(invocation.permit.caller()).await?),
             // Within its caller's places: waiting for another could wait for itself.
             _ => None,
         };
-        let mut ending =
-            Ending { prepared: self, deadline: self.is_to_blame(&invocation).then_some(invocation.deadline) };
+        let deadline = self.is_to_blame(&invocation).then_some(invocation.deadline);
+        let mut ending = Ending { command, caller: &caller, deadline };
         let plugin = Arc::clone(self);
         let run = async move {
             // Free once nothing is left of the guest.
             let _places = places;
             plugin.run(invocation).await
         };
-        let result = self.rooms.slow_lane.run(habit, Box::pin(run)).await;
+        let result = self.rooms.slow_lane.run(&command.habit, Box::pin(run)).await;
         ending.deadline = None;
         match &result {
-            Err(CallError::PluginFault { fault, .. }) => self.failed(fault.code()),
+            Err(CallError::PluginFault { fault, .. }) => command.failed(&caller, fault.code()),
             Err(error @ CallError::LimitExceeded { limit, .. }) => {
                 watch.limited(limit);
-                self.failed(error.code());
+                command.failed(&caller, error.code());
             }
             Ok(_) | Err(_) => {}
         }
@@ -231,17 +234,6 @@ impl Prepared {
     fn exceeded(&self, limit: &'static str) -> CallError {
         CallError::LimitExceeded { limit, bound: self.context.limits.shown(limit) }
     }
-
-    /// Counts a fault, and says so where it puts the plugin in quarantine.
-    fn failed(&self, code: &'static str) {
-        let Some(time) = self.context.watch.failed(code, Instant::now()) else { return };
-        let (plugin, seconds) = (self.context.name.as_str(), time.as_secs_f64());
-        tracing::error!(plugin, seconds, last = code, "most calls of the plugin fail: it is put in quarantine");
-        if let Some(dispatcher) = self.context.dispatcher.upgrade() {
-            dispatcher
-                .record_event("plugin_quarantined", json!({ "plugin": plugin, "seconds": seconds, "last": code }));
-        }
-    }
 }
 
 /// The limit that ended a guest, if one did.
@@ -279,7 +271,8 @@ struct CallPlaces {
 
 /// Notices a call that was dropped because its time was over.
 struct Ending<'a> {
-    prepared: &'a Prepared,
+    command: &'a PluginCommand,
+    caller: &'a Caller,
     deadline: Option<Instant>,
 }
 
@@ -288,7 +281,7 @@ impl Drop for Ending<'_> {
         // Who dropped it may be a little early by this clock.
         const SLACK: Duration = Duration::from_millis(5);
         if self.deadline.is_some_and(|deadline| Instant::now() + SLACK >= deadline) {
-            self.prepared.failed("deadline");
+            self.command.failed(self.caller, "deadline");
         }
     }
 }
@@ -298,24 +291,53 @@ impl Drop for Ending<'_> {
 pub(crate) struct PluginCommand {
     plugin: Arc<Prepared>,
     habit: Arc<Habit>,
+    /// `name` or `name/vN`.
+    label: Arc<str>,
 }
 
 impl PluginCommand {
-    pub(crate) fn new(plugin: &Arc<Prepared>) -> Self {
-        Self { plugin: Arc::clone(plugin), habit: Arc::default() }
+    pub(crate) fn new(plugin: &Arc<Prepared>, command: &Command) -> Self {
+        Self { plugin: Arc::clone(plugin), habit: Arc::default(), label: command.label().into() }
+    }
+
+    /// The command with a caller of it, as faults are counted.
+    fn subject(&self, caller: &Caller) -> Subject {
+        Subject { command: Arc::clone(&self.label), caller: caller.principal() }
+    }
+
+    /// Counts a fault, and says so where it puts the command in quarantine for this caller.
+    fn failed(&self, caller: &Caller, code: &'static str) {
+        let context = &self.plugin.context;
+        let subject = self.subject(caller);
+        let Some(time) = context.watch.failed(code, subject.clone(), Instant::now()) else { return };
+        let (plugin, command, seconds) = (context.name.as_str(), &*self.label, time.as_secs_f64());
+        let caller = subject.caller.to_string();
+        tracing::error!(
+            plugin,
+            command,
+            caller,
+            seconds,
+            last = code,
+            "most calls of the command by this caller fail: it is put in quarantine"
+        );
+        if let Some(dispatcher) = context.dispatcher.upgrade() {
+            let detail =
+                json!({ "plugin": plugin, "command": command, "caller": caller, "seconds": seconds, "last": code });
+            dispatcher.record_event("plugin_quarantined", detail);
+        }
     }
 }
 
 impl Invoke for PluginCommand {
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Output, CallError>> {
-        Box::pin(self.plugin.call(&self.habit, invocation))
+        Box::pin(self.plugin.call(self, invocation))
     }
 
-    fn checked(&self, satisfied: bool) {
+    fn checked(&self, caller: &Caller, satisfied: bool) {
         if !satisfied {
             // Whatever instance gave it is not used again.
             self.plugin.rooms.idle.forget(self.plugin.context.id);
-            self.plugin.failed(Fault::InvalidOutput.code());
+            self.failed(caller, Fault::InvalidOutput.code());
         }
     }
 }

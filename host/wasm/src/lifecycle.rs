@@ -354,11 +354,7 @@ fn micros(duration: std::time::Duration) -> u64 {
 }
 
 fn info(loaded: &Loaded, terms: &Terms) -> Result<PluginInfo, PluginError> {
-    let command = |registered: &Registered| match registered.command.version {
-        0 => registered.command.name.as_str().to_owned(),
-        version => format!("{}/v{version}", registered.command.name),
-    };
-    let commands = loaded.commands.iter().map(command).collect();
+    let commands = loaded.commands.iter().map(|registered| registered.command.label()).collect();
     let info = loaded.inspection.info(Some(&loaded.name), terms.grants.clone(), commands).map_err(refused)?;
     let manifest = loaded.inspection.manifest.clone().unwrap_or_default();
     let shown = |(name, value): (&String, &String)| {
@@ -447,7 +443,7 @@ impl Plugins for Lifecycle {
     fn release(&self, name: &PluginName) -> Result<bool, PluginError> {
         let installed = self.shared.lock_installed();
         let installed = installed.get(name).ok_or_else(|| PluginError::Missing(name.clone()))?;
-        Ok(installed.context()?.watch.release())
+        Ok(installed.context()?.watch.release(Instant::now()))
     }
 
     fn grants(&self, name: &PluginName) -> Result<Vec<GrantLine>, PluginError> {

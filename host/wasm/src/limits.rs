@@ -149,7 +149,7 @@ limits! {
     idle_ms_max: u64 = 60_000, 1 => DAY_MS, "ms";
     /// Calls an instance may serve; each serves a random number up to this.
     reuse_max: u32 = 100, 1 => 1_000_000, "calls";
-    /// Faults in a window after which a plugin is put in quarantine, if they are most of its calls; 0 for never.
+    /// Faults of one command and caller in a window after which it is not run for them, if most calls fail; 0 for never.
     faults_max: u32 = 20, 0 => 1_000_000, "faults";
     /// The window faults are counted in.
     fault_window_ms: u64 = 60_000, 1 => DAY_MS, "ms";

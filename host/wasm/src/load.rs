@@ -13,6 +13,7 @@ use muster_core::dispatch::Dispatcher;
 use muster_core::invoke::Invoke;
 use muster_core::name::PluginName;
 use muster_core::plugins::Isolation;
+use muster_core::printable;
 use muster_core::registry::Registered;
 use muster_core::storage::Storage;
 use serde_json::Value;
@@ -41,6 +42,8 @@ use crate::toolchain;
 
 /// Shortest secret that is looked for in what a guest logs, in bytes.
 const SECRET_BYTES_LEAST: usize = 4;
+/// Longest reason of a guest that refuses to describe its commands, in characters.
+const MESSAGE_CHARS_MAX: usize = 1000;
 /// Components that are remembered as harmless to look into.
 const KNOWN_MAX: usize = 10_000;
 
@@ -234,8 +237,10 @@ impl Loader {
         timings.describe = started.elapsed();
         let context = Arc::clone(&prepared.context);
         let plugin = Arc::new(prepared);
-        let register =
-            |command: Command| Registered { command, invoke: Arc::new(PluginCommand::new(&plugin)) as Arc<dyn Invoke> };
+        let register = |command: Command| {
+            let invoke = Arc::new(PluginCommand::new(&plugin, &command)) as Arc<dyn Invoke>;
+            Registered { command, invoke }
+        };
         let commands = commands.into_iter().map(register).collect();
         Ok(Loaded { name, origin, inspection, commands, context, timings })
     }
@@ -364,7 +369,7 @@ impl Loader {
         };
         match answered {
             Ok(Ok(described)) => Ok(described),
-            Ok(Err(message)) => Err(LoadError::Refuses(message.chars().take(1000).collect())),
+            Ok(Err(message)) => Err(LoadError::Refuses(printable::lines(&printable::cut(&message, MESSAGE_CHARS_MAX)))),
             Err(error) => Err(match limit_of(store.data(), &error) {
                 Some(limit) => LoadError::Limit { limit, bound: prepared.context.limits.shown(limit) },
                 None => LoadError::Describe(why(store.data(), &error)),
@@ -408,13 +413,17 @@ fn with_docs(inspection: Inspection, component: &[u8], docs: &Docs) -> Result<In
     Err(LoadError::WrongWorld { wanted: COMMANDS, exported })
 }
 
-/// Why a guest did not describe itself, in a line.
+/// Why a guest did not describe itself, and what it wrote before.
 fn why(state: &PluginState, error: &wasmtime::Error) -> String {
-    if let Some(message) = state.log.panic() {
-        return format!("it panicked: {message}");
+    let panic = state.log.panic();
+    let why = match (&panic, error.downcast_ref::<I32Exit>()) {
+        (Some(message), _) => format!("it panicked: {}", printable::lines(message)),
+        (None, Some(exit)) => format!("it ended itself with status {}", exit.0),
+        (None, None) => error.root_cause().to_string().lines().next().unwrap_or_default().to_owned(),
+    };
+    let wrote = state.log.last_words();
+    if wrote.is_empty() || panic.is_some_and(|panic| wrote == panic.trim_end()) {
+        return why;
     }
-    if let Some(exit) = error.downcast_ref::<I32Exit>() {
-        return format!("it ended itself with status {}", exit.0);
-    }
-    error.root_cause().to_string().lines().next().unwrap_or_default().to_owned()
+    format!("{why}; it wrote:\n{}", printable::lines(&wrote))
 }

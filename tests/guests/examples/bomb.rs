@@ -72,6 +72,14 @@ impl raw::Guest for Plugin {
                 }
             }
             "trap" => trap(),
+            "complain" => {
+                let words = b"reading the licence file\nno licence file in \x1b[31m/etc\x1b[0m\n";
+                let _ = std::io::Write::write_all(&mut std::io::stderr(), words);
+                trap();
+            }
+            "long_title" => command.examples = vec![raw::Example { title: "t".repeat(501), ..example("{}", "0") }],
+            "long_note" => command.deprecated = Some("n".repeat(501)),
+            "long_example" => command.examples = vec![example(&format!("[{}]", "0,".repeat(32 << 10) + "0"), "0")],
             "exit" => std::process::exit(0),
             "refuse" => return Err("b".repeat(1 << 20)),
             "log" => (0..1_000_000).for_each(|number| println!("line {number}")),

@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table};
 use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
+use muster_core::printable;
 use saphyr::{LoadableYamlNode, Yaml, YamlEmitter};
 use serde_json::{Value, json};
 use tokio::io::Interest;
@@ -37,7 +38,7 @@ pub(super) fn value(value: &Value, format: Format) {
         Format::Json => print(&value.to_string()),
         Format::Yaml => print(&yaml(value)),
         Format::Plain => printed(&bare(value)),
-        Format::Table => printed(&harmless(&text(value))),
+        Format::Table => printed(&printable::lines(&text(value))),
     }
 }
 
@@ -64,7 +65,7 @@ fn yaml(value: &Value) -> String {
 /// A value without anything around it: lines, with tabs where a line has several parts. A text that is all there is stays
 /// as it is.
 fn bare(value: &Value) -> String {
-    let part = |value: &Value| on_one_line(&cell(value));
+    let part = |value: &Value| printable::one_line(&cell(value));
     let row = |row: &Value| match row {
         Value::Object(members) => members.values().map(part).collect::<Vec<_>>().join("\t"),
         other => part(other),
@@ -72,44 +73,17 @@ fn bare(value: &Value) -> String {
     match value {
         Value::Array(items) => items.iter().map(|item| row(item) + "\n").collect(),
         Value::Object(members) => {
-            members.iter().map(|(key, value)| [&on_one_line(key), "\t", &part(value), "\n"].concat()).collect()
+            members.iter().map(|(key, value)| [&printable::one_line(key), "\t", &part(value), "\n"].concat()).collect()
         }
         other => cell(other),
     }
-}
-
-/// Whether a character moves the cursor, changes what a terminal shows elsewhere, or turns the direction of the text.
-fn is_active(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// A text of others for a terminal: what would do more than be read is spelt out. Lines and tabs stay.
-pub(super) fn harmless(text: &str) -> String {
-    escaped(text, |character| is_active(character) && !['\n', '\t'].contains(&character))
-}
-
-/// A text that does not end its line, nor its place in it.
-fn on_one_line(text: &str) -> String {
-    escaped(text, is_active)
-}
-
-fn escaped(text: &str, is_meant: impl Fn(char) -> bool) -> String {
-    let mut harmless = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_meant(character) {
-            harmless.extend(character.escape_default());
-        } else {
-            harmless.push(character);
-        }
-    }
-    harmless
 }
 
 /// Prints a line for a person; a script gets `value`.
 pub(super) fn line(line: &str, json: &Value, format: Format) {
     match format {
         Format::Json | Format::Yaml => value(json, format),
-        Format::Plain | Format::Table => print(&harmless(line)),
+        Format::Plain | Format::Table => print(&printable::lines(line)),
     }
 }
 
@@ -167,14 +141,14 @@ pub(super) fn error(error: &CliError, format: Format) {
         (Format::Json, CliError::Client(ClientError::Refused(problem))) => eprintln!("{}", problem.value),
         (Format::Json, other) => eprintln!("{}", json!({ "title": "Error", "detail": other.to_string() })),
         (Format::Table | Format::Yaml | Format::Plain, other) => {
-            eprintln!("error: {}", harmless(&other.to_string()));
+            eprintln!("error: {}", printable::lines(&other.to_string()));
         }
     }
 }
 
 /// Prints a line beside results, for whoever looks after a program that goes on.
 pub(super) fn note(text: &str) {
-    eprintln!("{}", harmless(text));
+    eprintln!("{}", printable::lines(text));
 }
 
 /// Shows on a terminal that something takes its time, until it is dropped.
@@ -294,7 +268,7 @@ mod tests {
             ("\u{1b}]0;title\u{7}", "\\u{1b}]0;title\\u{7}"),
             ("gone\rback", "gone\\rback"),
         ] {
-            assert_eq!(harmless(text), expected);
+            assert_eq!(printable::lines(text), expected);
         }
     }
 }

@@ -296,7 +296,8 @@ impl Candidate {
     /// Asks on the terminal whether the plugin gets this; an error where it does not.
     fn ask(missing: &[String]) -> Result<(), CliError> {
         let mut terminal = std::io::stderr().lock();
-        let _ = write!(terminal, "\nIt asks for: {}. Allow it? [y/N] ", output::harmless(&missing.join(", ")));
+        let _ =
+            write!(terminal, "\nIt asks for: {}. Allow it? [y/N] ", muster_core::printable::lines(&missing.join(", ")));
         let _ = terminal.flush();
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer).map_err(|error| CliError::Failed(error.to_string()))?;
@@ -309,7 +310,7 @@ impl Candidate {
 
 /// What to do about requests that are no grants yet.
 fn only_operators_can_say(open: &[String]) -> String {
-    let shown = output::harmless(&open.join(", "));
+    let shown = muster_core::printable::lines(&open.join(", "));
     format!(
         "it asks for {shown}, and only you can say where: with `--grant http:https://HOST` for each host, or `--grant \
          directory:GUEST_PATH=HOST_DIRECTORY`"

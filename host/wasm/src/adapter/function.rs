@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use muster_core::command::{Audience, Command, DESCRIPTION_BYTES_MAX, Effects, Origin, SUMMARY_CHARS_MAX};
 use muster_core::name::{CommandName, Tag};
+use muster_core::printable;
 use muster_core::schema::{DEPTH_MAX as JSON_DEPTH_MAX, SCHEMA_BYTES_MAX, Schema};
 use serde_json::{Value, json};
 use wasmparser::{Parser, Payload};
@@ -225,6 +226,7 @@ impl Function {
     /// The command, as `inspect` shows it.
     pub fn to_json(&self) -> Value {
         let (summary, description) = self.texts();
+        let (summary, description) = (printable::one_line(&summary), printable::lines(&description));
         json!({
             "name": self.name(), "version": self.version, "summary": summary, "description": description,
             "function": self.place.to_string(), "input": self.typed.input, "output": self.typed.output,
@@ -235,6 +237,7 @@ impl Function {
     pub(crate) fn command(&self, origin: &Origin) -> Result<Command, LoadError> {
         let refuse = |reason: String| LoadError::BadCommand { command: self.name().to_owned(), reason };
         let (summary, description) = self.texts();
+        let (summary, description) = (printable::one_line(&summary), printable::lines(&description));
         let command = Command {
             name: self.name.clone(),
             version: self.version,

@@ -19,6 +19,9 @@ use crate::state::{PluginContext, PluginState};
 /// Bytes of an unfinished line of a standard stream that are kept.
 const PARTIAL_BYTES_MAX: usize = 4096;
 
+/// Bytes of what a guest wrote last that are kept while it describes itself, for those who want to load it.
+const LAST_WORDS_BYTES_MAX: usize = 2000;
+
 /// Seconds over which a plugin's lines are counted together.
 const RATE_S: u32 = 10;
 
@@ -71,6 +74,8 @@ struct Shared {
     too_fast: bool,
     partial: Vec<u8>,
     panic: Option<String>,
+    /// What it wrote last, where no caller is told anything of it: while it describes itself.
+    last_words: String,
     /// What is written nowhere.
     secrets: Arc<[String]>,
 }
@@ -88,6 +93,7 @@ impl GuestLog {
             too_fast: false,
             partial: Vec::new(),
             panic: None,
+            last_words: String::new(),
             secrets: Arc::clone(&plugin.secret_values),
         };
         Self { shared: Arc::new(Mutex::new(shared)) }
@@ -118,6 +124,13 @@ impl GuestLog {
     /// The message of the guest's panic, if it reported one.
     pub(crate) fn panic(&self) -> Option<String> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).panic.clone()
+    }
+
+    /// What the guest wrote last, if it is not called for a caller.
+    pub(crate) fn last_words(&self) -> String {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.end();
+        shared.last_words.trim_end().to_owned()
     }
 
     /// Takes bytes of a standard stream and logs the lines they finish.
@@ -165,7 +178,19 @@ impl Shared {
         text
     }
 
+    /// Keeps the end of what a guest writes.
+    fn keep_last_words(&mut self, message: &str) {
+        let message = self.cut(message);
+        self.last_words.push_str(&message);
+        self.last_words.push('\n');
+        let too_many = self.last_words.len().saturating_sub(LAST_WORDS_BYTES_MAX);
+        self.last_words.drain(..self.last_words.ceil_char_boundary(too_many));
+    }
+
     fn line(&mut self, level: Level, context: &str, message: &str) {
+        if self.request_id.is_none() {
+            self.keep_last_words(message);
+        }
         if !is_written(level) {
             return;
         }

@@ -101,7 +101,10 @@ async fn resident(probe: &Probe) -> Finding {
     const PAGES: u32 = 8;
     let finding = |outcome, detail: String| Finding { name: "resident_memory", outcome, detail };
     if !probe.info.pooling {
-        return finding(Outcome::Slow, "memories are given back after each call, since they are not from a pool".to_owned());
+        return finding(
+            Outcome::Slow,
+            "memories are given back after each call, since they are not from a pool".to_owned(),
+        );
     }
     let mut before = None;
     // The first rounds fill the pool.
