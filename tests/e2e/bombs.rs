@@ -224,7 +224,9 @@ fn metadata_that_is_a_bomb_is_cut_and_harmless() {
         assert!(refused.code == 1 && refused.stderr.len() < 20_000, "{name}: {} bytes", refused.stderr.len());
         assert!(!refused.stderr.contains('\u{1b}'), "{name}");
     }
-    METADATA.iter().for_each(|name| component.extend(section(name)));
+    for name in METADATA {
+        component.extend(section(name));
+    }
     std::fs::write(&file, component).unwrap();
     let installed = host.cli(&["plugin", "install", file.to_str().unwrap(), "--name", "metadata"]);
     let shown = installed.stdout.chars().chain(installed.stderr.chars()).take(2000).collect::<String>();

@@ -4,11 +4,13 @@
 mod adapter;
 mod audit;
 mod authority;
+mod backup;
 mod bombs;
 mod capabilities;
 mod cli;
 mod credentials;
 mod defence;
+mod disk;
 mod docs;
 mod edges;
 mod examples;

@@ -118,7 +118,10 @@ fn who_makes_a_command_fail_takes_it_from_no_other_caller() {
     for _ in 0..20 {
         assert_eq!(mood("ann", "trap"), "502 plugin-trapped");
     }
-    assert_eq!((mood("ann", "answer"), mood("admin", "answer")), ("503 plugin-quarantined".to_owned(), "200".to_owned()));
+    assert_eq!(
+        (mood("ann", "answer"), mood("admin", "answer")),
+        ("503 plugin-quarantined".to_owned(), "200".to_owned())
+    );
     let quarantines = details(&host, "moody")["quarantines"].clone();
     let row = |index: usize, key: &str| quarantines[index][key].as_str().unwrap().to_owned();
     assert_eq!((row(0, "command"), row(0, "caller")), ("moody".to_owned(), "ann@localhost".to_owned()));

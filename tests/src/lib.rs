@@ -96,6 +96,11 @@ impl Host {
         Self::start_in(tempfile::tempdir().unwrap(), config, false, &[])
     }
 
+    /// Starts a host with this configuration in a directory that may have a host's data already.
+    pub fn start_on(directory: tempfile::TempDir, config: &str) -> Self {
+        Self::start_in(directory, config, false, &[])
+    }
+
     /// Starts a host with this configuration and no accounts by another program, which these words begin with.
     pub fn start_under(runner: &[&str], config: &str) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), config, false, runner)

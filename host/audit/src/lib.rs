@@ -19,9 +19,10 @@ mod verify;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use muster_core::BoxFuture;
 use muster_core::audit::{Audit, Page, Query, Record, Verification};
@@ -33,8 +34,14 @@ use tokio::sync::oneshot;
 pub use chain::Head;
 pub use verify::verify;
 
-/// Most records waiting to be written; who comes then waits.
+/// Most records waiting to be written. What comes then is lost, and a record says how many were.
 const RECORDS_WAITING_MAX: usize = 16 * 1024;
+/// Records waiting with which calls are still let through: the rest is room for those that were let through before.
+const RECORDS_READY_MAX: usize = RECORDS_WAITING_MAX / 2;
+/// How long the disk may take for one write before calls are refused.
+const STALL: Duration = Duration::from_secs(2);
+/// How long a change waits for its record to be on disk, and a search for what is waiting.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
 
 /// How records are kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -63,12 +70,53 @@ pub struct FileAudit {
 }
 
 /// What both sides of the queue see.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    /// What moments are counted from.
+    began: Instant,
     /// Whether the disk does not take what is to be written.
     failing: AtomicBool,
+    /// Milliseconds since `began` when the writer began what it does with the disk; 0 while it does nothing.
+    busy_since_ms: AtomicU64,
+    /// Records and questions that wait for the writer.
+    waiting: AtomicUsize,
+    /// Records that were lost since the last record that says so.
+    lost: AtomicU64,
     /// Whether the writer should give up instead of trying again.
     giving_up: AtomicBool,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            failing: AtomicBool::default(),
+            busy_since_ms: AtomicU64::default(),
+            waiting: AtomicUsize::default(),
+            lost: AtomicU64::default(),
+            giving_up: AtomicBool::default(),
+        }
+    }
+}
+
+impl Shared {
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// Whether the disk takes longer for a write than it may.
+    fn is_stalled(&self) -> bool {
+        let since = self.busy_since_ms.load(Ordering::Relaxed);
+        since > 0 && u128::from(self.now_ms().saturating_sub(since)) > STALL.as_millis()
+    }
+
+    /// Does something with the disk, which calls are refused for where it takes too long.
+    fn busy<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.busy_since_ms.store(self.now_ms(), Ordering::Relaxed);
+        let result = work();
+        self.busy_since_ms.store(0, Ordering::Relaxed);
+        result
+    }
 }
 
 #[derive(Debug)]
@@ -114,35 +162,69 @@ impl FileAudit {
         let thread = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             self.shared.giving_up.store(true, Ordering::Relaxed);
+            self.shared.waiting.fetch_add(1, Ordering::Relaxed);
             let _ = self.waiting.send(Message::Stop);
             let _ = thread.join();
         }
     }
 
+    /// Writes and anchors what is waiting; tells where the chain begins and ends then.
     async fn settle(&self) -> Result<chain::Anchor, CallError> {
         let (answer, settled) = oneshot::channel();
-        self.waiting.send(Message::Settle(answer)).map_err(|_| ended())?;
-        settled.await.map_err(|_| ended())
+        self.send(Message::Settle(answer))?;
+        within(settled, "the audit record cannot be read before it is written, and the disk does not take it").await
+    }
+
+    /// Hands something to the writer, without waiting: a disk that stalls must not stop the threads that serve.
+    fn send(&self, message: Message) -> Result<(), CallError> {
+        self.shared.waiting.fetch_add(1, Ordering::Relaxed);
+        self.waiting.try_send(message).map_err(|error| {
+            self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+            match error {
+                mpsc::TrySendError::Full(_) => {
+                    CallError::Unavailable("too many audit records wait for the disk".to_owned())
+                }
+                mpsc::TrySendError::Disconnected(_) => ended(),
+            }
+        })
+    }
+}
+
+/// What the writer answers.
+///
+/// # Errors
+/// [`CallError::Unavailable`] with this text when it does not in time.
+async fn within<T>(answer: oneshot::Receiver<T>, otherwise: &str) -> Result<T, CallError> {
+    match tokio::time::timeout(WRITTEN_WITHIN, answer).await {
+        Ok(answered) => answered.map_err(|_| ended()),
+        Err(_) => Err(CallError::Unavailable(otherwise.to_owned())),
     }
 }
 
 impl Audit for FileAudit {
     fn is_ready(&self) -> bool {
         !self.shared.failing.load(Ordering::Relaxed)
+            && self.shared.waiting.load(Ordering::Relaxed) < RECORDS_READY_MAX
+            && !self.shared.is_stalled()
     }
 
     fn record(&self, record: Record) {
-        // The writer ends after everything else, so there is nobody to tell.
-        let _ = self.waiting.send(Message::Record(record));
+        // The writer ends after everything else, so nothing can be told that it ended.
+        if self.send(Message::Record(record)).is_err() {
+            self.shared.lost.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     fn record_durably(&self, record: Record) -> BoxFuture<'_, Result<(), CallError>> {
         let (answer, written) = oneshot::channel();
         // Handed over now: the record stands even if nobody waits for it.
-        let sent = self.waiting.send(Message::Durably(record, answer));
+        let sent = self.send(Message::Durably(record, answer));
+        if sent.is_err() {
+            self.shared.lost.fetch_add(1, Ordering::Relaxed);
+        }
         Box::pin(async move {
-            sent.map_err(|_| ended())?;
-            written.await.map_err(|_| ended())
+            sent?;
+            within(written, "it was done, but its audit record is not on disk yet: the disk does not take it").await
         })
     }
 

@@ -4,13 +4,17 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-use muster_core::audit::{Problem, Verification};
+use muster_core::audit::{Problem, Restored, Verification};
+use serde_json::Value;
 
 use crate::chain::{Anchor, Head, Link, hex};
 use crate::files;
 
 /// Longest line that is read: arguments are cut, so none comes near.
 const LINE_BYTES_MAX: u64 = 16 << 20;
+
+/// Most restored backups that are told of.
+const RESTORED_MAX: usize = 100;
 
 /// Verifies the chain in a folder no host writes to. `head`: a line it is known to have had.
 ///
@@ -45,7 +49,18 @@ fn walk(folder: &Path, head: Option<Head>, anchor: Option<&Anchor>) -> io::Resul
         last_seq: walk.last.map(|last| last.seq),
         head: walk.last.map(|last| hex(&last.hash)).unwrap_or_default(),
         problem,
+        restored: walk.restored,
     })
+}
+
+/// What a record tells of a restored backup, if that is what it tells.
+fn restored(text: &[u8], seq: u64) -> Option<Restored> {
+    const MARK: &[u8] = br#""event":"restored""#;
+    text.windows(MARK.len()).any(|window| window == MARK).then_some(())?;
+    let record: Value = serde_json::from_slice(text).ok()?;
+    (record.get("event")? == "restored").then_some(())?;
+    let backup_time = record.pointer("/detail/backup_time")?.as_str()?.to_owned();
+    Some(Restored { seq, backup_time })
 }
 
 #[derive(Default)]
@@ -58,6 +73,7 @@ struct Walk {
     records: u64,
     /// Whether the line of `head` was met.
     met: bool,
+    restored: Vec<Restored>,
 }
 
 impl Walk {
@@ -106,6 +122,11 @@ impl Walk {
                 }
                 self.met = true;
             }
+            if self.restored.len() < RESTORED_MAX
+                && let Some(restored) = restored(text, link.head.seq)
+            {
+                self.restored.push(restored);
+            }
             self.first.get_or_insert(link);
             self.last = Some(link.head);
             self.records += 1;
@@ -130,6 +151,14 @@ impl Walk {
             }
         }
         let head = self.head.filter(|head| head.seq > 0 && !self.met)?;
+        if let Some(last) = self.restored.last() {
+            let (at, time) = (last.seq, &last.backup_time);
+            let told = format!(
+                "the record that is remembered is not there: the host was restored at record {at} from a backup of {time}; \
+                 compare with a head from after that"
+            );
+            return Some(problem(head.seq, &told));
+        }
         let last = self.last.map_or(0, |last| last.seq);
         if last < head.seq {
             return Some(problem(

@@ -52,6 +52,8 @@ pub(crate) struct Writer {
     lines: Lines,
     /// Whether lines were written that are not synced.
     unsynced: bool,
+    /// Whether the last anchor could not be written.
+    anchor_fails: bool,
 }
 
 /// What a crash or somebody's hands did to the chain, found when it is continued.
@@ -107,6 +109,7 @@ impl Writer {
             batch: Vec::new(),
             lines: Lines::default(),
             unsynced: false,
+            anchor_fails: false,
         };
         for (name, detail) in found.events {
             tracing::warn!(event = name, %detail, "the audit record was not as it was left");
@@ -130,10 +133,11 @@ impl Writer {
             let gathered = first.is_some();
             let mut next = first;
             while let Some(message) = next {
+                self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
                 match message {
-                    Message::Record(record) => self.append(&record),
+                    Message::Record(record) => self.append_and_say_lost(&record),
                     Message::Durably(record, answer) => {
-                        self.append(&record);
+                        self.append_and_say_lost(&record);
                         answers.push(answer);
                     }
                     Message::Settle(answer) => settling.push(answer),
@@ -161,6 +165,17 @@ impl Writer {
         }
     }
 
+    /// As [`Writer::append`], after a record of what was lost before, if anything was.
+    fn append_and_say_lost(&mut self, record: &Record) {
+        let lost = self.shared.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            tracing::error!(lost, "audit records were lost: they came faster than the disk took them");
+            let subject = Subject::Event { name: "records-lost", detail: json!({ "number": lost }) };
+            self.append(&Record { time: record.time, subject });
+        }
+        self.append(record);
+    }
+
     fn append(&mut self, record: &Record) {
         let text = self.lines.text(record, self.options.arguments);
         self.head.append(text, &mut self.batch);
@@ -177,7 +192,8 @@ impl Writer {
     /// Writes the batch, again and again until the disk takes it or the host stops. Meanwhile calls are refused.
     fn persist(&mut self, sync: bool) {
         loop {
-            let written = self.write_batch().and_then(|()| if sync { self.sync() } else { Ok(()) });
+            let shared = Arc::clone(&self.shared);
+            let written = shared.busy(|| self.write_batch().and_then(|()| if sync { self.sync() } else { Ok(()) }));
             match written {
                 Ok(()) => {
                     if self.shared.failing.swap(false, Ordering::Relaxed) {
@@ -232,9 +248,13 @@ impl Writer {
             return;
         }
         let anchor = Anchor { head: self.head, before_first: self.anchor.before_first };
-        match self.store.runtime.block_on(anchor.write(&*self.store.storage)) {
+        let written = self.shared.busy(|| self.store.runtime.block_on(anchor.write(&*self.store.storage)));
+        let failed_before = std::mem::replace(&mut self.anchor_fails, written.is_err());
+        match written {
             Ok(()) => self.anchor = anchor,
-            Err(error) => tracing::error!(error, "the head of the audit record cannot be anchored"),
+            Err(error) if !failed_before => tracing::error!(error, "the head of the audit record cannot be anchored"),
+            // Said once, and tried again every second.
+            Err(_) => {}
         }
     }
 

@@ -28,6 +28,16 @@ struct Verified {
     head: String,
     /// The first thing that does not fit.
     problem: Option<Problem>,
+    /// Backups the server was restored from, oldest first.
+    restored: Vec<Restored>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Restored {
+    /// The record that tells it; the one before it is the last of the backup.
+    seq: u64,
+    /// When the backup was written (RFC 3339).
+    backup_time: String,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -49,7 +59,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
         .example(
             "Intact",
             json!({}),
-            json!({"intact": true, "records": 2, "files": 1, "first_seq": 1, "last_seq": 2, "head": "2:5f…", "problem": null}),
+            json!({"intact": true, "records": 2, "files": 1, "first_seq": 1, "last_seq": 2, "head": "2:5f…", "problem": null, "restored": []}),
         )
         .run(services, |Call { services, .. }: Call<NoArguments>| async move {
             let verified = services.audit()?.verify().await?;
@@ -63,6 +73,11 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
                 last_seq: verified.last_seq,
                 head: format!("{}:{}", verified.last_seq.unwrap_or_default(), verified.head),
                 problem,
+                restored: verified
+                    .restored
+                    .into_iter()
+                    .map(|restored| Restored { seq: restored.seq, backup_time: restored.backup_time })
+                    .collect(),
             })
         })
 }

@@ -11,6 +11,7 @@ mod world;
 
 mod audit_search;
 mod audit_verify;
+mod backup;
 mod ban_account;
 mod change_password;
 mod check_account;
@@ -82,6 +83,17 @@ pub struct Reading {
     pub needs_restart: Vec<String>,
 }
 
+/// A backup that was written.
+#[derive(Clone, Debug)]
+pub struct BackupFile {
+    /// Where it is.
+    pub file: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Entries of the store that are in it.
+    pub entries: u64,
+}
+
 /// What the process that runs the host can do to itself.
 pub trait Control: Debug + Send + Sync {
     /// Reads a configuration without putting it into force: this text, or the configuration file as it is now. The text of
@@ -91,6 +103,9 @@ pub trait Control: Debug + Send + Sync {
     /// Reads the configuration again, whose rules the caller has `reviewed`. The old one stays in force when the new one
     /// is refused or has other rules than those; the text says why.
     fn reload_config<'a>(&'a self, reviewed: &'a Permissions) -> BoxFuture<'a, Result<(), String>>;
+
+    /// Writes a backup to this file in the host's folder of backups. The text of an error is for the operator.
+    fn backup(&self, file: String) -> BoxFuture<'_, Result<BackupFile, String>>;
 
     /// The interfaces rules can speak of.
     fn interfaces(&self) -> &'static [FrontendName];
@@ -156,6 +171,7 @@ pub fn commands(services: &Arc<Services>) -> Result<Vec<Registered>, String> {
     [
         audit_search::command,
         audit_verify::command,
+        backup::command,
         ban_account::command,
         change_password::command,
         check_account::command,

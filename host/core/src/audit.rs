@@ -117,6 +117,18 @@ pub struct Verification {
     pub head: String,
     /// The first thing that does not fit.
     pub problem: Option<Problem>,
+    /// When the host was restored from a backup, oldest first: what came after the backup and before that is not there, which
+    /// is no problem.
+    pub restored: Vec<Restored>,
+}
+
+/// A restored backup, as the record tells of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Restored {
+    /// The record that tells it; the one before it is the last of the backup.
+    pub seq: u64,
+    /// When the backup was written, as RFC 3339 writes it.
+    pub backup_time: String,
 }
 
 /// Something that was changed, removed or put in.

@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::command::{Command, Origin};
 use crate::error::{CallError, Fault};
 use crate::invoke::{Invocation, Output, Progress};
+use crate::name::PluginName;
 use crate::permission::{Admission, Permissions, Permit};
 use crate::rate::{Rate, RateLimits, Standing};
 use crate::registry::{Registered, Registry, Snapshot};
@@ -181,7 +182,7 @@ impl Dispatcher {
             Err(error) => {
                 self.counts.refused.fetch_add(1, Ordering::Relaxed);
                 trail.end(Some(&error));
-                span.in_scope(|| report(&error, started, &request_id, ""));
+                span.in_scope(|| report(&error, started, &request_id, None));
                 Err(error)
             }
         }
@@ -240,7 +241,7 @@ impl Dispatcher {
             trail.admitted();
         }
         trail.end(result.as_ref().err());
-        let admission = result.inspect_err(|error| report(error, started, &request_id, ""))?;
+        let admission = result.inspect_err(|error| report(error, started, &request_id, None))?;
         Ok(listed(&self.permissions.load(), admission.caller(), admission.registered()))
     }
 
@@ -462,8 +463,7 @@ impl Admitted {
         span.in_scope(|| match &result {
             Ok(_) => debug!(duration_us = micros(started), "done"),
             Err(error) => {
-                let command = admission.registered().command.name.as_str();
-                report(error, started, &admission.caller().request_id, command);
+                report(error, started, &admission.caller().request_id, Some(&admission.registered().command));
             }
         });
         let command = &admission.registered().command;
@@ -535,15 +535,19 @@ fn micros(started: Instant) -> u64 {
 
 /// One line per failed call, as loud as somebody has to act: the operator or author for faults, nobody for a slip.
 #[expect(clippy::wildcard_enum_match_arm, reason = "a new kind of failure is quiet until somebody must act on it")]
-fn report(error: &CallError, started: Instant, request_id: &RequestId, command: &str) {
+fn report(error: &CallError, started: Instant, request_id: &RequestId, command: Option<&Command>) {
     let (code, duration_us, request_id) = (error.code(), micros(started), request_id.as_str());
+    let plugin = command.and_then(|command| command.origin.plugin()).map(PluginName::as_str);
+    let command = command.map(|command| command.name.as_str());
     match error {
-        CallError::Internal { internal } => error!(request_id, command, code, duration_us, internal, "call failed"),
+        CallError::Internal { internal } => {
+            error!(request_id, plugin, command, code, duration_us, internal, "call failed");
+        }
         CallError::PluginFault { internal, .. } => {
-            warn!(request_id, command, code, duration_us, internal, "call failed");
+            warn!(request_id, plugin, command, code, duration_us, internal, "call failed");
         }
         CallError::LimitExceeded { .. } | CallError::Deadline { .. } | CallError::TooManyCalls => {
-            warn!(request_id, command, code, duration_us, detail = error.detail(), "call failed");
+            warn!(request_id, plugin, command, code, duration_us, detail = error.detail(), "call failed");
         }
         // Details of these can repeat what the caller sent.
         _ => debug!(code, duration_us, "call failed"),

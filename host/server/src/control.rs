@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use muster_builtin::{Control, Reading};
+use muster_builtin::{BackupFile, Control, Reading};
 use muster_core::BoxFuture;
+use muster_core::audit::Query;
 use muster_core::authn::Accounts;
 use muster_core::command::Command;
 use muster_core::dispatch::Dispatcher;
@@ -15,10 +16,12 @@ use muster_core::oauth::{AuthorizationServer, Settings};
 use muster_core::permission::survey::representatives;
 use muster_core::permission::{Permissions, Severity, Surroundings};
 use muster_issuer::TrustedIssuers;
+use muster_storage::RedbStorage;
 use muster_wasm::Limits;
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::backup;
 use crate::certificates::Certificates;
 use crate::config::{Config, INTERFACES, Listener, Xmpp};
 use crate::journal::Journal;
@@ -75,7 +78,7 @@ impl Configured {
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) config_file: Option<PathBuf>,
-    pub(crate) log_level: LogLevel,
+    pub(crate) log_level: Arc<LogLevel>,
     pub(crate) dispatcher: Weak<Dispatcher>,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) tokens: Arc<AuthorizationServer>,
@@ -90,6 +93,9 @@ pub(crate) struct Process {
     pub(crate) configured: Configured,
     pub(crate) certificates: Certificates,
     pub(crate) journal: Journal,
+    /// The data directory, and the store in it: what a backup is made of.
+    pub(crate) data: PathBuf,
+    pub(crate) storage: Arc<RedbStorage>,
 }
 
 impl Process {
@@ -168,6 +174,21 @@ impl Control for Process {
             self.journal.event("config-reloaded", json!({ "groups": groups }));
             tracing::info!("configuration read again");
             Ok(())
+        })
+    }
+
+    fn backup(&self, file: String) -> BoxFuture<'_, Result<BackupFile, String>> {
+        Box::pin(async move {
+            if let Some(audit) = &self.journal.audit {
+                // What was recorded so far is in files then, and the store knows of it.
+                audit.search(Query { limit: 1, ..Query::default() }).await.map_err(|error| error.to_string())?;
+            }
+            let (data, storage, time) = (self.data.clone(), Arc::clone(&self.storage), self.journal.now());
+            let write = move || backup::write(&data, &storage, &file, time);
+            let summary = tokio::task::spawn_blocking(write).await.map_err(|error| error.to_string())??;
+            let file = summary.file.display().to_string();
+            self.journal.event("backup-written", json!({ "file": file, "bytes": summary.bytes }));
+            Ok(BackupFile { file, bytes: summary.bytes, entries: summary.entries })
         })
     }
 

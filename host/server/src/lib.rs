@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod serve;
 
+mod backup;
 mod certificates;
 mod clock;
 mod control;

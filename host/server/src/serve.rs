@@ -34,6 +34,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::backup;
 use crate::certificates::Certificates;
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Listener};
@@ -49,6 +50,9 @@ use crate::upkeep;
 pub const SOCKET: &str = "muster.sock";
 /// File name of the configuration, where none is given.
 pub const CONFIG: &str = "muster.yaml";
+
+/// How long the end of the host waits for the last audit records to be written.
+const CLOSED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How the host is started.
 #[derive(Clone, Debug)]
@@ -89,7 +93,7 @@ async fn run_host(options: &Options) -> Result<(), String> {
     if let Some(address) = options.listen {
         config.listen = vec![Listener::plain(address)];
     }
-    let log_level = LogLevel::start(&config.log_level, options.log_json);
+    let log_level = Arc::new(LogLevel::start(&config.log_level, options.log_json));
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -102,7 +106,7 @@ async fn run_host(options: &Options) -> Result<(), String> {
     let (stopping, stop) = watch::channel(false);
     let start = Start {
         config_file,
-        log_level,
+        log_level: Arc::clone(&log_level),
         address: sockets.first_url()?,
         configured,
         stopping: stopping.clone(),
@@ -150,13 +154,17 @@ async fn run_host(options: &Options) -> Result<(), String> {
         error = signals => return Err(error),
         () = certificates.follow(&host.journal) => {}
         () = upkeep::evict_idle(&host.plugins) => {}
+        () = log_level.count_dropped() => {}
     }
     host.journal.event("stopped", json!({}));
     let audit = host.audit.clone();
     drop(host);
     if let Some(audit) = audit {
-        // What is waiting is written, and the head anchored.
-        let _ = tokio::task::spawn_blocking(move || audit.close()).await;
+        // What is waiting is written, and the head anchored, unless the disk stalls.
+        let closed = tokio::task::spawn_blocking(move || audit.close());
+        if tokio::time::timeout(CLOSED_WITHIN, closed).await.is_err() {
+            tracing::error!("the disk does not take the last audit records; they are lost");
+        }
     }
     let _ = std::fs::remove_file(&socket);
     tracing::info!("stopped");
@@ -213,7 +221,7 @@ impl Sockets {
 /// What the process brings to the host it runs.
 pub(crate) struct Start {
     pub(crate) config_file: Option<PathBuf>,
-    pub(crate) log_level: LogLevel,
+    pub(crate) log_level: Arc<LogLevel>,
     pub(crate) address: String,
     pub(crate) configured: Configured,
     pub(crate) stopping: watch::Sender<bool>,
@@ -233,9 +241,10 @@ pub(crate) struct Host {
 }
 
 pub(crate) async fn assemble(data: &Path, config: &Config, start: Start) -> Result<Host, String> {
-    let storage = RedbStorage::open(&data.join("muster.redb"))
+    let store = RedbStorage::open(&data.join(backup::STORE_FILE))
         .map_err(|error| format!("the store in {} cannot be opened: {error}", data.display()))?;
-    let storage: Arc<dyn Storage> = Arc::new(storage);
+    let store = Arc::new(store);
+    let storage: Arc<dyn Storage> = Arc::clone(&store) as _;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let passwords: Arc<dyn Passwords> = Arc::new(Argon2Passwords::new()?);
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
@@ -263,7 +272,7 @@ pub(crate) async fn assemble(data: &Path, config: &Config, start: Start) -> Resu
         None => None,
         Some(options) => {
             let (storage, clock) = (Arc::clone(&storage), Arc::clone(&clock));
-            Some(Arc::new(FileAudit::open(&data.join("audit"), options, storage, clock).await?))
+            Some(Arc::new(FileAudit::open(&data.join(backup::AUDIT_FOLDER), options, storage, clock).await?))
         }
     };
     let recorder = audit.clone().map(|audit| audit as Arc<dyn Audit>);
@@ -287,6 +296,8 @@ pub(crate) async fn assemble(data: &Path, config: &Config, start: Start) -> Resu
         configured: start.configured,
         certificates: start.certificates,
         journal: journal.clone(),
+        data: data.to_path_buf(),
+        storage: store,
     });
     process.apply(config.clone());
 
@@ -309,8 +320,21 @@ pub(crate) async fn assemble(data: &Path, config: &Config, start: Start) -> Resu
     dispatcher.registry().replace(&Origin::Builtin, commands).map_err(|error| error.to_string())?;
     plugins.restore().await.map_err(|error| error.to_string())?;
     process.warn_about_rules();
+    backup::sweep(data);
+    say_restored(data, &journal).await?;
     journal.event("started", json!({ "version": env!("CARGO_PKG_VERSION") }));
     Ok(Host { dispatcher, tokens, keys, plugins, audit, journal, _parts: (services, process) })
+}
+
+/// Records that the directory was made of a backup, once.
+async fn say_restored(data: &Path, journal: &Journal) -> Result<(), String> {
+    let file = data.join(backup::RESTORED);
+    let Ok(text) = std::fs::read(&file) else { return Ok(()) };
+    let header: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    let part = |key: &str| header.get(key).cloned().unwrap_or_default();
+    journal.event_durably("restored", json!({ "backup_time": part("time"), "muster": part("muster") })).await?;
+    tracing::info!(backup_time = %part("time"), "the data directory was restored from a backup");
+    std::fs::remove_file(&file).map_err(|error| format!("{} cannot be removed: {error}", file.display()))
 }
 
 /// One line on standard output that whoever started the host can wait for.

@@ -41,7 +41,7 @@ impl Testbed {
         let (stopping, stop) = watch::channel(false);
         let start = Start {
             config_file: None,
-            log_level: LogLevel::start(GUESTS_ONLY, false),
+            log_level: Arc::new(LogLevel::start(GUESTS_ONLY, false)),
             address: String::new(),
             configured: Configured::default(),
             stopping,

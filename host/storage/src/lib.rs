@@ -3,20 +3,25 @@
 //! Reads are answered at once, from what was read lately or a read transaction; a reader never waits for a writer. Writes
 //! go to one thread that takes all changes waiting at the moment, makes them in one transaction and syncs once: under
 //! load many callers share the price of one sync, and nobody is answered before it is on disk.
+//!
+//! After a write that failed (a full disk), redb takes no other until the file is opened again. That happens as soon as the
+//! disk takes writes; until then writes fail and reads go on.
 
 mod recent;
+mod slot;
 
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
 use muster_core::BoxFuture;
 use muster_core::storage::{Entry, Expect, Revision, Size, Storage, StorageError};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use recent::Recent;
+use slot::Slot;
 
 /// Bucket and key to revision and value.
 const ENTRIES: TableDefinition<'_, (&str, &str), (u64, &[u8])> = TableDefinition::new("entries");
@@ -32,9 +37,9 @@ const CHANGES_PER_COMMIT_MAX: usize = 256;
 /// The store in one file.
 #[derive(Debug)]
 pub struct RedbStorage {
-    database: Arc<Database>,
+    slot: Arc<Slot>,
     recent: Arc<Recent>,
-    changes: mpsc::SyncSender<Change>,
+    changes: mpsc::Sender<Change>,
 }
 
 #[derive(Debug)]
@@ -62,19 +67,65 @@ impl RedbStorage {
         // What plugins keep, their secrets and the hashes of passwords are the owner's, whatever the directory allows.
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
         file.and_then(|file| file.set_permissions(Permissions::from_mode(0o600))).map_err(failed)?;
-        let database = Arc::new(Database::create(path).map_err(failed)?);
+        let database = Database::create(path).map_err(failed)?;
         let transaction = database.begin_write().map_err(failed)?;
         transaction.open_table(ENTRIES).map_err(failed)?;
         transaction.open_table(COUNTERS).map_err(failed)?;
         transaction.commit().map_err(failed)?;
-        let (changes, waiting) = mpsc::sync_channel(CHANGES_WAITING_MAX);
+        let slot = Arc::new(Slot::new(path.to_owned(), database));
+        let (changes, waiting) = mpsc::channel(CHANGES_WAITING_MAX);
         let recent = Arc::new(Recent::default());
-        let (writer, forgetting) = (Arc::clone(&database), Arc::clone(&recent));
+        let (of_writer, forgetting) = (Arc::clone(&slot), Arc::clone(&recent));
         std::thread::Builder::new()
             .name("storage-writer".to_owned())
-            .spawn(move || write_until_closed(&writer, &forgetting, &waiting))
+            .spawn(move || write_until_closed(&of_writer, &forgetting, waiting))
             .map_err(failed)?;
-        Ok(Self { database, recent, changes })
+        Ok(Self { slot, recent, changes })
+    }
+
+    /// Shows `visit` every bucket, key and entry, in ascending order, as they all were at one moment; writes go on meanwhile.
+    /// Gives the last revision that was given to any key by then. Blocks.
+    ///
+    /// # Errors
+    /// When the store fails, and what `visit` answers.
+    pub fn snapshot(
+        &self,
+        mut visit: impl FnMut(&str, &str, Revision, &[u8]) -> Result<(), String>,
+    ) -> Result<Revision, StorageError> {
+        // The moment is that of the transaction; the file need not stay open for others.
+        let transaction = self.slot.read(|database| database.begin_read().map_err(failed))?;
+        let entries = transaction.open_table(ENTRIES).map_err(failed)?;
+        for entry in entries.iter().map_err(failed)? {
+            let (place, value) = entry.map_err(failed)?;
+            let ((bucket, key), (revision, value)) = (place.value(), value.value());
+            visit(bucket, key, revision, value).map_err(StorageError::Failed)?;
+        }
+        let counters = transaction.open_table(COUNTERS).map_err(failed)?;
+        Ok(counters.get(REVISION).map_err(failed)?.map_or(0, |guard| guard.value()))
+    }
+
+    /// Makes a store of entries that [`RedbStorage::snapshot`] showed, with the revisions they had, in a file that must not
+    /// exist. `next` gives one after the other; `last` is the last revision given to any key. Blocks.
+    ///
+    /// # Errors
+    /// When the file exists or cannot be written, and what `next` answers.
+    pub fn make(
+        path: &Path,
+        last: Revision,
+        mut next: impl FnMut() -> Result<Option<(String, String, Entry)>, String>,
+    ) -> Result<(), StorageError> {
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+        let database = Database::create(path).map_err(failed)?;
+        let transaction = database.begin_write().map_err(failed)?;
+        {
+            let mut entries = transaction.open_table(ENTRIES).map_err(failed)?;
+            while let Some((bucket, key, entry)) = next().map_err(StorageError::Failed)? {
+                let place = (bucket.as_str(), key.as_str());
+                drop(entries.insert(place, (entry.revision, entry.value.as_slice())).map_err(failed)?);
+            }
+            transaction.open_table(COUNTERS).map_err(failed)?.insert(REVISION, last).map_err(failed)?;
+        }
+        transaction.commit().map_err(failed)
     }
 
     async fn change(
@@ -85,17 +136,8 @@ impl RedbStorage {
         expect: Expect,
     ) -> Result<Changed, StorageError> {
         let (answer, answered) = oneshot::channel();
-        let mut change = Change { bucket: bucket.to_owned(), key: key.to_owned(), value, expect, answer };
-        loop {
-            match self.changes.try_send(change) {
-                Ok(()) => break,
-                Err(mpsc::TrySendError::Full(back)) => {
-                    change = back;
-                    tokio::task::yield_now().await;
-                }
-                Err(mpsc::TrySendError::Disconnected(_)) => return Err(closed()),
-            }
-        }
+        let change = Change { bucket: bucket.to_owned(), key: key.to_owned(), value, expect, answer };
+        self.changes.send(change).await.map_err(|_| closed())?;
         answered.await.map_err(|_| closed())?
     }
 }
@@ -107,7 +149,8 @@ impl Storage for RedbStorage {
                 Ok(found) => return Ok(found),
                 Err(moment) => moment,
             };
-            let table = self.database.begin_read().map_err(failed)?.open_table(ENTRIES).map_err(failed)?;
+            let transaction = self.slot.read(|database| database.begin_read().map_err(failed))?;
+            let table = transaction.open_table(ENTRIES).map_err(failed)?;
             let found = table.get((bucket, key)).map_err(failed)?;
             let found = found.map(|guard| {
                 let (revision, value) = guard.value();
@@ -146,7 +189,8 @@ impl Storage for RedbStorage {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<String>, StorageError>> {
         let read = || -> Result<_, StorageError> {
-            let table = self.database.begin_read().map_err(failed)?.open_table(ENTRIES).map_err(failed)?;
+            let transaction = self.slot.read(|database| database.begin_read().map_err(failed))?;
+            let table = transaction.open_table(ENTRIES).map_err(failed)?;
             let mut keys = Vec::new();
             for entry in table.range((bucket, after.unwrap_or_default())..).map_err(failed)? {
                 let (place, _) = entry.map_err(failed)?;
@@ -164,15 +208,14 @@ impl Storage for RedbStorage {
         Box::pin(async move { result })
     }
     fn size_below<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Size, StorageError>> {
-        let (database, prefix) = (Arc::clone(&self.database), prefix.to_owned());
-        Box::pin(
-            async move { tokio::task::spawn_blocking(move || size_below(&database, &prefix)).await.map_err(failed)? },
-        )
+        let (slot, prefix) = (Arc::clone(&self.slot), prefix.to_owned());
+        Box::pin(async move { tokio::task::spawn_blocking(move || size_below(&slot, &prefix)).await.map_err(failed)? })
     }
 }
 
-fn size_below(database: &Database, prefix: &str) -> Result<Size, StorageError> {
-    let table = database.begin_read().map_err(failed)?.open_table(ENTRIES).map_err(failed)?;
+fn size_below(slot: &Slot, prefix: &str) -> Result<Size, StorageError> {
+    let transaction = slot.read(|database| database.begin_read().map_err(failed))?;
+    let table = transaction.open_table(ENTRIES).map_err(failed)?;
     let mut size = Size::default();
     for entry in table.range((prefix, "")..).map_err(failed)? {
         let (place, value) = entry.map_err(failed)?;
@@ -184,15 +227,15 @@ fn size_below(database: &Database, prefix: &str) -> Result<Size, StorageError> {
     Ok(size)
 }
 
-fn write_until_closed(database: &Database, recent: &Recent, waiting: &mpsc::Receiver<Change>) {
-    while let Ok(first) = waiting.recv() {
+fn write_until_closed(slot: &Slot, recent: &Recent, mut waiting: mpsc::Receiver<Change>) {
+    while let Some(first) = waiting.blocking_recv() {
         let mut batch = vec![first];
         while batch.len() < CHANGES_PER_COMMIT_MAX
             && let Ok(next) = waiting.try_recv()
         {
             batch.push(next);
         }
-        let outcome = commit(database, &batch);
+        let outcome = slot.write(|database| commit(database, &batch));
         for change in &batch {
             recent.forget(&change.bucket, &change.key);
         }

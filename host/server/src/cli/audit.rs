@@ -1,5 +1,6 @@
 //! `muster audit …`: what was recorded. The host is asked; `verify --dir` reads files where no host runs.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -178,6 +179,8 @@ fn verify_files(dir: &Path, head: Option<&str>, format: Format) -> Result<(), Cl
         .map_err(|error| CliError::Missing(format!("{} cannot be read: {error}", dir.display())))?;
     let problem =
         verified.problem.map(|problem| json!({ "file": problem.file, "seq": problem.seq, "reason": problem.reason }));
+    let restored: Vec<Value> =
+        verified.restored.iter().map(|one| json!({ "seq": one.seq, "backup_time": one.backup_time })).collect();
     let value = json!({
         "intact": problem.is_none(),
         "records": verified.records,
@@ -186,6 +189,7 @@ fn verify_files(dir: &Path, head: Option<&str>, format: Format) -> Result<(), Cl
         "last_seq": verified.last_seq,
         "head": format!("{}:{}", verified.last_seq.unwrap_or_default(), verified.head),
         "problem": problem,
+        "restored": restored,
     });
     report(&value, format)
 }
@@ -194,7 +198,12 @@ fn report(verified: &Value, format: Format) -> Result<(), CliError> {
     let number = |key: &str| verified.get(key).and_then(Value::as_u64).unwrap_or_default();
     let head = verified.get("head").and_then(Value::as_str).unwrap_or_default();
     if verified.get("intact") == Some(&Value::Bool(true)) {
-        let line = format!("intact: {} records in {} files; head {head}", number("records"), number("files"));
+        let mut line = format!("intact: {} records in {} files; head {head}", number("records"), number("files"));
+        for restored in verified.get("restored").and_then(Value::as_array).into_iter().flatten() {
+            let seq = restored.get("seq").and_then(Value::as_u64).unwrap_or_default();
+            let time = restored.get("backup_time").and_then(Value::as_str).unwrap_or_default();
+            let _ = write!(line, "\nrestored at record {seq} from a backup of {time}");
+        }
         output::line(&line, verified, format);
         return Ok(());
     }

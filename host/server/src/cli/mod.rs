@@ -4,6 +4,7 @@
 mod account;
 mod apart;
 mod audit;
+mod backup;
 mod bulk;
 mod call;
 mod client;
@@ -123,6 +124,10 @@ enum Action {
     /// See who called what, and verify that nobody changed the record of it
     #[command(subcommand)]
     Audit(audit::Action),
+    /// Write a backup of the running host to a file, or verify one
+    Backup(backup::Backup),
+    /// Make a data directory of a backup; the directory must not exist or be empty
+    Restore(backup::Restore),
     /// Log in to a host elsewhere with a browser, and keep the login as a profile
     Login(login::Login),
     /// Revoke the login of a profile, and forget it
@@ -248,6 +253,8 @@ fn run(cli: Cli, form: &mut Format) -> Result<(), CliError> {
         Action::Config(action) => config::run(|| client(&connection), &connection.data, &action, format),
         Action::Doctor(doctor) => doctor::run(&connection.data, &doctor, format),
         Action::Audit(action) => audit::run(|| client(&connection), action, format),
+        Action::Backup(action) => backup::run(|| client(&connection), &connection, action, format),
+        Action::Restore(action) => backup::restore(&connection.data, &action, format),
         Action::Login(login) => login::run(&connection, &login, format),
         Action::Logout => login::out(&connection, format),
         Action::Mcp => mcp::run(client(&connection)?),
