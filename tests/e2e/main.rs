@@ -29,6 +29,7 @@ mod rest;
 mod rights;
 mod sandbox;
 mod scenario;
+mod service;
 mod state;
 mod tidy;
 mod xmlrpc;

@@ -11,6 +11,10 @@ use tracing_subscriber::{Registry, reload};
 pub(crate) const GUESTS_ONLY: &str = "guests only";
 /// What the lines of plugins are marked with.
 const GUESTS: &str = "guest";
+/// What the lines of every crate of the host begin with.
+const HOST: &str = "muster";
+/// The library that reads messages of MCP, and logs each it does not understand.
+const MESSAGES_LIBRARY: &str = "rmcp";
 
 /// Sets the level of the running log.
 #[derive(Debug)]
@@ -51,5 +55,11 @@ fn filter(level: &str) -> Targets {
         "debug" => LevelFilter::DEBUG,
         _ => LevelFilter::INFO,
     };
-    Targets::new().with_default(level)
+    // Libraries say what they were sent, as long as it may be: theirs are only the lines of their own failures, and none of
+    // the one that reads what assistants send.
+    Targets::new()
+        .with_default(level.min(LevelFilter::ERROR))
+        .with_target(HOST, level)
+        .with_target(GUESTS, level)
+        .with_target(MESSAGES_LIBRARY, LevelFilter::OFF)
 }
