@@ -23,6 +23,7 @@ fn newest(host: &Host, command: &str) -> Value {
 fn files(host: &Host) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(host.data().join("audit")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.is_file());
     files.sort();
     files
 }

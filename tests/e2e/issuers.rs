@@ -70,10 +70,15 @@ fn claims(replaced: &Value) -> Value {
 
 /// A host that trusts the issuer, whose keys are in a file.
 fn host(keys: &[Value], more: &str) -> Host {
+    host_with(tests::RULES, keys, more)
+}
+
+/// The same with other rules.
+fn host_with(rules: &str, keys: &[Value], more: &str) -> Host {
     let config = format!(
         "{}\nissuers:\n- {{issuer: '{ISSUER}', audience: [muster, other], jwks_file: KEYS, account_host: localhost, \
          clock_skew_seconds: 5, refetch_seconds: 1{more}}}\n",
-        tests::RULES
+        rules
     );
     let directory = tempfile::tempdir().unwrap().keep();
     let file = directory.join("keys.json");
@@ -115,7 +120,8 @@ fn a_token_of_a_trusted_issuer_stands_for_its_account() {
         (json!({"sub": null}), 401),
         (json!({"sub": 7}), 401),
         (json!({"scope": 7}), 401),
-        (json!({"scope": "a\"b"}), 401),
+        (json!({"scope": "a\"b status"}), 200),
+        (json!({"scope": ["status", 7, "Größe", "x".repeat(300)]}), 200),
     ] {
         assert_eq!(status(&host, &key.token(&claims(&replaced))), expected, "{replaced}");
     }
@@ -123,6 +129,142 @@ fn a_token_of_a_trusted_issuer_stands_for_its_account() {
     assert_eq!(host.cli(&["call", "ban_account", "user=ann", "host=localhost", "reason=x"]).code, 0);
     assert_eq!(status(&host, &token), 401, "a ban ends what others say too");
     assert!(!host.log().contains(&token[..40]));
+}
+
+/// Groups of an identity provider become scopes whole, or not at all: a blank in a name is no way to another scope.
+#[test]
+fn an_item_of_a_list_of_scopes_is_one_scope() {
+    let key = Key::new("one");
+    let rules = "api_permissions: {a: {who: {oauth: {scope: 'muster:admin', user: ann@localhost}}, what: status}}\n";
+    let host = host_with(rules, &[key.jwk()], "");
+    let groups: Vec<String> = (0..150).map(|number| format!("group-{number}")).chain(["muster:admin".into()]).collect();
+    for (scopes, expected) in [
+        (json!(["muster:admin"]), 200),
+        (json!("Team muster:admin"), 200),
+        (json!(["Team muster:admin"]), 403),
+        (json!([" muster:admin"]), 403),
+        (json!(["Team\tmuster:admin", "Team\u{a0}muster:admin", "Team,muster:admin"]), 403),
+        (json!([["muster:admin"], {"muster:admin": 1}]), 403),
+        (json!(["Größe der Gruppe", "x".repeat(300), "", 7, null, "muster:admin"]), 200),
+        (json!(groups), 200),
+    ] {
+        let token = key.token(&claims(&json!({"scope": scopes.clone()})));
+        assert_eq!(host.request("GET", "/api/status").bearer(&token).send().status, expected, "{scopes}");
+    }
+}
+
+/// The caller is told that the credential is not valid; log, record and explanation say why, by the same word.
+#[test]
+fn those_who_may_know_learn_why_a_credential_is_rejected() {
+    let (key, stranger) = (Key::new("one"), Key::new("one"));
+    let host = host(&[key.jwk()], "");
+    host.add_account("admin");
+    host.add_account("bob");
+    let token = |replaced: Value| key.token(&claims(&replaced));
+    let made = host.cli(&["--json", "call", "key_create", "user=bob", "host=localhost", "name=x", "scopes=*"]);
+    let api_key = serde_json::from_str::<Value>(&made.stdout).unwrap()["key"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(host.cli(&["call", "ban_account", "user=bob", "host=localhost", "reason=x"]).code, 0);
+    for (credential, reason) in [
+        (token(json!({"exp": seconds() - 60})), "expired"),
+        (token(json!({"nbf": seconds() + 60})), "not-yet-valid"),
+        (token(json!({"aud": "elsewhere"})), "wrong-audience"),
+        (token(json!({"iss": "https://evil.example"})), "unknown-issuer"),
+        (token(json!({"sub": "nobody"})), "unknown-account"),
+        (token(json!({"sub": "bob"})), "banned"),
+        (token(json!({"sub": 7})), "unusable-claims"),
+        (stranger.token(&claims(&json!({}))), "bad-signature"),
+        (key.sign(&json!({"alg": "ES256", "kid": "two"}), &claims(&json!({}))), "unknown-signing-key"),
+        (key.sign(&json!({"alg": "none", "kid": "one"}), &claims(&json!({}))), "algorithm-not-allowed"),
+        ("a.b.c".to_owned(), "unusable"),
+        ("muster_at_0".to_owned(), "unusable"),
+        (api_key, "banned"),
+    ] {
+        let answer = host.request("POST", "/api/check_account").bearer(&credential).json(&json!({})).send();
+        assert_eq!(answer.status, 401, "{reason}");
+        assert!(!answer.text().contains(reason), "{}", answer.text());
+        let id = answer.header("x-request-id").to_owned();
+        let explained = host.cli(&["--json", "permissions", "explain", "--request", &id]);
+        let explained: Value = serde_json::from_str(&explained.stdout).unwrap();
+        assert_eq!(explained["credential"]["text"], format!("credential rejected: {reason}"));
+        assert_eq!((&explained["recorded"]["rejected"], &explained["answer"]), (&json!(reason), &json!("no")));
+        assert_eq!(explained["caller"]["who"], "unknown");
+        assert!(!explained["changes"].to_string().contains("ip:"), "{explained}");
+        assert!(host.log().contains(&format!("reason=\"{reason}\"")), "{reason}: {}", host.log());
+    }
+    let answer = host.request("GET", "/api/status").basic("admin@localhost", "wrong").send();
+    let explained = host.cli(&["permissions", "explain", "--request", answer.header("x-request-id")]).stdout;
+    assert!(explained.contains("denied: `status` for admin@localhost"), "{explained}");
+    assert!(explained.contains("credential rejected: wrong-password"), "{explained}");
+}
+
+/// One id for several keys, keys without an id, and keys that say what they are for.
+#[test]
+fn keys_are_chosen_by_what_they_are_for_before_their_id() {
+    let (one, two, encrypts, nameless) = (Key::new("x"), Key::new("x"), Key::new("e"), Key::new(""));
+    let replaced = |mut jwk: Value, name: &str, value: Value| {
+        jwk.as_object_mut().unwrap().remove(name);
+        if !value.is_null() {
+            jwk[name] = value;
+        }
+        jwk
+    };
+    let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+    let ed = Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap();
+    let ed_jwk = json!({"kty": "OKP", "crv": "Ed25519", "alg": "Ed25519", "kid": "x", "x": base64(ed.public_key())});
+    let ed_token = |algorithm: &str| {
+        let header = json!({"alg": algorithm, "kid": "x"});
+        let message = format!("{}.{}", base64(header.to_string()), base64(claims(&json!({})).to_string()));
+        format!("{message}.{}", base64(ed.sign(message.as_bytes())))
+    };
+    let keys = [
+        replaced(one.jwk(), "alg", json!("ES384")),
+        ed_jwk,
+        one.jwk(),
+        two.jwk(),
+        replaced(replaced(encrypts.jwk(), "use", Value::Null), "key_ops", json!(["encrypt"])),
+        replaced(nameless.jwk(), "kid", Value::Null),
+    ];
+    let host = host(&keys, "");
+    let good = claims(&json!({}));
+    for (what, token, expected) in [
+        ("the first of its id", one.token(&good), 200),
+        ("the second of its id", two.token(&good), 200),
+        ("without an id", two.sign(&json!({"alg": "ES256"}), &good), 200),
+        ("a key without an id", nameless.sign(&json!({"alg": "ES256"}), &good), 200),
+        ("a key without an id, by another id", nameless.sign(&json!({"alg": "ES256", "kid": "new"}), &good), 200),
+        ("EdDSA", ed_token("EdDSA"), 200),
+        ("Ed25519", ed_token("Ed25519"), 200),
+        ("Ed448", ed_token("Ed448"), 401),
+        ("a key for encryption", encrypts.token(&good), 401),
+        ("another key", Key::new("x").token(&good), 401),
+    ] {
+        assert_eq!(status(&host, &token), expected, "{what}");
+    }
+}
+
+/// Whoever repairs a key file and has the configuration read again does not wait for the next look.
+#[test]
+fn a_reload_fetches_keys_again() {
+    let (old, new) = (Key::new("one"), Key::new("one"));
+    let directory = tempfile::tempdir().unwrap().keep();
+    let file = directory.join("keys.json");
+    std::fs::write(&file, json!({ "keys": [old.jwk()] }).to_string()).unwrap();
+    let host = Host::start_with(&format!(
+        "{}\nissuers: [{{issuer: '{ISSUER}', audience: muster, jwks_file: '{}', account_host: localhost, refetch_seconds: \
+         86400}}]\n",
+        tests::RULES,
+        file.display()
+    ));
+    host.add_account("ann");
+    assert_eq!(status(&host, &old.token(&claims(&json!({})))), 200);
+    std::fs::write(&file, json!({ "keys": [new.jwk()] }).to_string()).unwrap();
+    assert_eq!(host.cli(&["config", "reload"]).code, 0);
+    let ends = std::time::Instant::now() + Duration::from_secs(20);
+    while status(&host, &new.token(&claims(&json!({})))) != 200 {
+        assert!(std::time::Instant::now() < ends, "the keys were not fetched again");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(status(&host, &old.token(&claims(&json!({})))), 401);
 }
 
 #[test]

@@ -31,6 +31,7 @@ mod rest;
 mod rights;
 mod sandbox;
 mod scenario;
+mod service;
 mod state;
 mod swap;
 mod tidy;

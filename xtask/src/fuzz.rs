@@ -10,7 +10,7 @@ use crate::run::{cargo, root, step};
 
 /// What is installed where it is missing.
 const VERSION: &str = "0.13.2";
-const TARGETS: [&str; 6] = ["component", "manifest", "problem", "schema", "value", "xmlrpc"];
+const TARGETS: [&str; 7] = ["component", "config", "manifest", "problem", "schema", "value", "xmlrpc"];
 /// Larger components teach a fuzzer nothing that smaller ones do not, and slow it down.
 const SEED_BYTES_MAX: u64 = 64 << 10;
 
@@ -59,6 +59,10 @@ fn folder(kind: &str, target: &str) -> PathBuf {
 fn plant(target: &str, seeds: &Path) -> Result<()> {
     let texts: &[&str] = match target {
         "component" => return plant_components(seeds),
+        "config" => &[
+            "hosts: [localhost, example.org]\nacl:\n  admin: {user: [admin@localhost, 007, {ann: localhost}]}\naccess_rules: {near: [{deny: {ip: 10.0.0.7}}, allow]}\napi_permissions:\n  a: {from: [rest, tag: x], who: [admin, oauth: {scope: 'a:b', acl: admin}], what: ['*', '!stop', {command: x, where: {user: '@caller.user', n: [1, 0x1F]}}]}\nhost_config: {example.org: {acl: {admin: {user_regexp: '^a'}}}}\noauth_access: {allow: admin}\n",
+            "listen: [{address: '127.0.0.1:1', tag: a}]\nlimits: {calls_max: 3}\nrate_limits: {a: {per: account, per_minute: 5}}\naudit: {files_max: 3}\noauth: {issuer: 'https://id.example.org'}\nissuers: [{issuer: a, audience: b, jwks_file: c}]\nxmlrpc: {path: /RPC2}\na: &a [x]\nb: *a\n",
+        ],
         "manifest" => &[
             r#"{"manifest":1,"requests":["keyvalue","http:GET https://example.org"],"settings":{"type":"object","properties":{"a":{"type":"string","writeOnly":true}},"required":["a"]}}"#,
             r#"{"manifest":1,"requests":[],"commands":[{"name":"a","version":0,"summary":"b"}],"commands_depend_on_settings":true}"#,

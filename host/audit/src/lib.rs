@@ -9,10 +9,11 @@
 //! anchor together; who wants to be sure of that as well keeps heads elsewhere (`audit_verify` tells them).
 //!
 //! In reading order: [`chain`] (lines and hashes), [`line`] (from a record to JSON), [`files`] (names, rotation),
-//! [`writer`] (the thread that writes), [`verify`], [`search`].
+//! [`writer`] (the thread that writes), [`verify`], [`search`], [`kept`] (what a host keeps: two chains).
 
 mod chain;
 mod files;
+mod kept;
 mod line;
 mod search;
 mod verify;
@@ -32,6 +33,7 @@ use muster_core::storage::Storage;
 use tokio::sync::oneshot;
 
 pub use chain::Head;
+pub use kept::KeptAudit;
 pub use verify::verify;
 
 /// Most records waiting to be written. What comes then is lost, and a record says how many were.
@@ -43,6 +45,9 @@ const STALL: Duration = Duration::from_secs(2);
 /// How long a change waits for its record to be on disk, and a search for what is waiting.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
 
+/// The folder of the chain of changes, in that of everything.
+pub(crate) const CHANGES: &str = "changes";
+
 /// How records are kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Options {
@@ -50,13 +55,15 @@ pub struct Options {
     pub file_bytes_max: u64,
     /// Files kept; the oldest goes when there are more.
     pub files_max: usize,
+    /// The same for those with changes alone, which are kept beside the others.
+    pub changes_files_max: usize,
     /// Whether arguments are recorded, masked.
     pub arguments: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { file_bytes_max: 64 << 20, files_max: 32, arguments: true }
+        Self { file_bytes_max: 64 << 20, files_max: 32, changes_files_max: 8, arguments: true }
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use muster_core::audit::{CallRecord, Record, Subject};
+use muster_core::authn::Rejection;
 use muster_core::caller::{Authority, Identity};
 use muster_core::command::Origin;
 use muster_core::name::AccountId;
@@ -14,6 +15,9 @@ use time::format_description::well_known::Rfc3339;
 
 /// Longest arguments that are shown without looking for long texts in them, in bytes.
 const WHOLE_BYTES_MAX: usize = 256;
+
+/// Most scopes of a token that are shown: another issuer's can have hundreds.
+const SCOPES_MAX: usize = 64;
 
 /// Makes lines. Written by hand, member by member: a line is made for every call, and a tree of values for each would be
 /// most of what a record costs.
@@ -119,7 +123,10 @@ fn describe(call: &CallRecord, with_arguments: bool, line: &mut Line) {
             Authority::Full => line.text("authority", "full"),
             Authority::Token(scopes) => {
                 line.text("authority", "token");
-                line.value("scopes", &json!(scopes.to_vec()));
+                line.value("scopes", &json!(scopes.get(..SCOPES_MAX).unwrap_or(scopes)));
+                if let Some(more @ 1..) = scopes.len().checked_sub(SCOPES_MAX) {
+                    line.number("scopes_left_out", more as u64);
+                }
             }
             Authority::Narrowed(what) => {
                 line.text("authority", "narrowed");
@@ -130,6 +137,7 @@ fn describe(call: &CallRecord, with_arguments: bool, line: &mut Line) {
             line.value("through_plugin", &Value::Bool(true));
         }
     }
+    line.maybe("rejected", call.rejected.map(Rejection::code));
     line.maybe("claimed", call.claimed.as_ref().map(AccountId::as_str));
     line.text("via", call.source.via.0);
     line.maybe("tag", call.source.tag.as_deref());

@@ -103,7 +103,7 @@ fn event(name: &'static str, detail: serde_json::Value) -> Record {
 }
 
 fn small() -> Options {
-    Options { file_bytes_max: 1000, files_max: 100, arguments: true }
+    Options { file_bytes_max: 1000, files_max: 100, changes_files_max: 100, arguments: true }
 }
 
 #[test]
@@ -344,4 +344,87 @@ fn heads_are_read_as_they_are_written() {
     for bad in ["", "1", "1:", "x:00", &head.to_string().to_uppercase(), &format!("{head}0")] {
         assert_eq!(Head::parse(bad), None, "{bad}");
     }
+}
+
+/// A call no rule let through.
+fn refusal(address: &str, claimed: &str) -> Record {
+    let source = muster_core::authn::Source {
+        via: muster_core::name::FrontendName("rest"),
+        tag: None,
+        address: Some(address.parse().unwrap()),
+        request_id: muster_core::caller::RequestId::from_random(1),
+        trace: None,
+    };
+    let call = muster_core::audit::CallRecord {
+        source,
+        caller: None,
+        rejected: None,
+        claimed: muster_core::name::AccountId::parse(claimed).ok(),
+        name: "status".to_owned(),
+        registered: None,
+        allowed: false,
+        group: None,
+        arguments: None,
+        outcome: "unauthenticated",
+        duration_us: 1,
+    };
+    Record { time: Duration::from_secs(1_700_000_000), subject: Subject::Call(Box::new(call)) }
+}
+
+impl Place {
+    fn open_kept(&self) -> KeptAudit {
+        let storage: Arc<dyn Storage> = Arc::clone(&self.storage) as _;
+        let open = KeptAudit::open(self.folder.path(), self.options.clone(), storage, Arc::new(StillClock));
+        self.runtime.block_on(open).unwrap()
+    }
+}
+
+/// Twelve thousand refusals leave a record of a few lines, and who installed what is found after any number of calls.
+#[test]
+fn no_flood_pushes_out_who_changed_what() {
+    let place = Place::new(Options { file_bytes_max: 5000, files_max: 3, changes_files_max: 3, arguments: true });
+    let audit = place.open_kept();
+    let search = |query: Query| place.runtime.block_on(audit.search(query)).unwrap().records;
+    let mut installed = event("installed", json!({ "plugin": "a" }));
+    installed.time = Duration::from_secs(1_600_000_000);
+    place.runtime.block_on(audit.record_durably(installed)).unwrap();
+    for number in 0..12_000 {
+        audit.record(refusal("192.0.2.7", &format!("a{}@localhost", number % 3)));
+        audit.record(refusal(&format!("2001:db8::{number:x}"), ""));
+    }
+    assert_eq!(search(Query { limit: 1000, ..Query::default() }).len(), 41);
+    // Refusals of many networks each have a record, and push out one another and no change.
+    for number in 0..2_000_u32 {
+        audit.record(refusal(&format!("10.{}.{}.1", number / 250, number % 250), ""));
+    }
+    let found = search(Query { limit: 1000, ..Query::default() });
+    let events = |name: &str| found.iter().filter(|record| record["event"] == name).collect::<Vec<_>>();
+    let dropped = events("records-dropped");
+    assert!(!dropped.is_empty() && dropped[0]["detail"]["files"] == 1, "{dropped:?}");
+    let installed = events("installed");
+    assert_eq!((installed.len(), &installed[0]["kept"]), (1, &json!("changes")));
+    assert_eq!(found.last().unwrap()["event"], "installed", "it is the oldest");
+    let forward = search(Query { after_seq: Some(0), limit: 5, ..Query::default() });
+    assert_eq!(forward[0]["event"], "installed");
+    audit.close();
+    drop(audit);
+    let audit = place.open_kept();
+    let newest = place.runtime.block_on(audit.search(Query { limit: 2, ..Query::default() })).unwrap().records;
+    let sum = newest.iter().find(|record| record["detail"]["network"] == "192.0.2.7").unwrap();
+    assert_eq!(sum["event"], "refusals-summed-up");
+    assert_eq!(sum["detail"]["number"], 11_980);
+    assert_eq!(sum["detail"]["outcomes"], json!({ "unauthenticated": 11_980 }));
+    assert_eq!(sum["detail"]["accounts"], json!(["a0@localhost", "a1@localhost", "a2@localhost"]));
+    assert_eq!(sum["detail"]["first"], "2023-11-14T22:13:20Z");
+    let sum = newest.iter().find(|record| record["detail"]["network"] == "2001:db8::").unwrap();
+    assert_eq!(sum["detail"]["number"], 11_980);
+    assert_eq!(place.runtime.block_on(audit.verify()).unwrap().problem, None);
+    // The chain of changes is verified as well.
+    drop(audit);
+    let file = std::fs::read_dir(place.folder.path().join(CHANGES)).unwrap().next().unwrap().unwrap().path();
+    edit(&file, |lines| lines[0] = lines[0].replace("installed", "removed_x"));
+    assert!(verify(place.folder.path(), None).unwrap().problem.is_none(), "its only line has none behind it");
+    let audit = place.open_kept();
+    let problem = place.runtime.block_on(audit.verify()).unwrap().problem.unwrap();
+    assert!(problem.file.starts_with("changes/"), "{problem:?}");
 }

@@ -8,7 +8,8 @@ use muster_core::audit::{Problem, Restored, Verification};
 use serde_json::Value;
 
 use crate::chain::{Anchor, Head, Link, hex};
-use crate::files;
+use crate::kept::with_changes;
+use crate::{CHANGES, files};
 
 /// Longest line that is read: arguments are cut, so none comes near.
 const LINE_BYTES_MAX: u64 = 16 << 20;
@@ -16,12 +17,15 @@ const LINE_BYTES_MAX: u64 = 16 << 20;
 /// Most restored backups that are told of.
 const RESTORED_MAX: usize = 100;
 
-/// Verifies the chain in a folder no host writes to. `head`: a line it is known to have had.
+/// Verifies the chain in a folder no host writes to, and that of changes where there is one. `head`: a line the first is
+/// known to have had.
 ///
 /// # Errors
 /// When the files cannot be read.
 pub fn verify(folder: &Path, head: Option<Head>) -> io::Result<Verification> {
-    walk(folder, head, None)
+    let all = walk(folder, head, None)?;
+    let changes = folder.join(CHANGES);
+    Ok(if changes.is_dir() { with_changes(all, walk(&changes, None, None)?) } else { all })
 }
 
 /// Verifies the chain up to the anchor's head; lines behind it are being written.

@@ -47,6 +47,8 @@ pub(crate) struct Writer {
     head: Head,
     anchor: Anchor,
     anchored_at: Instant,
+    /// When the newest record was made.
+    last_time: Duration,
     /// Lines that are not in the file yet.
     batch: Vec<u8>,
     lines: Lines,
@@ -106,6 +108,7 @@ impl Writer {
             head,
             anchor,
             anchored_at: Instant::now(),
+            last_time: clock.since_epoch(),
             batch: Vec::new(),
             lines: Lines::default(),
             unsynced: false,
@@ -177,6 +180,7 @@ impl Writer {
     }
 
     fn append(&mut self, record: &Record) {
+        self.last_time = record.time;
         let text = self.lines.text(record, self.options.arguments);
         self.head.append(text, &mut self.batch);
     }
@@ -289,7 +293,10 @@ impl Writer {
         for first_seq in old {
             std::fs::remove_file(files::path(&self.folder, *first_seq))?;
         }
-        files::sync_folder(&self.folder)
+        files::sync_folder(&self.folder)?;
+        let detail = json!({ "files": old.len(), "from": old.first(), "to": oldest_kept - 1 });
+        self.append(&Record { time: self.last_time, subject: Subject::Event { name: "records-dropped", detail } });
+        Ok(())
     }
 }
 

@@ -38,6 +38,7 @@ pub(crate) fn oauth_error(error: OAuthError) -> CallError {
         | OAuthError::UnauthorizedClient(_)
         | OAuthError::UnsupportedGrantType
         | OAuthError::UnsupportedResponseType
+        | OAuthError::NotSupported(_)
         | OAuthError::InvalidTarget(_) => CallError::Failed(text),
     }
 }

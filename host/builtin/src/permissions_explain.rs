@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use muster_core::audit::Query;
-use muster_core::authn::canonical;
+use muster_core::authn::{Rejection, canonical};
 use muster_core::caller::{Authority, Caller, Identity};
 use muster_core::command::Audience;
 use muster_core::error::CallError;
@@ -58,7 +58,7 @@ struct Explanation {
     /// What came of a recorded call: its time, outcome, and the group that allowed it then.
     #[serde(skip_serializing_if = "Option::is_none")]
     recorded: Option<Map<String, Value>>,
-    /// Whether the credential itself was made for the command.
+    /// Whether the credential was accepted, and made for the command.
     credential: Reason,
     /// Every group.
     groups: Vec<GroupVerdict>,
@@ -68,7 +68,7 @@ struct Explanation {
 
 #[derive(Serialize, JsonSchema)]
 struct Seen {
-    /// `user@host`, `anonymous`, `console` or `client:ID`.
+    /// `user@host`, `anonymous`, `console` or `client:ID`; `unknown` where a credential was rejected that named no account.
     who: String,
     /// Scopes of the token; absent without a token.
     scopes: Option<Vec<String>>,
@@ -133,10 +133,14 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
         )
         .run(services, |Call { services, caller, arguments }: Call<Arguments>| async move {
             let world = World::look(&services, None).await?;
-            let Question { name, version, asked, arguments, recorded } = match &arguments.request_id {
+            let question = match &arguments.request_id {
                 Some(id) => recorded_call(&services, &caller, id).await?,
                 None => question(&services, &caller, arguments)?,
             };
+            let Question { name, version, asked, arguments, recorded, rejected } = question;
+            if let Some(reason) = rejected {
+                return Ok(of_rejected(reason, name, &asked, recorded.unwrap_or_default()));
+            }
             let Some(command) = world.command(&name, version) else {
                 let known = world.commands().into_iter().map(|command| command.name.as_str());
                 return Err(CallError::NotFound(suggest::missing("command", &name, known)));
@@ -162,6 +166,27 @@ struct Question {
     asked: Caller,
     arguments: Option<Map<String, Value>>,
     recorded: Option<Map<String, Value>>,
+    /// Why the credential was not accepted.
+    rejected: Option<Rejection>,
+}
+
+/// Where the credential was not accepted, no rule was asked: what would allow the call is another credential.
+fn of_rejected(reason: Rejection, name: String, asked: &Caller, recorded: Map<String, Value>) -> Explanation {
+    let claimed = recorded.get("claimed").and_then(Value::as_str);
+    Explanation {
+        answer: text(Answer::No),
+        group: None,
+        command: name,
+        caller: Seen { who: claimed.unwrap_or("unknown").to_owned(), ..seen(asked) },
+        credential: Reason {
+            answer: text(Answer::No),
+            text: format!("credential rejected: {}", reason.code()),
+            parts: Vec::new(),
+        },
+        recorded: Some(recorded),
+        groups: Vec::new(),
+        changes: vec![reason.advice().to_owned()],
+    }
 }
 
 fn question(services: &Services, asking: &Caller, arguments: Arguments) -> Result<Question, CallError> {
@@ -169,14 +194,23 @@ fn question(services: &Services, asking: &Caller, arguments: Arguments) -> Resul
         return Err(CallError::argument("/command", "is required where no request_id is given"));
     };
     let (name, asked) = (name.replace('-', "_"), asked(services, asking, &arguments)?);
-    Ok(Question { name, version: arguments.version, asked, arguments: arguments.of_call, recorded: None })
+    Ok(Question {
+        name,
+        version: arguments.version,
+        asked,
+        arguments: arguments.of_call,
+        recorded: None,
+        rejected: None,
+    })
 }
 
 /// Makes the question out of the record of a call: of the first one under that id that rules refused, else of the first.
 async fn recorded_call(services: &Services, asking: &Caller, id: &str) -> Result<Question, CallError> {
     let query = Query { after_seq: Some(0), limit: 100, request_id: Some(id.to_owned()), ..Query::default() };
     let records = services.audit()?.search(query).await?.records;
-    let of_calls = || records.iter().filter(|record| record.get("command").is_some_and(Value::is_string));
+    let is_of_call =
+        |record: &&Value| ["command", "rejected"].iter().any(|key| record.get(*key).is_some_and(Value::is_string));
+    let of_calls = || records.iter().filter(is_of_call);
     let refused = of_calls().find(|record| record.get("verdict").and_then(Value::as_str) == Some("refused"));
     let Some(record) = refused.or_else(|| of_calls().next()) else {
         let shown: String = id.chars().take(80).collect();
@@ -221,7 +255,7 @@ async fn recorded_call(services: &Services, asking: &Caller, id: &str) -> Result
         request_id: asking.request_id.clone(),
         trace: None,
     };
-    let kept = ["seq", "time", "verdict", "outcome", "group", "plugin", "claimed"];
+    let kept = ["seq", "time", "verdict", "outcome", "group", "plugin", "rejected", "claimed"];
     let recorded = kept.iter().filter_map(|key| Some(((*key).to_owned(), record.get(*key)?.clone()))).collect();
     Ok(Question {
         name: field("command").unwrap_or_default().to_owned(),
@@ -229,6 +263,7 @@ async fn recorded_call(services: &Services, asking: &Caller, id: &str) -> Result
         asked,
         arguments: record.get("arguments").and_then(Value::as_object).cloned(),
         recorded: Some(recorded),
+        rejected: field("rejected").and_then(Rejection::parse),
     })
 }
 

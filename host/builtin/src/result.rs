@@ -51,6 +51,7 @@ pub(crate) fn account_error(error: AccountError) -> CallError {
         AccountError::UnknownHost => CallError::argument("/host", text),
         AccountError::Exists(_) => CallError::Conflict(text),
         AccountError::Missing(_) => CallError::NotFound(text),
+        AccountError::UnusableName(_) => CallError::argument("/user", text),
         AccountError::UnusablePassword => CallError::argument("/password", text),
         AccountError::Below(below) => below,
     }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::BoxFuture;
-use crate::authn::Source;
+use crate::authn::{Rejection, Source};
 use crate::caller::Caller;
 use crate::error::CallError;
 use crate::name::AccountId;
@@ -23,7 +23,7 @@ pub const OK: &str = "ok";
 pub const ABANDONED: &str = "abandoned";
 
 /// One thing that happened.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Record {
     /// When, since 1970-01-01T00:00:00Z.
     pub time: Duration,
@@ -32,7 +32,7 @@ pub struct Record {
 }
 
 /// What a record is about.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Subject {
     /// A call, let through or refused.
     Call(Box<CallRecord>),
@@ -46,12 +46,14 @@ pub enum Subject {
 }
 
 /// A call, as far as it came.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CallRecord {
     /// Where it came from.
     pub source: Source,
     /// Who called; nothing when their credential was not accepted.
     pub caller: Option<Arc<Caller>>,
+    /// Why their credential was not accepted.
+    pub rejected: Option<Rejection>,
     /// The account a credential that was not accepted named.
     pub claimed: Option<AccountId>,
     /// The command's name, as sent, at most 80 bytes, where there is none of that name; empty for the list of commands.

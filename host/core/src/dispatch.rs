@@ -6,6 +6,7 @@
 //! like from outside is decided here, once: an anonymous caller is told to authenticate in both cases, anybody else is
 //! told which it is.
 
+mod rejections;
 mod trail;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use crate::registry::{Registered, Registry, Snapshot};
 use crate::schema::{Arguments, DEPTH_MAX, Unread, parse_json};
 use crate::suggest;
 use crate::trace::TraceContext;
+use rejections::RejectionLog;
 use trail::Trail;
 
 /// Deepest chain of commands that call commands.
@@ -71,6 +73,7 @@ pub struct Dispatcher {
     permissions: ArcSwap<Permissions>,
     rates: ArcSwap<RateLimits>,
     counts: Counts,
+    rejections: RejectionLog,
     audit: Option<Arc<dyn Audit>>,
     clock: Arc<dyn Clock>,
     deadline: ArcSwap<Duration>,
@@ -85,6 +88,7 @@ impl Dispatcher {
             permissions: ArcSwap::from_pointee(Permissions::default()),
             rates: ArcSwap::default(),
             counts: Counts::default(),
+            rejections: RejectionLog::default(),
             audit: None,
             clock,
             deadline: ArcSwap::from_pointee(deadline),
@@ -154,7 +158,7 @@ impl Dispatcher {
     pub async fn admit(self: &Arc<Self>, head: Head) -> Result<Admitted, CallError> {
         let deadline = **self.deadline.load();
         let started = Instant::now();
-        let request_id = head.source.request_id.clone();
+        let (via, address, request_id) = (head.source.via, head.source.address, head.source.request_id.clone());
         // At the level of debugging, since a span costs more than the rest of this function: louder lines name the
         // call themselves.
         let span = debug_span!(
@@ -182,6 +186,7 @@ impl Dispatcher {
             Err(error) => {
                 self.counts.refused.fetch_add(1, Ordering::Relaxed);
                 trail.end(Some(&error));
+                self.rejections.note(&error, via, address, &request_id);
                 span.in_scope(|| report(&error, started, &request_id, None));
                 Err(error)
             }
@@ -201,7 +206,7 @@ impl Dispatcher {
         let caller = match self.authenticator.authenticate(credential, source).await {
             Ok(caller) => caller,
             Err(error) => {
-                trail.rejected(name, |account| self.authenticator.knows_host_of(account));
+                trail.rejected(&error, name, |account| self.authenticator.knows_host_of(account));
                 return Err(error);
             }
         };
@@ -219,7 +224,10 @@ impl Dispatcher {
             (Some(_), Some(registered)) if safe && !registered.command.effects.read_only => Err(CallError::NotReadOnly),
             (Some(admission), _) => Ok(admission),
             (None, None) if !caller.is_anonymous() => Err(unknown(&name, version, &caller, &snapshot, &permissions)),
-            (None, _) => Err(refusal(&caller, &snapshot, &permissions)),
+            (None, _) => {
+                let command = registered.map(|registered| &registered.command);
+                Err(refusal(&caller, command, &snapshot, &permissions))
+            }
         };
         trail.name(name);
         result
@@ -232,7 +240,7 @@ impl Dispatcher {
     /// As [`Dispatcher::admit`]: who may not call learns nothing.
     pub async fn find(&self, head: Head) -> Result<Listed, CallError> {
         let started = Instant::now();
-        let request_id = head.source.request_id.clone();
+        let (via, address, request_id) = (head.source.via, head.source.address, head.source.request_id.clone());
         let mut trail = self.trail(&head.source, &head.credential, started)?;
         let result = self.admit_within(head, &Span::none(), &mut trail).await;
         if result.is_ok() {
@@ -241,7 +249,10 @@ impl Dispatcher {
             trail.admitted();
         }
         trail.end(result.as_ref().err());
-        let admission = result.inspect_err(|error| report(error, started, &request_id, None))?;
+        let admission = result.inspect_err(|error| {
+            self.rejections.note(error, via, address, &request_id);
+            report(error, started, &request_id, None);
+        })?;
         Ok(listed(&self.permissions.load(), admission.caller(), admission.registered()))
     }
 
@@ -318,10 +329,14 @@ impl Dispatcher {
         source: Source,
     ) -> Result<(Trail, Result<Arc<Caller>, CallError>), CallError> {
         let mut trail = self.trail(&source, &credential, Instant::now())?;
+        let (via, address, request_id) = (source.via, source.address, source.request_id.clone());
         let caller = self.authenticator.authenticate(credential, source).await;
         match &caller {
             Ok(caller) => trail.caller(caller),
-            Err(_) => trail.rejected(String::new(), |account| self.authenticator.knows_host_of(account)),
+            Err(error) => {
+                self.rejections.note(error, via, address, &request_id);
+                trail.rejected(error, String::new(), |account| self.authenticator.knows_host_of(account));
+            }
         }
         Ok((trail, caller))
     }
@@ -484,7 +499,7 @@ impl Admitted {
         trail.judged(arguments.bytes(), permit.as_ref());
         let permit = permit.ok_or_else(|| {
             let (snapshot, permissions) = (self.dispatcher.registry.snapshot(), self.dispatcher.permissions.load());
-            refusal(&caller, &snapshot, &permissions)
+            refusal(&caller, None, &snapshot, &permissions)
         })?;
         let (depth, progress) = (self.depth, self.progress);
         let invocation = Invocation { permit: permit.clone(), arguments, deadline, depth, progress };
@@ -497,12 +512,15 @@ impl Admitted {
 
 /// What a caller is told who may not: an anonymous one to authenticate, and one who may ask why how to ask. To others it
 /// reveals nothing.
-fn refusal(caller: &Caller, snapshot: &Snapshot, permissions: &Permissions) -> CallError {
+fn refusal(caller: &Caller, command: Option<&Command>, snapshot: &Snapshot, permissions: &Permissions) -> CallError {
     if caller.is_anonymous() {
-        return CallError::Unauthenticated { presented: false };
+        return CallError::Unauthenticated { rejected: None };
     }
     let explains = snapshot.get(EXPLAIN, None).is_some_and(|explain| permissions.may_call(caller, &explain.command));
-    CallError::Forbidden { reference: explains.then(|| caller.request_id.clone()) }
+    CallError::Forbidden {
+        scope: command.and_then(|command| permissions.missing_scope(caller, command)),
+        reference: explains.then(|| caller.request_id.clone()),
+    }
 }
 
 /// Holds a result against the command's schema: a command that breaks its own promise is at fault, not its caller.

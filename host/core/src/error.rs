@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::authn::Rejection;
 use crate::caller::RequestId;
 use crate::rate::Standing;
 use crate::storage::StorageError;
@@ -83,11 +84,13 @@ pub enum CallError {
     InvalidArguments(Vec<ArgumentError>),
     /// No credential where one is needed, or one that is wrong.
     Unauthenticated {
-        /// Whether a credential was presented.
-        presented: bool,
+        /// Why the one that was presented is not accepted; nothing where none was. Never for the caller.
+        rejected: Option<Rejection>,
     },
     /// The caller is known and may not.
     Forbidden {
+        /// A scope with which the caller's token could call it; nothing where no scope would help.
+        scope: Option<String>,
         /// The request to ask about, for callers who may ask why.
         reference: Option<RequestId>,
     },
@@ -171,6 +174,11 @@ impl CallError {
         Self::Internal { internal: cause.to_string() }
     }
 
+    /// Why the credential that was presented is not accepted. For the log and the record, never for the caller.
+    pub fn rejection(&self) -> Option<Rejection> {
+        if let Self::Unauthenticated { rejected } = self { *rejected } else { None }
+    }
+
     /// The stable name of this kind of failure.
     pub fn code(&self) -> &'static str {
         match self {
@@ -237,11 +245,11 @@ impl CallError {
             | Self::Failed(text)
             | Self::PluginRefused { text, .. } => text.clone(),
             Self::InvalidArguments(errors) => errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
-            Self::Unauthenticated { presented: false } => {
+            Self::Unauthenticated { rejected: None } => {
                 "this needs a credential; present one, for example Basic with user@host and password".to_owned()
             }
-            Self::Unauthenticated { presented: true } => "the presented credential is not valid".to_owned(),
-            Self::Forbidden { reference } => {
+            Self::Unauthenticated { rejected: Some(_) } => "the presented credential is not valid".to_owned(),
+            Self::Forbidden { reference, .. } => {
                 let text = "the rules of this host do not allow this to this caller";
                 match reference {
                     Some(id) => format!("{text}; `muster permissions explain --request {}` tells why", id.as_str()),

@@ -7,6 +7,7 @@
 //! [`error`].
 
 pub mod name;
+mod precis;
 
 pub mod caller;
 pub mod command;

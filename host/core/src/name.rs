@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::precis;
+
 /// Longest command, plugin or tag name, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
 /// Longest account or host part, in bytes (RFC 7622 §3.2).
@@ -105,8 +107,9 @@ impl fmt::Display for FrontendName {
     }
 }
 
-/// An account `user@host`. Both parts are lower case; neither is empty, longer than 1023 bytes, or has white space,
-/// control characters or one of `"&'/:<>@`.
+/// An account `user@host`. Neither part is empty, longer than 1023 bytes, or has white space, control characters or one of
+/// `"&'/:<>@`. Both are as RFC 8265 §3.3 makes a user name: lower case, narrow, NFC. A name that cannot be one by those
+/// rules is lower case only, and not [well formed](AccountId::is_well_formed): such accounts exist from earlier versions.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct AccountId {
     text: Arc<str>,
@@ -137,16 +140,18 @@ impl AccountId {
             }
         }
         let mut text = String::with_capacity(user.len() + 1 + host.len());
-        text.push_str(user);
+        push_part(user, &mut text);
+        let at = text.len();
         text.push('@');
-        text.push_str(host);
-        if text.is_ascii() {
-            text.make_ascii_lowercase();
-        } else {
-            text = text.to_lowercase();
-        }
-        let at = text.find('@').unwrap_or_default();
+        push_part(host, &mut text);
         Ok(Self { text: Arc::from(text), at })
+    }
+
+    /// Whether both parts are names as RFC 8265 §3.3 wants them. New accounts must be; what was made by an earlier version
+    /// stays as it is.
+    pub fn is_well_formed(&self) -> bool {
+        let is_well_formed = |part: &str| part.is_ascii() || well_formed(part).is_some_and(|formed| formed == part);
+        is_well_formed(self.user()) && is_well_formed(self.host())
     }
 
     /// The part before `@`.
@@ -163,12 +168,36 @@ impl AccountId {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+
+    /// The same, shared.
+    pub(crate) fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.text)
+    }
 }
 
 impl fmt::Display for AccountId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.text)
     }
+}
+
+/// A host in the form it is compared in, as the host of an account is; lower case where no account could be there.
+pub fn host_in_form(text: &str) -> String {
+    AccountId::new("any", text).map_or_else(|_| text.to_lowercase(), |account| account.host().to_owned())
+}
+
+/// Adds a part in the form it is compared in.
+fn push_part(part: &str, text: &mut String) {
+    if part.is_ascii() {
+        text.extend(part.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
+    } else {
+        text.push_str(&well_formed(part).unwrap_or_else(|| part.to_lowercase()));
+    }
+}
+
+/// The part by the rules for names, where it is one: what was wide can become a character that separates.
+fn well_formed(part: &str) -> Option<String> {
+    precis::name(part).filter(|part| is_account_part(part))
 }
 
 fn is_account_part(part: &str) -> bool {
@@ -202,6 +231,24 @@ mod tests {
         for bad in ["", "ann", "@h", "ann@", "a@b@c", "a/b@h", "a b@h", "a\u{7}@h", &format!("{}@h", "u".repeat(1024))]
         {
             assert!(AccountId::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn ways_to_type_a_name_are_one_account_and_odd_ones_are_known_as_such() {
+        for (typed, expected) in [
+            ("Jose\u{301}@B\u{fc}cher.example", "jos\u{e9}@b\u{fc}cher.example"),
+            ("JOS\u{c9}@bu\u{308}cher.example", "jos\u{e9}@b\u{fc}cher.example"),
+            ("\u{ff21}nn@\u{ff48}", "ann@h"),
+        ] {
+            let account = AccountId::parse(typed).unwrap();
+            assert_eq!((account.as_str(), account.is_well_formed()), (expected, true));
+            let (user, host) = expected.split_once('@').unwrap();
+            assert_eq!((account.user(), account.host()), (user, host));
+        }
+        for odd in ["ann\u{200b}@h", "a\u{202e}nn@h", "\u{301}a@h", "\u{ff20}@h", "a\u{ff0f}b@h", "ann@h\u{200d}"] {
+            let account = AccountId::parse(odd).unwrap();
+            assert_eq!((account.as_str(), account.is_well_formed()), (odd, false));
         }
     }
 }

@@ -177,6 +177,9 @@ pub fn refusal(refusal: &Refusal, request_id: &RequestId) -> Response {
         Refusal::Call(CallError::Unauthenticated { .. }) => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(BASIC_CHALLENGE));
         }
+        Refusal::Call(CallError::Forbidden { scope: Some(scope), .. }) if muster_core::oauth::is_scope(scope) => {
+            response.extensions_mut().insert(MissingScope(scope.clone()));
+        }
         Refusal::Call(CallError::NotReadOnly) => {
             headers.insert(ALLOW, HeaderValue::from_static("POST, OPTIONS"));
         }
@@ -187,6 +190,10 @@ pub fn refusal(refusal: &Refusal, request_id: &RequestId) -> Response {
     }
     response
 }
+
+/// Marks an answer to a token that could call with this scope.
+#[derive(Clone, Debug)]
+struct MissingScope(String);
 
 /// What a challenge asks a token for.
 #[derive(Clone, Copy, Debug)]
@@ -203,7 +210,11 @@ pub(crate) fn challenge(response: &mut Response, bearer: bool, issuer: &str, res
     let error = match (response.status(), bearer) {
         (StatusCode::UNAUTHORIZED, false) => "",
         (StatusCode::UNAUTHORIZED, true) => ", error=\"invalid_token\"",
-        (StatusCode::FORBIDDEN, true) => ", error=\"insufficient_scope\"",
+        // Only where another scope would help; otherwise a client would ask for one again and again.
+        (StatusCode::FORBIDDEN, true) => match response.extensions().get::<MissingScope>() {
+            Some(MissingScope(scope)) => &format!(", error=\"insufficient_scope\", scope=\"{scope}\""),
+            None => return,
+        },
         _ => return,
     };
     let metadata = format!("{issuer}/.well-known/oauth-protected-resource");
@@ -211,6 +222,9 @@ pub(crate) fn challenge(response: &mut Response, bearer: bool, issuer: &str, res
     let challenge = match resource {
         Resource::Host => format!("{challenge}, resource_metadata=\"{metadata}\""),
         // Without a scope here, clients ask for every scope there is.
+        Resource::Mcp if challenge.contains("scope=\"") => {
+            format!("{challenge}, resource_metadata=\"{metadata}/mcp\"")
+        }
         Resource::Mcp => format!("{challenge}, scope=\"{USER_SCOPE}\", resource_metadata=\"{metadata}/mcp\""),
     };
     // The issuer was checked to be a plain address when the configuration was read.
@@ -320,8 +334,8 @@ mod tests {
         let calls = [
             E::Malformed(text()),
             E::InvalidArguments(vec![]),
-            E::Unauthenticated { presented: true },
-            E::Forbidden { reference: None },
+            E::Unauthenticated { rejected: Some(muster_core::authn::Rejection::Expired) },
+            E::Forbidden { scope: None, reference: None },
             E::UnknownCommand(text()),
             E::NotReadOnly,
             E::TooLarge { bytes_max: 1 },

@@ -4,16 +4,16 @@
 //! Whoever sends tokens with made-up keys causes at most one look per [`KeySet::refetch_after`]. A look that fails leaves
 //! the keys as they were.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey};
+use muster_core::authn::Rejection;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::KeySource;
+use crate::signature::PublicKey;
+use crate::{Algorithm, KeySource};
 
 /// Longest key set, in bytes.
 const KEY_SET_BYTES_MAX: u64 = 256 << 10;
@@ -29,10 +29,10 @@ const OLD_AFTER: Duration = Duration::from_mins(15);
 /// One published key.
 #[derive(Debug)]
 pub(crate) struct Key {
-    pub(crate) id: Option<String>,
+    id: Option<String>,
     /// The one algorithm it is for, where it says so.
-    pub(crate) algorithm: Option<Algorithm>,
-    pub(crate) decoding: DecodingKey,
+    algorithm: Option<Algorithm>,
+    pub(crate) public: PublicKey,
 }
 
 #[derive(Debug)]
@@ -40,10 +40,21 @@ pub(crate) struct KeySet {
     source: KeySource,
     refetch_after: Duration,
     keys: ArcSwap<Vec<Arc<Key>>>,
-    /// When the last look began, and whether it still goes on.
-    looking: Mutex<(Option<Instant>, bool)>,
+    looking: Mutex<Looking>,
     /// Counts looks that ended, for those who wait.
     looks: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Looking {
+    /// When the last look began.
+    began: Option<Instant>,
+    /// Whether it still goes on.
+    goes_on: bool,
+    /// Whether there is to be another one behind it.
+    again: bool,
+    /// Whether the last one that ended failed.
+    failed: bool,
 }
 
 impl KeySet {
@@ -51,61 +62,98 @@ impl KeySet {
         Self { source, refetch_after, keys: ArcSwap::default(), looking: Mutex::default(), looks: watch::channel(0).0 }
     }
 
-    /// The key of that id; without one, the only key there is. One that is not here is looked for, if that was not done
-    /// a moment ago.
-    pub(crate) async fn find(self: &Arc<Self>, id: Option<&str>) -> Option<Arc<Key>> {
-        let found = self.known(id);
-        if found.is_some() {
+    /// The keys a signature by this algorithm can be of: first whatever the key says of itself must fit, then its id is
+    /// what the token named (RFC 7517 §4.5). Where no key has that id, those without any; where the token names none,
+    /// all. If there is none, keys are looked for, unless that was done a moment ago.
+    pub(crate) async fn candidates(
+        self: &Arc<Self>,
+        id: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<Vec<Arc<Key>>, Rejection> {
+        let found = self.known(id, algorithm);
+        if !found.is_empty() {
             if self.is_old() {
                 self.refetch();
             }
-            return found;
+            return Ok(found);
         }
         let mut looks = self.looks.subscribe();
         self.refetch();
-        if self.is_looking() {
+        if self.looking().goes_on {
             // Whether a look ends in time or not, what is there then counts.
             let _ = tokio::time::timeout(WAIT_TIME_MAX, looks.changed()).await;
         }
-        self.known(id)
+        let found = self.known(id, algorithm);
+        let looking = self.looking();
+        match found.is_empty() {
+            false => Ok(found),
+            true if looking.failed || looking.goes_on => Err(Rejection::KeysUnavailable),
+            true => Err(Rejection::UnknownSigningKey),
+        }
     }
 
-    fn known(&self, id: Option<&str>) -> Option<Arc<Key>> {
+    fn known(&self, id: Option<&str>, algorithm: Algorithm) -> Vec<Arc<Key>> {
         let keys = self.keys.load();
-        match (id, keys.as_slice()) {
-            (Some(id), keys) => keys.iter().find(|key| key.id.as_deref() == Some(id)).cloned(),
-            (None, [only]) => Some(Arc::clone(only)),
-            (None, _) => None,
-        }
+        let fits = |key: &&Arc<Key>| key.algorithm.is_none_or(|own| own == algorithm) && key.public.is_for(algorithm);
+        let fitting = || keys.iter().filter(fits);
+        let Some(id) = id else { return fitting().cloned().collect() };
+        let named: Vec<_> = fitting().filter(|key| key.id.as_deref() == Some(id)).cloned().collect();
+        if named.is_empty() { fitting().filter(|key| key.id.is_none()).cloned().collect() } else { named }
     }
 
     fn is_old(&self) -> bool {
-        let (began, _) = *self.looking.lock().unwrap_or_else(PoisonError::into_inner);
-        began.is_none_or(|began| began.elapsed() >= OLD_AFTER)
+        self.looking().began.is_none_or(|began| began.elapsed() >= OLD_AFTER)
     }
 
-    fn is_looking(&self) -> bool {
-        self.looking.lock().unwrap_or_else(PoisonError::into_inner).1
+    fn looking(&self) -> MutexGuard<'_, Looking> {
+        self.looking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks for keys in the background, unless somebody does or did a moment ago.
+    /// Looks for keys in the background, unless that goes on or was done a moment ago.
     pub(crate) fn refetch(self: &Arc<Self>) {
         {
-            let mut looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
-            let too_soon = looking.0.is_some_and(|began| began.elapsed() < self.refetch_after);
-            if looking.1 || too_soon {
+            let mut looking = self.looking();
+            let too_soon = looking.began.is_some_and(|began| began.elapsed() < self.refetch_after);
+            if looking.goes_on || too_soon {
                 return;
             }
-            *looking = (Some(Instant::now()), true);
+            (looking.began, looking.goes_on) = (Some(Instant::now()), true);
         }
+        self.look();
+    }
+
+    /// Looks for keys in the background, however short ago that was done: the operator asked for it.
+    pub(crate) fn refetch_now(self: &Arc<Self>) {
+        {
+            let mut looking = self.looking();
+            if looking.goes_on {
+                looking.again = true;
+                return;
+            }
+            (looking.began, looking.goes_on) = (Some(Instant::now()), true);
+        }
+        self.look();
+    }
+
+    fn look(self: &Arc<Self>) {
         let own = Arc::clone(self);
         // A thread of its own, since it waits: it ends by itself, in bounded time.
         tokio::task::spawn_blocking(move || {
-            match fetch(&own.source) {
-                Ok(keys) => own.keys.store(Arc::new(keys)),
-                Err(error) => tracing::warn!(source = ?own.source, error, "an issuer's keys cannot be had"),
+            loop {
+                let fetched = fetch(&own.source);
+                let failed = fetched.is_err();
+                match fetched {
+                    Ok(keys) => own.keys.store(Arc::new(keys)),
+                    Err(error) => tracing::warn!(source = ?own.source, error, "an issuer's keys cannot be had"),
+                }
+                let mut looking = own.looking();
+                looking.failed = failed;
+                if !std::mem::take(&mut looking.again) {
+                    looking.goes_on = false;
+                    break;
+                }
+                looking.began = Some(Instant::now());
             }
-            own.looking.lock().unwrap_or_else(PoisonError::into_inner).1 = false;
             own.looks.send_modify(|looks| *looks += 1);
         });
     }
@@ -152,28 +200,32 @@ fn trusted() -> ureq::tls::RootCerts {
 }
 
 /// Reads a key set. Keys of a kind that is not known here are left out, as the standard asks (RFC 7517 §5), and so are
-/// shared secrets and keys for encryption.
+/// shared secrets and keys that are not for verifying.
 fn parse(text: &[u8]) -> Result<Vec<Arc<Key>>, String> {
     let set: Value = serde_json::from_slice(text).map_err(|error| format!("it is no key set: {error}"))?;
     let keys = set.get("keys").and_then(Value::as_array).ok_or("it is no key set: it has no list `keys`")?;
     if keys.len() > KEYS_MAX {
         return Err(format!("it has more than {KEYS_MAX} keys"));
     }
-    Ok(keys.iter().filter_map(|key| usable(serde_json::from_value(key.clone()).ok()?)).map(Arc::new).collect())
+    Ok(keys.iter().filter_map(usable).map(Arc::new).collect())
 }
 
-fn usable(jwk: Jwk) -> Option<Key> {
-    let signs = matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature));
-    let public = matches!(
-        jwk.algorithm,
-        AlgorithmParameters::RSA(_) | AlgorithmParameters::EllipticCurve(_) | AlgorithmParameters::OctetKeyPair(_)
-    );
-    if !signs || !public {
-        return None;
-    }
-    let decoding = DecodingKey::from_jwk(&jwk).ok()?;
-    let algorithm = jwk.common.key_algorithm.map(Algorithm::try_from).transpose().ok()?;
-    Some(Key { id: jwk.common.key_id, algorithm, decoding })
+/// The key, where it can be used to verify. `use`, `key_ops` and `alg` each may say that it cannot (RFC 7517 §§4.2–4.4).
+fn usable(jwk: &Value) -> Option<Key> {
+    let signs = jwk.get("use").is_none_or(|of| of == "sig");
+    let verifies = jwk.get("key_ops").is_none_or(|operations| {
+        operations.as_array().is_some_and(|operations| operations.iter().any(|operation| operation == "verify"))
+    });
+    let public = PublicKey::of_jwk(jwk).filter(|_| signs && verifies)?;
+    let algorithm = match jwk.get("alg") {
+        None => None,
+        Some(name) => Some(Algorithm::parse(name.as_str()?).filter(|algorithm| public.is_for(*algorithm))?),
+    };
+    let id = match jwk.get("kid") {
+        None => None,
+        Some(id) => Some(id.as_str()?.to_owned()),
+    };
+    Some(Key { id, algorithm, public })
 }
 
 #[cfg(test)]
@@ -188,6 +240,27 @@ mod tests {
             (format!("{{{ec},\"use\":\"sig\",\"alg\":\"ES256\",\"kid\":\"a\"}}"), 1),
             (format!("{{{ec},\"use\":\"enc\"}}"), 0),
             (format!("{{{ec},\"alg\":\"ECDH-ES\"}}"), 0),
+            (format!("{{{ec},\"alg\":\"ES384\"}}"), 0),
+            (format!("{{{ec},\"alg\":\"none\"}}"), 0),
+            (format!("{{{ec},\"kid\":7}}"), 0),
+            (format!("{{{ec},\"key_ops\":[\"verify\"]}}"), 1),
+            (format!("{{{ec},\"key_ops\":[\"sign\",\"verify\"],\"use\":\"sig\"}}"), 1),
+            (format!("{{{ec},\"key_ops\":[\"encrypt\"]}}"), 0),
+            (format!("{{{ec},\"key_ops\":[\"deriveKey\"],\"use\":\"sig\"}}"), 0),
+            (format!("{{{ec},\"key_ops\":[]}}"), 0),
+            (format!("{{{ec},\"key_ops\":\"verify\"}}"), 0),
+            (
+                r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","alg":"Ed25519"}"#
+                    .to_owned(),
+                1,
+            ),
+            (
+                r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","alg":"EdDSA"}"#
+                    .to_owned(),
+                1,
+            ),
+            (r#"{"kty":"OKP","crv":"X25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#.to_owned(), 0),
+            (r#"{"kty":"OKP","crv":"Ed25519","x":"11qY"}"#.to_owned(), 0),
             (r#"{"kty":"oct","k":"c2VjcmV0","alg":"HS256"}"#.to_owned(), 0),
             (r#"{"kty":"new","z":"1"}"#.to_owned(), 0),
             (r#"{"kty":"RSA"}"#.to_owned(), 0),
@@ -200,5 +273,40 @@ mod tests {
         }
         let many = format!("{{\"keys\":[{}]}}", vec![format!("{{{ec}}}"); KEYS_MAX + 1].join(","));
         assert!(parse(many.as_bytes()).is_err());
+    }
+
+    /// What a key says of itself comes before its id, and its id before nothing at all.
+    #[test]
+    fn keys_are_chosen_by_what_they_are_for_and_then_by_id() {
+        let p256 = r#""kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0""#;
+        let ed = r#""kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo""#;
+        let rsa = r#""kty":"RSA","n":"sXch","e":"AQAB""#;
+        let set = format!(
+            r#"{{"keys":[{{{rsa},"kid":"a","alg":"RS256"}},{{{rsa},"kid":"a","alg":"PS256"}},{{{p256},"kid":"a"}},{{{ed},"kid":"a","alg":"Ed25519"}},{{{ed}}},{{{p256},"kid":"b","alg":"ES256"}},{{{rsa},"kid":"c"}}]}}"#
+        );
+        let keys = KeySet::new(KeySource::Url(String::new()), Duration::ZERO);
+        keys.keys.store(Arc::new(parse(set.as_bytes()).unwrap()));
+        let all = keys.keys.load_full();
+        for (id, algorithm, expected) in [
+            (Some("a"), Algorithm::RS256, &[0][..]),
+            (Some("a"), Algorithm::PS256, &[1]),
+            (Some("a"), Algorithm::RS512, &[]),
+            (Some("a"), Algorithm::ES256, &[2]),
+            (Some("a"), Algorithm::ES384, &[]),
+            (Some("a"), Algorithm::EdDSA, &[3]),
+            (Some("b"), Algorithm::EdDSA, &[4]),
+            (Some("b"), Algorithm::ES256, &[5]),
+            (Some("b"), Algorithm::RS256, &[]),
+            (Some("c"), Algorithm::RS512, &[6]),
+            (Some("z"), Algorithm::ES256, &[]),
+            (None, Algorithm::ES256, &[2, 5]),
+            (None, Algorithm::RS256, &[0, 6]),
+            (None, Algorithm::EdDSA, &[3, 4]),
+        ] {
+            let chosen = keys.known(id, algorithm);
+            let chosen: Vec<usize> =
+                chosen.iter().filter_map(|key| all.iter().position(|own| Arc::ptr_eq(own, key))).collect();
+            assert_eq!(chosen, expected, "{id:?} {algorithm:?}");
+        }
     }
 }

@@ -7,26 +7,29 @@
 //! Only asymmetric algorithms exist here: `none` cannot be named, and a key that could be mistaken for a shared secret is
 //! not taken from a key set in the first place (RFC 8725 §§3.1, 3.2).
 
-mod crypto;
 mod keys;
 mod settings;
+mod signature;
 mod verify;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use muster_core::BoxFuture;
-use muster_core::authn::{External, Issuers};
+use muster_core::authn::{External, Issuers, Rejection};
+use muster_core::clock::Clock;
 use muster_core::error::CallError;
 
 pub use settings::{Algorithm, IssuerSettings, KeySource};
 
 use keys::KeySet;
+use verify::Token;
 
 /// The issuers an operator trusts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TrustedIssuers {
     issuers: ArcSwap<Vec<Arc<Issuer>>>,
+    clock: Arc<dyn Clock>,
 }
 
 #[derive(Debug)]
@@ -37,21 +40,21 @@ struct Issuer {
 
 impl TrustedIssuers {
     /// Trusts nobody yet.
-    pub fn new() -> Self {
-        crypto::install();
-        Self::default()
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { issuers: ArcSwap::default(), clock }
     }
 
-    /// Trusts these from now on, and nobody else. Keys of issuers that stay the same are kept; those of others are
-    /// fetched in the background.
+    /// Trusts these from now on, and nobody else. Keys are fetched in the background, also of issuers that stay the same:
+    /// whoever has the configuration read again wants what is there now. Until then, theirs are kept.
     pub fn set(&self, settings: Vec<IssuerSettings>) {
         let old = self.issuers.load();
         let issuer = |settings: IssuerSettings| {
             if let Some(issuer) = old.iter().find(|issuer| issuer.settings == settings) {
+                issuer.keys.refetch_now();
                 return Arc::clone(issuer);
             }
             let keys = Arc::new(KeySet::new(settings.keys.clone(), settings.refetch_after));
-            keys.refetch();
+            keys.refetch_now();
             Arc::new(Issuer { settings, keys })
         };
         self.issuers.store(Arc::new(settings.into_iter().map(issuer).collect()));
@@ -59,17 +62,21 @@ impl TrustedIssuers {
 }
 
 impl Issuers for TrustedIssuers {
-    fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<External>, CallError>> {
+    fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<External, CallError>> {
         Box::pin(async move {
-            let Some(named) = verify::issuer_of(token) else { return Ok(None) };
+            let token = Token::read(token)?;
+            let named = token.issuer().ok_or(Rejection::UnknownIssuer)?;
+            let now = self.clock.since_epoch();
+            let mut reason = Rejection::UnknownIssuer;
             // Several entries can be of one issuer, each for an audience of its own.
             let issuers = self.issuers.load_full();
             for issuer in issuers.iter().filter(|issuer| issuer.settings.issuer == named) {
-                if let Some(external) = verify::verify(token, &issuer.settings, &issuer.keys).await {
-                    return Ok(Some(external));
+                match verify::verify(&token, &issuer.settings, &issuer.keys, now).await {
+                    Ok(external) => return Ok(external),
+                    Err(other) => reason = other,
                 }
             }
-            Ok(None)
+            Err(reason.into())
         })
     }
 }

@@ -32,6 +32,12 @@ impl Algorithm {
         Self::EdDSA,
     ];
 
+    /// The algorithm of that name. `Ed25519` is the newer name of the only curve `EdDSA` is taken with here (RFC 9864).
+    pub fn parse(name: &str) -> Option<Self> {
+        let name = if name == "Ed25519" { "EdDSA" } else { name };
+        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
+    }
+
     /// The algorithm as tokens write it.
     pub fn as_str(self) -> &'static str {
         match self {

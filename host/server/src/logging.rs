@@ -22,6 +22,10 @@ use tracing_subscriber::{Registry, reload};
 pub(crate) const GUESTS_ONLY: &str = "guests only";
 /// What the lines of plugins are marked with.
 const GUESTS: &str = "guest";
+/// What the lines of every crate of the host begin with.
+const HOST: &str = "muster";
+/// The library that reads messages of MCP, and logs each it does not understand.
+const MESSAGES_LIBRARY: &str = "rmcp";
 
 /// Lines that wait to be written; what comes then is dropped.
 const LINES_WAITING_MAX: usize = 10_000;
@@ -136,5 +140,11 @@ fn filter(level: &str) -> Targets {
         "debug" => LevelFilter::DEBUG,
         _ => LevelFilter::INFO,
     };
-    Targets::new().with_default(level)
+    // Libraries say what they were sent, as long as it may be: theirs are only the lines of their own failures, and none of
+    // the one that reads what assistants send.
+    Targets::new()
+        .with_default(level.min(LevelFilter::ERROR))
+        .with_target(HOST, level)
+        .with_target(GUESTS, level)
+        .with_target(MESSAGES_LIBRARY, LevelFilter::OFF)
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{OptionFuture, join_all};
-use muster_audit::FileAudit;
+use muster_audit::KeptAudit;
 use muster_builtin::Services;
 use muster_core::audit::Audit;
 use muster_core::authn::{Accounts, Authenticator, Bearers, Keys, Passwords};
@@ -31,7 +31,6 @@ use muster_storage::RedbStorage;
 use muster_wasm::{Lifecycle, Loader};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::backup;
@@ -41,8 +40,11 @@ use crate::config::{self, Config, Listener};
 use crate::control::{Configured, Process};
 use crate::journal::Journal;
 use crate::logging::LogLevel;
+use crate::ownership;
 use crate::passwords::Argon2Passwords;
 use crate::random::SystemRandom;
+use crate::service;
+use crate::signals::Signals;
 use crate::trust;
 use crate::upkeep;
 
@@ -65,6 +67,8 @@ pub struct Options {
     pub listen: Option<SocketAddr>,
     /// Log lines as JSON.
     pub log_json: bool,
+    /// Serve a data directory that others can write to, too.
+    pub insecure_data: bool,
 }
 
 /// Runs the host until it is told to stop, by a signal or by the command `stop`.
@@ -86,6 +90,7 @@ pub(crate) fn config_file(given: Option<&Path>, data: &Path) -> Option<PathBuf> 
 }
 
 async fn run_host(options: &Options) -> Result<(), String> {
+    let signals = Signals::take()?;
     let config_file = config_file(options.config.as_deref(), &options.data);
     // Everything is checked before anything is opened.
     let mut config = Config::read_or_default(config_file.as_deref())?;
@@ -99,6 +104,9 @@ async fn run_host(options: &Options) -> Result<(), String> {
         .mode(0o700)
         .create(&options.data)
         .map_err(|error| format!("the data directory {} cannot be made: {error}", options.data.display()))?;
+    if !options.insecure_data {
+        ownership::check_data(&options.data)?;
+    }
     let socket = options.data.join(SOCKET);
     let local = bind_local(&socket).map_err(|error| format!("{} cannot be opened: {error}", socket.display()))?;
     let sockets = Sockets::open(&config.listen).await?;
@@ -137,9 +145,11 @@ async fn run_host(options: &Options) -> Result<(), String> {
         drain_deadline_ms: u64::try_from(config.drain_deadline.as_millis()).unwrap_or(u64::MAX),
         ..ConnectionLimits::default()
     };
-    let owner = rustix::process::geteuid().as_raw();
+    let owner = ownership::own_uid();
+    let signals = signals.take_all()?;
     announce(&sockets, &socket)?;
-    let (signals, certificates) = (stop_on_signal(stopping), sockets.certificates());
+    service::ready();
+    let (signals, certificates) = (signals.follow(&host.dispatcher, stopping), sockets.certificates());
     let network = sockets.0.into_iter().map(|(tcp, door)| serve_tcp(tcp, door, rest.clone(), limits, stop.clone()));
     tokio::select! {
         _ = async {
@@ -151,7 +161,8 @@ async fn run_host(options: &Options) -> Result<(), String> {
                 serve_local(local, owner, rest.clone(), limits, stop.clone()),
             )
         } => {}
-        error = signals => return Err(error),
+        () = signals => {}
+        () = service::follow(stop.clone()) => {}
         () = certificates.follow(&host.journal) => {}
         () = upkeep::evict_idle(&host.plugins) => {}
         () = log_level.count_dropped() => {}
@@ -234,7 +245,7 @@ pub(crate) struct Host {
     pub(crate) tokens: Arc<AuthorizationServer>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) plugins: Arc<Lifecycle>,
-    pub(crate) audit: Option<Arc<FileAudit>>,
+    pub(crate) audit: Option<Arc<KeptAudit>>,
     pub(crate) journal: Journal,
     /// Commands hold these weakly or through the registry; the host holds them for good.
     _parts: (Arc<Services>, Arc<Process>),
@@ -251,6 +262,9 @@ pub(crate) async fn assemble(data: &Path, config: &Config, start: Start) -> Resu
     let told = |error: muster_core::error::CallError| error.to_string();
     let accounts = Accounts::new(Arc::clone(&storage), Arc::clone(&passwords), Arc::clone(&clock), Arc::clone(&random));
     let accounts = Arc::new(accounts.map_err(told)?);
+    for (name, what) in accounts.adopt_old_names().await.map_err(told)? {
+        tracing::warn!(account = name.escape_debug().to_string(), "the name of this account {what}; give it another");
+    }
     let clients =
         Clients::new(Arc::clone(&storage), Arc::clone(&accounts), passwords, Arc::clone(&clock), Arc::clone(&random));
     let tokens = Arc::new(AuthorizationServer::new(
@@ -261,7 +275,7 @@ pub(crate) async fn assemble(data: &Path, config: &Config, start: Start) -> Resu
         Arc::clone(&random),
     ));
     let keys = Arc::new(Keys::new(Arc::clone(&storage), Arc::clone(&accounts), Arc::clone(&clock), random));
-    let issuers = Arc::new(TrustedIssuers::new());
+    let issuers = Arc::new(TrustedIssuers::new(Arc::clone(&clock)));
     let authenticator = Authenticator::new(Bearers {
         accounts: Arc::clone(&accounts),
         server: Arc::clone(&tokens),
@@ -272,7 +286,7 @@ pub(crate) async fn assemble(data: &Path, config: &Config, start: Start) -> Resu
         None => None,
         Some(options) => {
             let (storage, clock) = (Arc::clone(&storage), Arc::clone(&clock));
-            Some(Arc::new(FileAudit::open(&data.join(backup::AUDIT_FOLDER), options, storage, clock).await?))
+            Some(Arc::new(KeptAudit::open(&data.join(backup::AUDIT_FOLDER), options, storage, clock).await?))
         }
     };
     let recorder = audit.clone().map(|audit| audit as Arc<dyn Audit>);
@@ -351,25 +365,6 @@ fn url(socket: &TcpListener, door: &Door) -> Result<String, String> {
     let scheme = if door.tls.is_some() { "https" } else { "http" };
     let address = socket.local_addr().map_err(|error| error.to_string())?;
     Ok(format!("{scheme}://{address}"))
-}
-
-/// Says stop on SIGTERM or SIGINT; a second one ends the process at once. Returns only when signals cannot be had.
-async fn stop_on_signal(stopping: watch::Sender<bool>) -> String {
-    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    let (mut terminate, mut interrupt) = match (terminate, interrupt) {
-        (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
-        (Err(error), _) | (_, Err(error)) => return format!("signals cannot be received: {error}"),
-    };
-    let mut asked = false;
-    loop {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        if asked {
-            std::process::exit(130);
-        }
-        asked = true;
-        tracing::info!("stopping; once more to stop at once");
-        stopping.send_replace(true);
-    }
 }
 
 fn random_u64() -> Result<u64, String> {

@@ -14,7 +14,6 @@ use muster_core::name::FrontendName;
 use muster_core::plugins::{Candidate, PluginInfo, Plugins};
 use muster_core::registry::Registered;
 use muster_core::schema::Unread;
-use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::certificates::Certificates;
@@ -70,7 +69,7 @@ impl Testbed {
     }
 
     /// Calls a command as the console does.
-    pub(crate) async fn call(&self, name: &str, version: u32, input: &Value) -> Result<Outcome, CallError> {
+    pub(crate) async fn call(&self, name: &str, version: u32, input: &str) -> Result<Outcome, CallError> {
         let request_id = RequestId::from_random(0);
         let caller = Caller {
             identity: Identity::Console,
@@ -88,7 +87,7 @@ impl Testbed {
         let head = Head { source, credential, name: name.to_owned(), version: Some(version), safe: false };
         let host = self.host().map_err(CallError::internal_from)?;
         let admitted = host.dispatcher.admit(head).await?;
-        admitted.call(Unread::Json(input.to_string().into())).await
+        admitted.call(Unread::Json(input.to_owned().into())).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! Accounts `user@host` and their passwords, kept as hashes.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -9,10 +10,11 @@ use thiserror::Error;
 
 use super::chosen::{ChosenSecrets, Claim, Kept};
 use super::secret;
-use super::{Passwords, Throttle};
+use super::{Passwords, Rejection, Throttle};
 use crate::clock::Clock;
 use crate::error::CallError;
 use crate::name::AccountId;
+use crate::precis;
 use crate::random::Random;
 use crate::storage::{Entry, Expect, Revision, Storage, StorageError, list_all};
 
@@ -33,6 +35,12 @@ pub enum AccountError {
     /// There is no such account.
     #[error("there is no account {0}")]
     Missing(AccountId),
+    /// The name is none by RFC 8265.
+    #[error(
+        "`{0}` cannot be the name of a new account: it has characters that cannot be seen or told apart from others; \
+         write it with letters and digits"
+    )]
+    UnusableName(AccountId),
     /// The password is empty or too long.
     #[error("a password has 1 to {PASSWORD_BYTES_MAX} bytes")]
     UnusablePassword,
@@ -85,6 +93,8 @@ pub struct Accounts {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     hosts: ArcSwap<Vec<String>>,
+    /// The keys of accounts whose name is now written in another way, by that way.
+    old_keys: ArcSwap<BTreeMap<AccountId, String>>,
 }
 
 impl Accounts {
@@ -104,7 +114,46 @@ impl Accounts {
             clock,
             random,
             hosts: ArcSwap::default(),
+            old_keys: ArcSwap::default(),
         })
+    }
+
+    /// Finds accounts of earlier versions, which kept names as they were typed, so that they go on working: by whatever
+    /// way their name is typed from now on. Gives those that should get another name, with what to know about each. To be
+    /// called once, before the first call.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn adopt_old_names(&self) -> Result<Vec<(String, &'static str)>, CallError> {
+        let stored = list_all(&*self.storage, BUCKET).await?;
+        let (mut old_keys, mut odd) = (BTreeMap::new(), Vec::new());
+        for key in &stored {
+            let Ok(account) = AccountId::parse(key) else { continue };
+            if !account.is_well_formed() {
+                odd.push((
+                    key.clone(),
+                    "has characters that cannot be seen or told apart; no new account could have it",
+                ));
+            } else if account.as_str() != key {
+                let taken = old_keys.contains_key(&account) || stored.iter().any(|other| other == account.as_str());
+                if taken {
+                    odd.push((key.clone(), "is the same name as another account's now and cannot be reached"));
+                } else {
+                    odd.push((key.clone(), "is written in another way now"));
+                    old_keys.insert(account, key.clone());
+                }
+            }
+        }
+        self.old_keys.store(Arc::new(old_keys));
+        Ok(odd)
+    }
+
+    /// The key of an account in the store.
+    fn key(&self, account: &AccountId) -> Arc<str> {
+        match self.old_keys.load().get(account) {
+            Some(key) => Arc::from(key.as_str()),
+            None => account.shared(),
+        }
     }
 
     /// Sets the hosts accounts can be at.
@@ -127,6 +176,9 @@ impl Accounts {
     /// When it exists, the host is unknown, or the password cannot be used.
     pub async fn create(&self, account: &AccountId, password: String) -> Result<(), AccountError> {
         self.known_host(account.host())?;
+        if !account.is_well_formed() {
+            return Err(AccountError::UnusableName(account.clone()));
+        }
         let password = self.hash(password).await?;
         let record = Record {
             password,
@@ -223,21 +275,39 @@ impl Accounts {
         Ok(record.ban.is_none().then_some(Standing { revision: entry.revision, life: record.life }))
     }
 
-    /// The record, if there is one, of an account somebody who is believed vouches for; nothing where that is not
-    /// enough. Here there must be such an account. Elsewhere its own server has it: where there is one of that name here
+    /// The record, if there is one, of an account somebody who is believed vouches for. Here there must be such an account. Elsewhere its own server has it: where there is one of that name here
     /// all the same, its ban counts.
-    pub(super) async fn vouched(
-        &self,
-        account: &AccountId,
-        elsewhere: bool,
-    ) -> Result<Option<Option<Revision>>, CallError> {
+    pub(super) async fn vouched(&self, account: &AccountId, elsewhere: bool) -> Result<Option<Revision>, CallError> {
         let entry = self.entry(account).await?;
-        let banned = entry.as_ref().map(read).transpose()?.map(|record| record.ban.is_some());
-        let stands = match banned {
-            Some(banned) => !banned,
-            None => elsewhere,
-        };
-        Ok(stands.then(|| entry.map(|entry| entry.revision)))
+        match &entry {
+            Some(entry) if read(entry)?.ban.is_some() => Err(Rejection::Banned.into()),
+            // What no account could be called is nothing to be believed about another server's either.
+            None if !elsewhere || !account.is_well_formed() => Err(Rejection::UnknownAccount.into()),
+            _ => Ok(entry.map(|entry| entry.revision)),
+        }
+    }
+
+    /// Why a password did not prove to be this account, after [`Accounts::login`] said so. The same work whether there is
+    /// such an account or not.
+    pub(super) async fn why_not(&self, account: Option<&AccountId>) -> Result<Rejection, CallError> {
+        let Some(account) = account else { return Ok(Rejection::UnknownAccount) };
+        Ok(match self.entry(account).await? {
+            None => Rejection::UnknownAccount,
+            Some(entry) if read(&entry)?.ban.is_some() => Rejection::Banned,
+            Some(_) => Rejection::WrongPassword,
+        })
+    }
+
+    /// What credentials of the account are bound to.
+    ///
+    /// # Errors
+    /// [`CallError::Unauthenticated`] with the reason when it does not exist or is banned; another when the store fails.
+    pub(crate) async fn standing_or_why(&self, account: &AccountId) -> Result<Standing, CallError> {
+        match self.standing(account).await? {
+            Some(standing) => Ok(standing),
+            None if self.exists(account).await.is_ok_and(|exists| exists) => Err(Rejection::Banned.into()),
+            None => Err(Rejection::UnknownAccount.into()),
+        }
     }
 
     /// The life of an account, banned or not; nothing when it does not exist.
@@ -257,7 +327,15 @@ impl Accounts {
     /// When the host is unknown or the store fails.
     pub async fn remove(&self, account: &AccountId) -> Result<bool, AccountError> {
         self.known_host(account.host())?;
-        Ok(self.storage.delete(BUCKET, account.as_str(), Expect::Anything).await?)
+        let was_there = self.storage.delete(BUCKET, &self.key(account), Expect::Anything).await?;
+        if self.old_keys.load().contains_key(account) {
+            self.old_keys.rcu(|keys| {
+                let mut keys = BTreeMap::clone(keys);
+                keys.remove(account);
+                keys
+            });
+        }
+        Ok(was_there)
     }
 
     /// Whether there is such an account.
@@ -277,11 +355,12 @@ impl Accounts {
         let accounts = list_all(&*self.storage, BUCKET).await?;
         let mut users: Vec<String> = accounts
             .iter()
-            .filter_map(|account| account.split_once('@'))
-            .filter(|(_, at)| *at == host)
-            .map(|(user, _)| user.to_owned())
+            .filter_map(|account| AccountId::parse(account).ok())
+            .filter(|account| account.host() == host)
+            .map(|account| account.user().to_owned())
             .collect();
         users.sort_unstable();
+        users.dedup();
         Ok(users)
     }
 
@@ -324,7 +403,13 @@ impl Accounts {
                 hash: Some(record.password),
             }))
         };
-        let right = self.secrets.prove(claim, password, kept).await?;
+        let prepared = precis::password(&password).into_owned();
+        let as_typed = (prepared != password).then_some(password);
+        let mut right = self.secrets.prove(claim, prepared, kept).await?;
+        if let (false, Some(password)) = (right, as_typed) {
+            // Earlier versions kept the hash of what was typed.
+            right = self.secrets.prove(claim, password, kept).await?;
+        }
         Ok(revision.filter(|_| right))
     }
 
@@ -334,7 +419,7 @@ impl Accounts {
     }
 
     async fn entry(&self, account: &AccountId) -> Result<Option<Entry>, StorageError> {
-        self.storage.get(BUCKET, account.as_str()).await
+        self.storage.get(BUCKET, &self.key(account)).await
     }
 
     async fn record(&self, account: &AccountId) -> Result<(Revision, Record), AccountError> {
@@ -344,7 +429,7 @@ impl Accounts {
 
     async fn put(&self, account: &AccountId, record: &Record, expect: Expect) -> Result<(), AccountError> {
         let value = serde_json::to_vec(record).map_err(CallError::internal_from)?;
-        self.storage.put(BUCKET, account.as_str(), value, expect).await?;
+        self.storage.put(BUCKET, &self.key(account), value, expect).await?;
         Ok(())
     }
 
@@ -352,7 +437,7 @@ impl Accounts {
         if password.is_empty() || password.len() > PASSWORD_BYTES_MAX {
             return Err(AccountError::UnusablePassword);
         }
-        Ok(self.secrets.hash(password).await?)
+        Ok(self.secrets.hash(precis::password(&password).into_owned()).await?)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{Accounts, Issuers, KEY_PREFIX, Keys, Proven};
+use super::{Accounts, Issuers, KEY_PREFIX, Keys, Proven, Rejection};
 use crate::caller::{Authority, Identity};
 use crate::error::CallError;
 use crate::oauth::{ACCESS_PREFIX, AuthorizationServer, Holder};
@@ -31,36 +31,32 @@ impl Bearers {
     /// # Errors
     /// [`CallError::Unauthenticated`] when it is not valid; another error when that could not be found out.
     pub(super) async fn authenticate(&self, text: &str) -> Result<Proven, CallError> {
-        let found = if text.len() > BEARER_BYTES_MAX {
-            None
-        } else if text.starts_with(KEY_PREFIX) {
-            let key = self.keys.authenticate(text).await?;
-            key.map(|(account, revision, what)| Proven {
-                identity: Identity::Account(account),
-                authority: Authority::Narrowed(Arc::new(what)),
-                record: Some(revision),
-            })
-        } else if text.starts_with(ACCESS_PREFIX) {
-            let token = self.server.authenticate(text).await?;
-            token.map(|(holder, revision, scopes)| {
-                let identity = match holder {
-                    Holder::Account(account) => Identity::Account(account),
-                    Holder::Client(client) => Identity::Client(Arc::from(client)),
-                };
-                Proven { identity, authority: Authority::Token(Arc::from(scopes)), record: Some(revision) }
-            })
-        } else if text.bytes().filter(|byte| *byte == b'.').count() == 2 {
-            self.external(text).await?
-        } else {
-            None
-        };
-        found.ok_or(CallError::Unauthenticated { presented: true })
+        if text.len() > BEARER_BYTES_MAX {
+            return Err(Rejection::Unusable.into());
+        }
+        if text.starts_with(KEY_PREFIX) {
+            let (account, revision, what) = self.keys.authenticate(text).await?;
+            let authority = Authority::Narrowed(Arc::new(what));
+            return Ok(Proven { identity: Identity::Account(account), authority, record: Some(revision) });
+        }
+        if text.starts_with(ACCESS_PREFIX) {
+            let (holder, revision, scopes) = self.server.authenticate(text).await?;
+            let identity = match holder {
+                Holder::Account(account) => Identity::Account(account),
+                Holder::Client(client) => Identity::Client(Arc::from(client)),
+            };
+            return Ok(Proven { identity, authority: Authority::Token(Arc::from(scopes)), record: Some(revision) });
+        }
+        if text.bytes().filter(|byte| *byte == b'.').count() == 2 {
+            return self.external(text).await;
+        }
+        Err(Rejection::Unusable.into())
     }
 
-    async fn external(&self, text: &str) -> Result<Option<Proven>, CallError> {
-        let Some(external) = self.issuers.verify(text).await? else { return Ok(None) };
-        let Some(record) = self.accounts.vouched(&external.account, external.elsewhere).await? else { return Ok(None) };
+    async fn external(&self, text: &str) -> Result<Proven, CallError> {
+        let external = self.issuers.verify(text).await?;
+        let record = self.accounts.vouched(&external.account, external.elsewhere).await?;
         let authority = Authority::Token(Arc::from(external.scopes));
-        Ok(Some(Proven { identity: Identity::Account(external.account), authority, record }))
+        Ok(Proven { identity: Identity::Account(external.account), authority, record })
     }
 }

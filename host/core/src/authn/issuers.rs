@@ -3,6 +3,7 @@
 
 use std::fmt::Debug;
 
+use super::Rejection;
 use crate::BoxFuture;
 use crate::error::CallError;
 use crate::name::AccountId;
@@ -20,8 +21,11 @@ pub struct External {
 
 /// Verifies tokens of the issuers an operator trusts.
 pub trait Issuers: Debug + Send + Sync {
-    /// What the token says; nothing when no trusted issuer made it, or it is not valid now and here.
-    fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<External>, CallError>>;
+    /// What the token says.
+    ///
+    /// The future fails with [`CallError::Unauthenticated`] and the reason when no trusted issuer made it, or it is not
+    /// valid now and here.
+    fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<External, CallError>>;
 }
 
 /// Trusts nobody.
@@ -29,7 +33,7 @@ pub trait Issuers: Debug + Send + Sync {
 pub struct NoIssuers;
 
 impl Issuers for NoIssuers {
-    fn verify<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<External>, CallError>> {
-        Box::pin(async { Ok(None) })
+    fn verify<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<External, CallError>> {
+        Box::pin(async { Err(Rejection::UnknownIssuer.into()) })
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::secret;
-use super::{Accounts, Standing};
+use super::{Accounts, Rejection, Standing};
 use crate::clock::Clock;
 use crate::error::CallError;
 use crate::name::AccountId;
@@ -157,7 +157,7 @@ impl Keys {
         let mut keys = Vec::new();
         for id in list_all(&*self.storage, BUCKET).await? {
             let Some(record) = self.record(&id).await? else { continue };
-            if account.is_some_and(|account| account.as_str() != record.account) {
+            if account.is_some_and(|account| !is_of(&record, account)) {
                 continue;
             }
             let used_seconds = self.used(&id).await?;
@@ -172,34 +172,33 @@ impl Keys {
     /// When the store fails.
     pub async fn revoke(&self, account: &AccountId, id: &str) -> Result<bool, CallError> {
         match self.record(id).await? {
-            Some(record) if record.account == account.as_str() => self.delete(id).await,
+            Some(record) if is_of(&record, account) => self.delete(id).await,
             _ => Ok(false),
         }
     }
 
-    /// Whose key this is, and for which commands; nothing when it is not valid. One hash, two reads.
+    /// Whose key this is, and for which commands. One hash, two reads.
     ///
     /// # Errors
-    /// When it could not be found out.
-    pub async fn authenticate(&self, text: &str) -> Result<Option<(AccountId, Revision, What)>, CallError> {
-        let Some(id) = text.strip_prefix(KEY_PREFIX).and_then(|rest| rest.get(..secret::ID_CHARS)) else {
-            return Ok(None);
-        };
-        if !secret::is_id(id) {
-            return Ok(None);
-        }
-        let Some(record) = self.record(id).await? else { return Ok(None) };
+    /// [`CallError::Unauthenticated`] with the reason when it is not valid; another when it could not be found out.
+    pub async fn authenticate(&self, text: &str) -> Result<(AccountId, Revision, What), CallError> {
+        let id = text.strip_prefix(KEY_PREFIX).and_then(|rest| rest.get(..secret::ID_CHARS));
+        let id = id.filter(|id| secret::is_id(id)).ok_or(Rejection::Unusable)?;
+        let record = self.record(id).await?.filter(|record| secret::is_hash_of(&record.hash, text));
+        let record = record.ok_or(Rejection::UnknownToken)?;
         let now = self.clock.since_epoch().as_secs();
-        if !secret::is_hash_of(&record.hash, text) || record.expires.is_some_and(|expires| now >= expires) {
-            return Ok(None);
+        if record.expires.is_some_and(|expires| now >= expires) {
+            return Err(Rejection::Expired.into());
         }
         let account = AccountId::parse(&record.account).map_err(|_| unreadable())?;
-        let standing = self.accounts.standing(&account).await?.filter(|standing| standing.life == record.life);
-        let Some(Standing { revision, .. }) = standing else { return Ok(None) };
+        let Standing { revision, life } = self.accounts.standing_or_why(&account).await?;
+        if life != record.life {
+            return Err(Rejection::Superseded.into());
+        }
         let scopes = record.scopes.iter().map(|scope| Selector::parse(scope)).collect::<Result<Vec<_>, _>>();
         let what = What::of(scopes.map_err(|_| unreadable())?);
         self.uses.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), now);
-        Ok(Some((account, revision, what)))
+        Ok((account, revision, what))
     }
 
     /// Writes down when keys were used. To be called about once a minute.
@@ -257,6 +256,11 @@ impl Keys {
             None => Ok(None),
         }
     }
+}
+
+/// Whether it is a key of the account, whichever way an earlier version wrote its name.
+fn is_of(record: &Record, account: &AccountId) -> bool {
+    AccountId::parse(&record.account).is_ok_and(|own| own == *account)
 }
 
 fn describe(id: String, record: Record) -> Option<ApiKey> {

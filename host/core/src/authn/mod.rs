@@ -5,6 +5,7 @@ mod bearer;
 mod chosen;
 mod issuers;
 mod keys;
+mod rejection;
 pub(crate) mod secret;
 mod throttle;
 mod verified;
@@ -24,6 +25,7 @@ pub use bearer::Bearers;
 pub(crate) use chosen::{ChosenSecrets, Claim, Kept};
 pub use issuers::{External, Issuers, NoIssuers};
 pub use keys::{ApiKey, KEY_NAME_CHARS_MAX, KEY_PREFIX, KEY_SCOPES_MAX, KeyError, Keys};
+pub use rejection::Rejection;
 pub use throttle::{Attempt, Throttle, network};
 
 /// What a wire found in a request.
@@ -144,7 +146,6 @@ impl Authenticator {
     /// # Errors
     /// [`CallError::Unauthenticated`] when it is wrong; another error when it could not be checked.
     pub async fn authenticate(&self, credential: Credential, source: Source) -> Result<Arc<Caller>, CallError> {
-        let wrong = || CallError::Unauthenticated { presented: true };
         let Proven { identity, authority, record } = match credential {
             Credential::Absent => Proven::full(Identity::Anonymous, None),
             Credential::Console => Proven::full(Identity::Console, None),
@@ -153,28 +154,30 @@ impl Authenticator {
                 let proven = self.bearers.authenticate(&token).await?;
                 match (&proven.identity, AccountId::parse(&account)) {
                     (Identity::Account(own), Ok(account)) if *own == account => proven,
-                    _ => return Err(wrong()),
+                    _ => return Err(Rejection::OtherAccount.into()),
                 }
             }
-            Credential::Unusable => return Err(wrong()),
+            Credential::Unusable => return Err(Rejection::Unusable.into()),
             Credential::Authenticated(caller) => return Ok(caller),
             Credential::Certificate(account) => {
-                let Ok(account) = AccountId::parse(&account) else { return Err(wrong()) };
-                let record = self.accounts.vouched(&account, false).await?.ok_or_else(wrong)?;
+                let account = AccountId::parse(&account).map_err(|_| Rejection::UnknownAccount)?;
+                let record = self.accounts.vouched(&account, false).await?;
                 Proven::full(Identity::Account(account), record)
             }
             Credential::Vouched(account) => {
-                let Ok(account) = AccountId::parse(&account) else { return Err(wrong()) };
+                let account = AccountId::parse(&account).map_err(|_| Rejection::UnknownAccount)?;
                 let elsewhere = !self.knows_host_of(&account);
-                let record = self.accounts.vouched(&account, elsewhere).await?.ok_or_else(wrong)?;
+                let record = self.accounts.vouched(&account, elsewhere).await?;
                 Proven::full(Identity::Account(account), record)
             }
             Credential::Basic { account, password } => {
                 let account = AccountId::parse(&account).ok();
                 let record = self.accounts.login(account.as_ref(), password, source.address).await?;
                 // Without an account nothing can have been right.
-                let account = account.filter(|_| record.is_some()).ok_or_else(wrong)?;
-                Proven::full(Identity::Account(account), record)
+                match account {
+                    Some(account) if record.is_some() => Proven::full(Identity::Account(account), record),
+                    account => return Err(self.accounts.why_not(account.as_ref()).await?.into()),
+                }
             }
         };
         Ok(Arc::new(Caller {

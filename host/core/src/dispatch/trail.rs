@@ -53,6 +53,7 @@ impl Trail {
         let call = Box::new(CallRecord {
             source: source.clone(),
             caller: None,
+            rejected: None,
             claimed: None,
             name: String::new(),
             registered: None,
@@ -72,8 +73,9 @@ impl Trail {
 
     /// The credential was not accepted. Which account it named is kept where that can be one of `ours`: people type
     /// passwords where names belong.
-    pub(super) fn rejected(&mut self, name: String, ours: impl Fn(&AccountId) -> bool) {
+    pub(super) fn rejected(&mut self, error: &CallError, name: String, ours: impl Fn(&AccountId) -> bool) {
         self.note(|open| {
+            open.call.rejected = error.rejection();
             let account = open.claimed.take().and_then(|claimed| AccountId::parse(&claimed).ok());
             open.call.claimed = account.filter(|account| ours(account));
         });

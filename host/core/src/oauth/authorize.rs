@@ -29,6 +29,12 @@ pub struct AuthorizationRequest {
     pub code_challenge: Option<String>,
     /// RFC 7636 §4.3; only `S256`.
     pub code_challenge_method: Option<String>,
+    /// Only `query`, which is how codes are answered (OAuth 2.0 Multiple Response Types §2.1).
+    pub response_mode: Option<String>,
+    /// Whether the request is in an object of its own (RFC 9101 §5), which is not taken here.
+    pub request_object: bool,
+    /// The same, elsewhere.
+    pub request_uri: bool,
     /// RFC 8707 §2.
     pub resources: Vec<String>,
 }
@@ -130,6 +136,13 @@ impl AuthorizationServer {
             Some(_) => return Err(OAuthError::UnsupportedResponseType),
             None => return Err(OAuthError::InvalidRequest("response_type is missing")),
         }
+        if request.response_mode.as_deref().is_some_and(|mode| mode != "query") {
+            return Err(OAuthError::InvalidRequest("only response_mode=query is offered here"));
+        }
+        if request.request_object || request.request_uri {
+            let code = if request.request_object { "request_not_supported" } else { "request_uri_not_supported" };
+            return Err(OAuthError::NotSupported(code));
+        }
         if !client.may(Grant::AuthorizationCode) {
             return Err(OAuthError::UnauthorizedClient("this client may not use authorization codes"));
         }
@@ -146,7 +159,7 @@ impl AuthorizationServer {
         }
         let settings = self.settings.load();
         let scopes = parse_scopes(request.scope.as_deref().unwrap_or_default())?;
-        scope::check_known(&scopes, &settings.rules.scopes(), snapshot)?;
+        let scopes = scope::narrowed(scopes, &settings.rules, snapshot)?;
         let audience = settings.resource(&request.resources)?;
         Ok(Wanted { scopes, challenge: challenge.to_owned(), audience })
     }

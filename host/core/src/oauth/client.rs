@@ -397,6 +397,9 @@ fn check(new: &NewClient) -> Result<(), ClientError> {
     }
     let may = |grant| new.grants.contains(&grant);
     let public = matches!(new.secret, NewSecret::None);
+    if !public && new.redirect_uris.iter().any(|uri| redirect::is_by_name(uri)) {
+        return Err(ClientError::Redirect("only a client without a secret may have an address at localhost"));
+    }
     let misfit = if new.grants.is_empty() {
         "a client needs at least one grant"
     } else if may(Grant::AuthorizationCode) && new.redirect_uris.is_empty() {

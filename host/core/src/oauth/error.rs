@@ -21,6 +21,8 @@ pub enum OAuthError {
     UnsupportedGrantType,
     /// Only codes are handed out.
     UnsupportedResponseType,
+    /// The request is in an object of its own; the standards' code says where.
+    NotSupported(&'static str),
     /// A scope does not exist, or is more than was granted.
     InvalidScope(String),
     /// Tokens for that resource are not to be had.
@@ -41,6 +43,7 @@ impl OAuthError {
             Self::UnauthorizedClient(_) => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnsupportedResponseType => "unsupported_response_type",
+            Self::NotSupported(code) => code,
             Self::InvalidScope(_) => "invalid_scope",
             Self::InvalidTarget(_) => "invalid_target",
             Self::AccessDenied(_) => "access_denied",
@@ -65,6 +68,7 @@ impl OAuthError {
             Self::InvalidScope(text) => text.clone(),
             Self::InvalidClient => "there is no such client, or its credential is wrong".to_owned(),
             Self::UnsupportedGrantType => "this grant type is not offered here".to_owned(),
+            Self::NotSupported(_) => "request objects are not taken here; send the parameters themselves".to_owned(),
             Self::UnsupportedResponseType => "only response_type=code is offered here".to_owned(),
             Self::Below(error) => error.detail(),
         }

@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::authn::Accounts;
+use crate::authn::{Accounts, Rejection};
 use crate::clock::Clock;
 use crate::error::CallError;
 use crate::name::AccountId;
@@ -44,7 +44,9 @@ pub use error::OAuthError;
 pub use family::{ACCESS_PREFIX, CODE_PREFIX, CODE_SECONDS, REFRESH_PREFIX};
 pub use inspect::{Introspection, ListedToken};
 pub use redirect::{REDIRECT_BYTES_MAX, check_redirect_uri, redirect_host, redirect_source};
-pub use scope::{ADMIN_SCOPE, SCOPE_BYTES_MAX, SCOPES_MAX, ScopeInWords, USER_SCOPE, parse_scopes, scope_in_words};
+pub use scope::{
+    ADMIN_SCOPE, SCOPE_BYTES_MAX, SCOPES_MAX, ScopeInWords, USER_SCOPE, is_scope, parse_scopes, scope_in_words,
+};
 pub use settings::{LIFETIME_SECONDS_MAX, Settings};
 pub use token::{Issued, Owned};
 
@@ -101,20 +103,25 @@ impl AuthorizationServer {
         &self.clients
     }
 
-    /// Whom the access token stands for, with its scopes; nothing when it is not valid, or made for another resource.
+    /// Whom the access token stands for, with its scopes.
     ///
     /// # Errors
-    /// When that could not be found out.
-    pub async fn authenticate(&self, text: &str) -> Result<Option<(Holder, Revision, Vec<String>)>, CallError> {
-        let Some(id) = family::family_of(text, ACCESS) else { return Ok(None) };
-        let Some((_, mut family)) = self.family(id).await? else { return Ok(None) };
-        if family.access(text, self.now()).is_none() || !self.settings.load().is_own(family.audience.as_deref()) {
-            return Ok(None);
+    /// [`CallError::Unauthenticated`] with the reason when it is not valid, or made for another resource; another when
+    /// that could not be found out.
+    pub async fn authenticate(&self, text: &str) -> Result<(Holder, Revision, Vec<String>), CallError> {
+        let id = family::family_of(text, ACCESS).ok_or(Rejection::Unusable)?;
+        let (_, mut family) = self.family(id).await?.ok_or(Rejection::UnknownToken)?;
+        if family.access(text, self.now()).is_none() {
+            let expired = family.access(text, 0).is_some();
+            return Err(if expired { Rejection::Expired } else { Rejection::UnknownToken }.into());
         }
-        let Some(holder) = self.holder(&family).await? else { return Ok(None) };
+        if !self.settings.load().is_own(family.audience.as_deref()) {
+            return Err(Rejection::WrongAudience.into());
+        }
+        let Some(holder) = self.holder(&family).await? else { return Err(self.why_ended(&family).await?.into()) };
         let scopes = family.access.as_mut().map(|access| std::mem::take(&mut access.scopes)).unwrap_or_default();
         let (Owner::Account { revision, .. } | Owner::Client { revision }) = family.owner;
-        Ok(Some((holder, revision, scopes)))
+        Ok((holder, revision, scopes))
     }
 
     /// Removes a client and all its tokens; whether there was such a client.
@@ -167,6 +174,16 @@ impl AuthorizationServer {
                 Ok(stands.then(|| Holder::Client(client.clone())))
             }
             (Owner::Client { .. }, None) => Ok(None),
+        }
+    }
+
+    /// What ended a family whose owner does not stand behind it any more.
+    async fn why_ended(&self, family: &Family) -> Result<Rejection, CallError> {
+        let Some(account) = family.account() else { return Ok(Rejection::Superseded) };
+        match self.accounts.standing_or_why(&account).await {
+            Ok(_) => Ok(Rejection::Superseded),
+            Err(CallError::Unauthenticated { rejected: Some(reason) }) => Ok(reason),
+            Err(error) => Err(error),
         }
     }
 

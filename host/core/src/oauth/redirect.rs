@@ -5,6 +5,8 @@
 
 use url::{Host, Url};
 
+/// The name of the machine itself (RFC 6761 §6.3).
+const LOCALHOST: &str = "localhost";
 /// Longest redirect address, in bytes.
 pub const REDIRECT_BYTES_MAX: usize = 1024;
 
@@ -34,7 +36,7 @@ pub fn check_redirect_uri(text: &str) -> Result<(), &'static str> {
     match url.scheme() {
         "https" => Ok(()),
         "http" if is_loopback(&url) => Ok(()),
-        "http" => Err("a redirect address uses https, or http to 127.0.0.1 or [::1]"),
+        "http" => Err("a redirect address uses https, or http to 127.0.0.1, [::1] or localhost"),
         // RFC 8252 §7.1: a scheme of one's own is a domain name turned round, so it has a dot; `javascript` has none.
         scheme if scheme.contains('.') => Ok(()),
         _ => Err("a redirect address uses https, http to a loopback address, or a scheme such as org.example.app"),
@@ -62,9 +64,16 @@ fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
-        // A name can be made to point elsewhere (RFC 8252 §8.3).
-        Some(Host::Domain(_)) | None => false,
+        // A name can be made to point elsewhere (RFC 8252 §8.3), which on a machine whose user registered it is theirs to
+        // say: many applications know no other way. Only public clients may have it.
+        Some(Host::Domain(name)) => name == LOCALHOST,
+        None => false,
     }
+}
+
+/// Whether the address reaches this machine by a name: for clients that keep no secret, which a listener there could learn.
+pub(super) fn is_by_name(uri: &str) -> bool {
+    Url::parse(uri).is_ok_and(|url| url.scheme() == "http" && url.host() == Some(Host::Domain(LOCALHOST)))
 }
 
 /// What a person should know about where they will be sent: the host, or the scheme of an application.
@@ -100,6 +109,8 @@ mod tests {
             "http://127.0.0.1/cb",
             "http://127.0.0.1:7777/cb",
             "http://[::1]/cb",
+            "http://localhost/cb",
+            "http://localhost:7777/cb",
             "org.example.app:/cb",
         ] {
             assert_eq!(check_redirect_uri(good), Ok(()), "{good}");
@@ -109,7 +120,8 @@ mod tests {
             "/cb",
             "app.example.org/cb",
             "http://app.example.org/cb",
-            "http://localhost/cb",
+            "http://localhost.example.org/cb",
+            "http://localhosts/cb",
             "https://user@app.example.org/cb",
             "https://app.example.org/cb#x",
             "https://app.example.org/c b",
@@ -146,6 +158,14 @@ mod tests {
             ("http://127.0.0.1/cb", "http://a@127.0.0.1:51004/cb", false),
             ("http://127.0.0.1/cb", "http://127.0.0.2:51004/cb", false),
             ("http://127.0.0.1/cb", "https://127.0.0.1:51004/cb", false),
+            ("http://localhost/cb", "http://localhost:51004/cb", true),
+            ("http://localhost/cb", "http://localhost/cb", true),
+            ("http://localhost/cb", "http://127.0.0.1:51004/cb", false),
+            ("http://127.0.0.1/cb", "http://localhost:51004/cb", false),
+            ("http://localhost/cb", "https://localhost:51004/cb", false),
+            ("http://localhost/cb", "http://localhost.evil.org:51004/cb", false),
+            ("http://localhost/cb", "http://localhost:51004/other", false),
+            ("http://localhost:7777/cb", "http://localhost:7778/cb", false),
             ("http://127.0.0.1:7777/cb", "http://127.0.0.1:7778/cb", false),
             ("org.example.app:/cb", "org.example.app:/cb", true),
             ("org.example.app:/cb", "org.example.app:/cb2", false),

@@ -1,10 +1,8 @@
 //! Scopes: labels a token carries (RFC 6749 §3.3). What a label allows is said by the operator's rules alone.
 
-use std::collections::BTreeSet;
-
 use super::OAuthError;
 use crate::command::Command;
-use crate::permission::{Selector, What, same_scope};
+use crate::permission::{Permissions, Selector, What, same_scope};
 use crate::registry::Snapshot;
 
 /// Most scopes of one token.
@@ -21,6 +19,12 @@ pub(super) const WELL_KNOWN: [&str; 2] = [USER_SCOPE, ADMIN_SCOPE];
 /// Most commands listed for a scope that covers many.
 const COMMANDS_SHOWN_MAX: usize = 50;
 
+/// Whether a text can be a scope: 1 to [`SCOPE_BYTES_MAX`] of the bytes RFC 6749 §3.3 allows.
+pub fn is_scope(text: &str) -> bool {
+    (1..=SCOPE_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}
+
 /// Reads a list separated by spaces, without repetitions.
 ///
 /// # Errors
@@ -28,9 +32,7 @@ const COMMANDS_SHOWN_MAX: usize = 50;
 pub fn parse_scopes(text: &str) -> Result<Vec<String>, OAuthError> {
     let mut scopes: Vec<String> = Vec::new();
     for scope in text.split(' ').filter(|scope| !scope.is_empty()) {
-        let fits = scope.len() <= SCOPE_BYTES_MAX
-            && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
-        if !fits {
+        if !is_scope(scope) {
             return Err(OAuthError::InvalidScope("a scope has characters it cannot have, or is too long".to_owned()));
         }
         if !scopes.iter().any(|known| known == scope) {
@@ -49,22 +51,25 @@ pub(super) fn is_within(wanted: &str, granted: &[String]) -> bool {
     granted.iter().any(|scope| same_scope(scope, wanted))
 }
 
-/// Refuses scopes that mean nothing here: neither a well-known one, nor in `mentioned`, nor a command, tag or plugin
-/// there is now.
-pub(super) fn check_known(
-    scopes: &[String],
-    mentioned: &BTreeSet<&str>,
+/// Those of the scopes that some rule honours: less may be given than is asked for, which the client is told
+/// (RFC 6749 §3.3). Clients ask for `openid` or `offline_access` as a matter of course.
+///
+/// # Errors
+/// [`OAuthError::InvalidScope`] when none is left.
+pub(super) fn narrowed(
+    scopes: Vec<String>,
+    rules: &Permissions,
     snapshot: &Snapshot,
-) -> Result<(), OAuthError> {
+) -> Result<Vec<String>, OAuthError> {
     let commands = || snapshot.iter().map(|registered| &registered.command);
-    let unknown = scopes.iter().find(|scope| {
-        let well_known = WELL_KNOWN.iter().any(|known| same_scope(known, scope));
-        !well_known && !mentioned.contains(scope.as_str()) && covered(scope, commands()).next().is_none()
-    });
-    match unknown {
+    let (honoured, others): (Vec<String>, Vec<String>) =
+        scopes.into_iter().partition(|scope| rules.honours(scope, covered(scope, commands()).next().is_some()));
+    match (honoured.is_empty(), others.first()) {
         // What is repeated was checked to be harmless.
-        Some(scope) => Err(OAuthError::InvalidScope(format!("there is no scope {scope}"))),
-        None => Ok(()),
+        (true, Some(scope)) => {
+            Err(OAuthError::InvalidScope(format!("there is no scope {scope} here: no rule of this server honours it")))
+        }
+        _ => Ok(honoured),
     }
 }
 

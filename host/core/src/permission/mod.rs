@@ -33,7 +33,7 @@ use serde_json::{Map, Value};
 
 use crate::caller::{Authority, Caller, Identity, RequestId};
 use crate::command::Command;
-use crate::name::{AccountId, FrontendName};
+use crate::name::{AccountId, FrontendName, host_in_form};
 use crate::registry::Registered;
 use crate::schema::Arguments;
 
@@ -310,7 +310,7 @@ impl Permissions {
             return NamesFor::One(&self.names);
         }
         let Some(arguments) = arguments else { return NamesFor::AnyHost };
-        let host = arguments.get(HOST).and_then(Value::as_str).map(str::to_lowercase);
+        let host = arguments.get(HOST).and_then(Value::as_str).map(host_in_form);
         NamesFor::One(host.and_then(|host| self.hosts.get(&host)).unwrap_or(&self.names))
     }
 
@@ -373,6 +373,29 @@ impl Permissions {
     /// The scopes rules speak of by name.
     pub fn scopes(&self) -> BTreeSet<&str> {
         self.written_scopes().filter(|scope| *scope != COMMAND_SCOPE).collect()
+    }
+
+    /// Whether some rule means holders of a token with this scope; `names_commands`: whether it is a scope that names
+    /// commands, which rules can mean as a whole.
+    pub fn honours(&self, scope: &str, names_commands: bool) -> bool {
+        self.written_scopes().any(|wanted| same_scope(wanted, scope))
+            || (names_commands && self.speaks_of_command_scope())
+    }
+
+    /// A scope with which the caller's token could call the command, where it has none yet.
+    pub fn missing_scope(&self, caller: &Caller, command: &Command) -> Option<String> {
+        let own = caller.scopes()?;
+        let groups = self.groups.iter().filter(|group| group.from.fits(caller) && group.what.covers(command));
+        let holders = groups.flat_map(|group| &group.who).filter_map(|who| match who {
+            Who::OAuth(holder) => Some(holder),
+            Who::Subject(_) | Who::Access(_) | Who::AccessNamed(_) => None,
+        });
+        let mut helpful = holders.filter(|holder| {
+            !holder.has_scope(own, command)
+                && holder.who.iter().any(|who| who.is_about(caller, &self.names, &self.local))
+        });
+        let scope = helpful.next()?.scopes.first()?;
+        Some(if scope == COMMAND_SCOPE { command.name.as_str().to_owned() } else { scope.clone() })
     }
 
     /// Whether rules speak of scopes that name the command itself.

@@ -13,7 +13,7 @@ use super::pattern::Pattern;
 use super::subject::{AccessLine, AccessRule, Subject, TokenHolder, Who};
 use super::what::{Item, Selector, What};
 use super::{From, Group, Names, Permissions};
-use crate::name::{AccountId, NameError, Tag};
+use crate::name::{AccountId, NameError, Tag, host_in_form};
 use crate::suggest;
 
 /// The keys of a configuration that rules are written under.
@@ -36,6 +36,9 @@ const WHO_KEYS: [&str; 13] = [
     "ip",
     "client",
 ];
+
+/// Of those, the ones that also take a map of users and hosts.
+const PAIRED_KEYS: [&str; 5] = ["user", "user_regexp", "user_glob", "node_regexp", "node_glob"];
 
 /// A name rules have for interfaces, and the interfaces it stands for.
 pub type Interface = (&'static str, &'static [&'static str]);
@@ -70,7 +73,7 @@ pub fn parse(
     for (key, merges) in [("host_config", false), ("append_host_config", true)] {
         let Some(node) = section(key) else { continue };
         for member in node.members("a map of hosts")? {
-            let host = member.key.to_lowercase();
+            let host = host_in_form(member.key);
             if !hosts.contains(&host) {
                 return Err(member.node.unknown_key("host", member.key, hosts.iter().map(String::as_str)));
             }
@@ -115,7 +118,7 @@ fn acls(node: &Node<'_>) -> Result<BTreeMap<String, Vec<Subject>>, RuleError> {
                     .node
                     .key_error(format!("`{}` has its meaning already; choose another name", member.key)));
             }
-            let subjects = conditions(&member.node)?;
+            let subjects = conditions(&member.node, false)?;
             if subjects.iter().any(|subject| matches!(subject, Subject::Acl(_))) {
                 return Err(member.node.error("an ACL cannot name other ACLs; write an access rule".to_owned()));
             }
@@ -297,7 +300,7 @@ fn subjects(member: &Member<'_>) -> Result<Vec<Subject>, RuleError> {
         "user" => user(&item),
         "user_regexp" => user_pattern(&item, Pattern::regexp),
         "user_glob" => user_pattern(&item, Pattern::glob),
-        "server" => Ok(Subject::Server(item.text("a host name")?.to_lowercase())),
+        "server" => Ok(Subject::Server(host_in_form(&item.text("a host name")?))),
         "server_regexp" => {
             pattern(&item, &item.text("a regular expression")?, Pattern::regexp).map(Subject::ServerPattern)
         }
@@ -311,11 +314,47 @@ fn subjects(member: &Member<'_>) -> Result<Vec<Subject>, RuleError> {
             .key_error(format!("`{}` is about chat sessions, which this server does not have; remove it", member.key))),
         other => Err(member.node.unknown_key("key", other, WHO_KEYS)),
     };
-    member.node.one_or_many().into_iter().map(one).collect()
+    let mut subjects = Vec::new();
+    for item in member.node.one_or_many() {
+        if item.value.is_object() && PAIRED_KEYS.contains(&member.key) {
+            let pairs = item.members("a map of users and their hosts")?;
+            if pairs.is_empty() {
+                return Err(
+                    item.error("expected `user@host`, a user name, or a map of user names and hosts".to_owned())
+                );
+            }
+            for pair in pairs {
+                subjects.push(pair_of_user_and_host(member.key, &pair)?);
+            }
+        } else {
+            subjects.push(one(item)?);
+        }
+    }
+    Ok(subjects)
+}
+
+/// `USER: HOST` below `user`, `PATTERN: HOST` below `user_regexp` and `user_glob`, `PATTERN: PATTERN` below `node_regexp`
+/// and `node_glob`: what ejabberd takes beside `USER@HOST`. Here an `@` in the key is part of it.
+fn pair_of_user_and_host(kind: &str, pair: &Member<'_>) -> Result<Subject, RuleError> {
+    let at_key = |text: String| pair.node.key_error(text);
+    let host = pair.node.text("a host name")?;
+    let compile: Compile = if kind.ends_with("_regexp") { Pattern::regexp } else { Pattern::glob };
+    if kind.starts_with("node_") {
+        let user = compile(pair.key).map_err(at_key)?;
+        return Ok(Subject::Node { user, host: pattern(&pair.node, &host, compile)? });
+    }
+    // The host is checked as part of an account; the user has a place of its own for its mistakes.
+    let account = |user: &str| AccountId::new(user, &host);
+    let checked = account("any").map_err(|error| pair.node.error(error.to_string()))?;
+    if kind == "user" {
+        return account(pair.key).map(Subject::User).map_err(|error| at_key(error.to_string()));
+    }
+    let user = compile(pair.key).map_err(at_key)?;
+    Ok(Subject::UserPattern { user, host: Some(checked.host().to_owned()) })
 }
 
 fn user(node: &Node<'_>) -> Result<Subject, RuleError> {
-    let text = node.text("`user@host` or a user name")?;
+    let text = node.text("`user@host`, a user name, or a map of user names and hosts")?;
     let misfit = |error: NameError| node.error(error.to_string());
     if text.contains('@') {
         return AccountId::parse(&text).map(Subject::User).map_err(misfit);
@@ -334,7 +373,7 @@ fn user_pattern(node: &Node<'_>, compile: Compile) -> Result<Subject, RuleError>
     let text = node.text("a pattern for user names, or PATTERN@host")?;
     Ok(match text.rsplit_once('@') {
         Some((user, host)) => {
-            Subject::UserPattern { user: pattern(node, user, compile)?, host: Some(host.to_lowercase()) }
+            Subject::UserPattern { user: pattern(node, user, compile)?, host: Some(host_in_form(host)) }
         }
         None => Subject::UserPattern { user: pattern(node, &text, compile)?, host: None },
     })
@@ -396,13 +435,14 @@ fn access_rule(node: &Node<'_>) -> Result<AccessRule, RuleError> {
             if !VERDICTS.contains(&member.key) {
                 return Err(member.node.unknown_key("verdict", member.key, VERDICTS));
             }
-            rule.lines.push(AccessLine { allow: member.key == "allow", conditions: conditions(&member.node)? });
+            rule.lines.push(AccessLine { allow: member.key == "allow", conditions: conditions(&member.node, true)? });
         }
     }
     Ok(rule)
 }
 
-fn conditions(node: &Node<'_>) -> Result<Vec<Subject>, RuleError> {
+/// A list of conditions. In a rule all must hold, so that one that is missing would widen it.
+fn conditions(node: &Node<'_>, in_rule: bool) -> Result<Vec<Subject>, RuleError> {
     let mut conditions = Vec::new();
     for item in node.one_or_many() {
         if !item.value.is_object() {
@@ -414,7 +454,17 @@ fn conditions(node: &Node<'_>) -> Result<Vec<Subject>, RuleError> {
                 "access" | "oauth" => {
                     return Err(member.node.key_error(format!("`{}` stands directly under `who` only", member.key)));
                 }
-                _ => conditions.extend(subjects(&member)?),
+                _ => {
+                    let subjects = subjects(&member)?;
+                    if in_rule && subjects.is_empty() {
+                        return Err(member.node.error(
+                            "expected at least one value: an empty list is no condition, and the line would be about \
+                             everybody"
+                                .to_owned(),
+                        ));
+                    }
+                    conditions.extend(subjects);
+                }
             }
         }
     }

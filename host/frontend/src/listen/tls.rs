@@ -22,6 +22,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use yasna::Tag;
 use yasna::models::ObjectIdentifier;
+use yasna::tags::{
+    TAG_BMPSTRING, TAG_IA5STRING, TAG_PRINTABLESTRING, TAG_TELETEXSTRING, TAG_UNIVERSALSTRING, TAG_UTF8STRING,
+};
 
 /// Longest name in a certificate that is looked at, in bytes: a user and a host of the longest form.
 const NAME_BYTES_MAX: usize = 2047;
@@ -199,14 +202,16 @@ fn account(certificate: &[u8], place: ClientAccount) -> Option<String> {
         (ClientAccount::Any, [], [name]) | (ClientAccount::CommonName, _, [name]) => name,
         _ => return None,
     };
-    (name.len() <= NAME_BYTES_MAX).then(|| name.clone())
+    // A name in a form that cannot be read is a name, and nobody's.
+    name.clone().filter(|name| name.len() <= NAME_BYTES_MAX)
 }
 
 /// The names in a certificate (RFC 5280 §4.1).
 #[derive(Debug, Default)]
 struct Names {
-    common_names: Vec<String>,
-    emails: Vec<String>,
+    /// Nothing for one whose form cannot be read.
+    common_names: Vec<Option<String>>,
+    emails: Vec<Option<String>>,
 }
 
 impl Names {
@@ -236,7 +241,7 @@ impl Names {
                             let kind = pair.next().read_oid()?;
                             let value = pair.next().read_tagged_der()?;
                             if kind == common_name {
-                                names.common_names.push(text(value.value())?);
+                                names.common_names.push(directory_text(value.tag(), value.value()));
                             }
                             Ok(())
                         })
@@ -270,13 +275,13 @@ impl Names {
 }
 
 /// The names of the kind `rfc822Name` among alternative names.
-fn emails(value: &[u8]) -> yasna::ASN1Result<Vec<String>> {
+fn emails(value: &[u8]) -> yasna::ASN1Result<Vec<Option<String>>> {
     let mut emails = Vec::new();
     yasna::parse_der(value, |reader| {
         reader.read_sequence_of(|name| {
             let name = name.read_tagged_der()?;
             if name.tag() == Tag::context(1) {
-                emails.push(text(name.value())?);
+                emails.push(utf8(name.value()));
             }
             Ok(())
         })
@@ -284,6 +289,105 @@ fn emails(value: &[u8]) -> yasna::ASN1Result<Vec<String>> {
     Ok(emails)
 }
 
-fn text(bytes: &[u8]) -> yasna::ASN1Result<String> {
-    String::from_utf8(bytes.to_vec()).map_err(|_| yasna::ASN1Error::new(yasna::ASN1ErrorKind::Invalid))
+/// The text of a `DirectoryString` (RFC 5280 §4.1.2.4) in any of its forms.
+fn directory_text(tag: Tag, bytes: &[u8]) -> Option<String> {
+    match tag {
+        TAG_UTF8STRING | TAG_PRINTABLESTRING | TAG_IA5STRING => utf8(bytes),
+        // As everybody but the standard means it: ISO 8859-1.
+        TAG_TELETEXSTRING => Some(bytes.iter().copied().map(char::from).collect()),
+        TAG_BMPSTRING => {
+            let (units, []) = bytes.as_chunks::<2>() else { return None };
+            char::decode_utf16(units.iter().copied().map(u16::from_be_bytes)).collect::<Result<_, _>>().ok()
+        }
+        TAG_UNIVERSALSTRING => {
+            let (letters, []) = bytes.as_chunks::<4>() else { return None };
+            letters.iter().copied().map(u32::from_be_bytes).map(char::from_u32).collect()
+        }
+        _ => None,
+    }
+}
+
+fn utf8(bytes: &[u8]) -> Option<String> {
+    String::from_utf8(bytes.to_vec()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A certificate as far as its names go; nothing in it is signed.
+    fn certificate(common_names: &[(Tag, &[u8])], emails: &[&[u8]]) -> Vec<u8> {
+        let common_name = ObjectIdentifier::from_slice(&[2, 5, 4, 3]);
+        let signed = yasna::construct_der(|writer| {
+            writer.write_sequence(|fields| {
+                for _ in 0..4 {
+                    fields.next().write_null();
+                }
+                fields.next().write_sequence(|parts| {
+                    for (tag, bytes) in common_names {
+                        parts.next().write_set(|part| {
+                            part.next().write_sequence(|pair| {
+                                pair.next().write_oid(&common_name);
+                                pair.next().write_tagged_implicit(*tag, |value| value.write_bytes(bytes));
+                            });
+                        });
+                    }
+                });
+                fields.next().write_null();
+                fields.next().write_tagged(Tag::context(3), |extensions| {
+                    extensions.write_sequence(|extensions| {
+                        extensions.next().write_sequence(|extension| {
+                            extension.next().write_oid(&ObjectIdentifier::from_slice(&[2, 5, 29, 17]));
+                            extension.next().write_bytes(&yasna::construct_der(|names| {
+                                names.write_sequence(|names| {
+                                    for email in emails {
+                                        let name = names.next();
+                                        name.write_tagged_implicit(Tag::context(1), |name| name.write_bytes(email));
+                                    }
+                                });
+                            }));
+                        });
+                    });
+                });
+            });
+        });
+        yasna::construct_der(|writer| {
+            writer.write_sequence(|certificate| {
+                certificate.next().write_der(&signed);
+                certificate.next().write_null();
+                certificate.next().write_null();
+            });
+        })
+    }
+
+    #[test]
+    fn the_name_that_is_asked_for_decides() {
+        use ClientAccount::{Any, CommonName, Email};
+        let ann: &[u8] = b"ann@localhost";
+        let wide: Vec<u8> = ann.iter().flat_map(|byte| [0, *byte]).collect();
+        let wider: Vec<u8> = ann.iter().flat_map(|byte| [0, 0, 0, *byte]).collect();
+        let odd: &[u8] = b"\xff\xfe\xfd";
+        for (common_names, emails, place, expected) in [
+            (&[(TAG_UTF8STRING, ann)][..], &[][..], Any, Some("ann@localhost")),
+            (&[(TAG_PRINTABLESTRING, ann)], &[], CommonName, Some("ann@localhost")),
+            (&[(TAG_BMPSTRING, &wide)], &[], CommonName, Some("ann@localhost")),
+            (&[(TAG_UNIVERSALSTRING, &wider)], &[], Any, Some("ann@localhost")),
+            (&[(TAG_TELETEXSTRING, b"J\xf6rg@localhost")], &[], Any, Some("J\u{f6}rg@localhost")),
+            (&[(TAG_BMPSTRING, odd)], &[ann], Any, Some("ann@localhost")),
+            (&[(TAG_BMPSTRING, odd)], &[ann], Email, Some("ann@localhost")),
+            (&[(TAG_TELETEXSTRING, odd)], &[ann], Email, Some("ann@localhost")),
+            (&[(TAG_UTF8STRING, odd)], &[ann], Email, Some("ann@localhost")),
+            (&[(TAG_UTF8STRING, ann)], &[odd], CommonName, Some("ann@localhost")),
+            (&[(TAG_BMPSTRING, odd)], &[ann], CommonName, None),
+            (&[(TAG_BMPSTRING, &[0xd8, 0x00])], &[], Any, None),
+            (&[(TAG_UTF8STRING, ann)], &[odd], Any, None),
+            (&[(TAG_UTF8STRING, ann)], &[odd], Email, None),
+            (&[(TAG_UTF8STRING, ann), (TAG_BMPSTRING, odd)], &[], CommonName, None),
+            (&[], &[ann, odd], Email, None),
+            (&[], &[], Any, None),
+        ] {
+            let certificate = certificate(common_names, emails);
+            assert_eq!(account(&certificate, place).as_deref(), expected, "{common_names:?} {emails:?} {place:?}");
+        }
+    }
 }

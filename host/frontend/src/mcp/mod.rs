@@ -221,7 +221,7 @@ impl Mcp {
             Some(tool) => listed.iter().any(|one| one.registered.command.name.as_str() == tool),
             None => !listed.is_empty(),
         };
-        if may { Ok(()) } else { Err(CallError::Unauthenticated { presented: false }) }
+        if may { Ok(()) } else { Err(CallError::Unauthenticated { rejected: None }) }
     }
 }
 

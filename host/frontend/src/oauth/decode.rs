@@ -109,6 +109,9 @@ impl Authorization {
                 state: form.one("state")?,
                 code_challenge: form.one("code_challenge")?,
                 code_challenge_method: form.one("code_challenge_method")?,
+                response_mode: form.one("response_mode")?,
+                request_object: form.one("request")?.is_some(),
+                request_uri: form.one("request_uri")?.is_some(),
                 resources: form.many("resource"),
             },
         })
@@ -125,6 +128,7 @@ impl Authorization {
             ("state", &request.state),
             ("code_challenge", &request.code_challenge),
             ("code_challenge_method", &request.code_challenge_method),
+            ("response_mode", &request.response_mode),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value.as_deref()?)))
@@ -170,7 +174,8 @@ pub(super) fn client(form: &Form, presented: Credential) -> Result<Presented, OA
             if secret.is_some() || id.is_some_and(|id| id != name) {
                 return Err(OAuthError::InvalidRequest("the client says who it is twice, in different ways"));
             }
-            Ok(Presented { id: name, secret: Some(form_decoded(&password)) })
+            // An empty secret is none (RFC 6749 §2.3.1), as an empty field of a form is.
+            Ok(Presented { id: name, secret: Some(form_decoded(&password)).filter(|secret| !secret.is_empty()) })
         }
         Credential::Bearer(_)
         | Credential::Unusable

@@ -73,6 +73,7 @@ pub(super) fn error(error: &OAuthError) -> Response {
         | OAuthError::UnauthorizedClient(_)
         | OAuthError::UnsupportedGrantType
         | OAuthError::UnsupportedResponseType
+        | OAuthError::NotSupported(_)
         | OAuthError::InvalidScope(_)
         | OAuthError::InvalidTarget(_)
         | OAuthError::AccessDenied(_) => StatusCode::BAD_REQUEST,

@@ -298,16 +298,18 @@ impl Calls {
                 json!({ "title": "The line is unusable", "detail": detail, "status": 400, "code": "malformed" }),
             )
         };
-        let arguments = match parse_json(line, DEPTH_MAX) {
-            Ok(arguments @ Value::Object(_)) => arguments,
+        match parse_json(line, DEPTH_MAX) {
+            Ok(Value::Object(_)) => {}
             Ok(_) => return Err(malformed("a line must be a JSON object".to_owned())),
             Err(error) => return Err(malformed(format!("it is not usable JSON: {error}"))),
-        };
+        }
+        // The line itself: its numbers keep their digits.
+        let arguments = String::from_utf8_lossy(line.trim_ascii());
         let give_up = Instant::now() + PATIENCE;
         let mut pause = PAUSE;
         loop {
             self.wait();
-            let answer = self.client.call(&self.command, self.version, &arguments);
+            let answer = self.client.call_with(&self.command, self.version, arguments.clone().into_owned());
             let Err(error) = &answer else { return answer };
             if !is_passing(error) || self.is_over.load(Ordering::Relaxed) {
                 return answer;

@@ -1,12 +1,15 @@
 //! `muster call COMMAND …`: arguments as `name=text` or `--name text` (converted by the command's schema), `name:=JSON`,
 //! one JSON object, or `-` for a JSON object on standard input.
 
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io::Read;
 
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 use muster_core::schema::{DEPTH_MAX, Schema, parse_json};
 use muster_core::suggest::unknown;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::CliError;
@@ -77,12 +80,12 @@ pub(super) fn run(
     if asks_for_help {
         return help::one(&client, &entries, &command, version, *form);
     }
-    let arguments = Value::Object(arguments(words, schema.as_ref())?);
+    let arguments = text(&arguments(words, schema.as_ref())?);
     let bar = output::spinner(&format!("calling {command}"));
     let result = if bar.is_hidden() {
-        client.call(&command, version, &arguments)
+        client.call_with(&command, version, arguments)
     } else {
-        client.follow(&command, version, &arguments, |report| output::heard(&bar, report))
+        client.follow(&command, version, arguments, |report| output::heard(&bar, report))
     };
     bar.finish_and_clear();
     output::value(&result?, *form);
@@ -97,7 +100,23 @@ pub(super) fn arguments_of(
     words: Vec<String>,
 ) -> Result<Map<String, Value>, CliError> {
     let entries = if need_schema(&words) { described::entries(client, Some(command))? } else { Vec::new() };
-    arguments(words, schema(&entries, command, version).as_ref())
+    let arguments = text(&arguments(words, schema(&entries, command, version).as_ref())?);
+    serde_json::from_str(&arguments).map_err(|error| CliError::Usage(error.to_string()))
+}
+
+/// Arguments by name, each as the JSON it was written as: a number keeps its digits, however many there are.
+type Arguments = BTreeMap<String, Box<RawValue>>;
+
+/// The arguments as one JSON object.
+fn text(arguments: &Arguments) -> String {
+    let members = arguments.iter().map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+}
+
+/// The JSON text of a value, with the digits of this text where it is a number that is written as JSON writes it.
+fn raw(value: &Value, written: &str) -> String {
+    let as_written = value.is_number() && serde_json::from_str::<&RawValue>(written).is_ok();
+    if as_written { written.to_owned() } else { value.to_string() }
 }
 
 /// Whether some of the words are texts, which only a schema tells the types of.
@@ -154,8 +173,8 @@ fn schema(entries: &[Value], command: &str, version: Option<u32>) -> Option<Sche
 }
 
 /// Makes one object of all words.
-fn arguments(words: Vec<String>, schema: Option<&Schema>) -> Result<Map<String, Value>, CliError> {
-    let (mut object, mut pairs) = (Map::new(), Vec::new());
+fn arguments(words: Vec<String>, schema: Option<&Schema>) -> Result<Arguments, CliError> {
+    let (mut object, mut pairs) = (Arguments::new(), Vec::new());
     let mut words = words.into_iter().peekable();
     while let Some(word) = words.next() {
         if word == "-" {
@@ -180,9 +199,10 @@ fn arguments(words: Vec<String>, schema: Option<&Schema>) -> Result<Map<String, 
             };
             pairs.push((name, text));
         } else if let Some((name, text)) = word.split_once(":=") {
-            let value = parse_json(text.as_bytes(), DEPTH_MAX)
-                .map_err(|error| CliError::Usage(format!("what is behind `{name}:=` is not JSON: {error}")))?;
-            object.insert(name.to_owned(), value);
+            let misfit =
+                |error: &dyn Display| CliError::Usage(format!("what is behind `{name}:=` is not JSON: {error}"));
+            parse_json(text.as_bytes(), DEPTH_MAX).map_err(|error| misfit(&error))?;
+            object.insert(name.to_owned(), serde_json::from_str(text).map_err(|error| misfit(&error))?);
         } else if let Some((name, text)) = word.split_once('=') {
             pairs.push((name.to_owned(), text.to_owned()));
         } else {
@@ -191,24 +211,40 @@ fn arguments(words: Vec<String>, schema: Option<&Schema>) -> Result<Map<String, 
             )));
         }
     }
+    let mut written: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, text) in &pairs {
+        written.entry(name.clone()).or_default().push(text.clone());
+    }
     let converted = match schema {
         Some(schema) => schema
             .convert_pairs(pairs)
             .map_err(|errors| CliError::Usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?,
         None => pairs.into_iter().map(|(name, text)| (name, Value::String(text))).collect(),
     };
-    object.extend(converted);
+    for (name, value) in converted {
+        let texts = written.remove(&name).unwrap_or_default();
+        let text = match (&value, texts.as_slice()) {
+            (Value::Array(items), texts) if items.len() == texts.len() => {
+                let items = items.iter().zip(texts).map(|(item, text)| raw(item, text)).collect::<Vec<_>>();
+                format!("[{}]", items.join(","))
+            }
+            (value, [text]) => raw(value, text),
+            (value, _) => value.to_string(),
+        };
+        object.insert(name, RawValue::from_string(text).map_err(|error| CliError::Usage(error.to_string()))?);
+    }
     Ok(object)
 }
 
-fn merge(object: &mut Map<String, Value>, text: &str) -> Result<(), CliError> {
+fn merge(object: &mut Arguments, text: &str) -> Result<(), CliError> {
+    let misfit = |error: &dyn Display| CliError::Usage(format!("the arguments are not usable JSON: {error}"));
     match parse_json(text.as_bytes(), DEPTH_MAX) {
-        Ok(Value::Object(more)) => {
-            object.extend(more);
+        Ok(Value::Object(_)) => {
+            object.extend(serde_json::from_str::<Arguments>(text).map_err(|error| misfit(&error))?);
             Ok(())
         }
         Ok(_) => Err(CliError::Usage("the arguments must be a JSON object".to_owned())),
-        Err(error) => Err(CliError::Usage(format!("the arguments are not usable JSON: {error}"))),
+        Err(error) => Err(misfit(&error)),
     }
 }
 
@@ -254,10 +290,35 @@ mod tests {
         ] {
             let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
             match (arguments(words.clone(), Some(&schema)), expected) {
-                (Ok(got), Ok(expected)) => assert_eq!(Value::Object(got), expected),
+                (Ok(got), Ok(expected)) => {
+                    assert_eq!(serde_json::from_str::<Value>(&text(&got)).unwrap(), expected);
+                }
                 (Err(error), Err(expected)) => assert!(error.to_string().contains(expected), "{error}"),
                 (got, _) => panic!("{words:?}: {got:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn numbers_keep_their_digits() {
+        let schema = Schema::input(json!({"type": "object", "properties": {
+            "n": {"type": "number"}, "l": {"type": "array", "items": {"type": "number"}}, "i": {"type": "integer"},
+        }}))
+        .unwrap();
+        for (words, expected) in [
+            (&["m:=18446744073709551617"][..], r#"{"m":18446744073709551617}"#),
+            (&["m:=[1.10, {\"a\": -0.0}]"], r#"{"m":[1.10, {"a": -0.0}]}"#),
+            (&["{\"m\": 0.1000000000000000055511151231257827}"], r#"{"m":0.1000000000000000055511151231257827}"#),
+            (&["{\"m\": 1}", "{\"m\": 1e2}"], r#"{"m":1e2}"#),
+            (&["n=18446744073709551617", "l=1.10", "l=1e400000000000000000"], ""),
+            (&["n=18446744073709551617", "l=1.10", "l=36e2"], r#"{"l":[1.10,36e2],"n":18446744073709551617}"#),
+            (&["--n=0.30000000000000004441", "i=7"], r#"{"i":7,"n":0.30000000000000004441}"#),
+            (&["n=007"], r#"{"n":7}"#),
+            (&["i=18446744073709551617"], ""),
+        ] {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            let got = arguments(words.clone(), Some(&schema)).map(|got| text(&got));
+            assert_eq!(got.unwrap_or_default(), expected, "{words:?}");
         }
     }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
-use hyper::{HeaderMap, Request, StatusCode, Uri};
+use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -21,6 +21,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::events::{EVENTS, Events};
+use crate::ownership;
 use crate::trust;
 
 /// Longest answer that is read, in bytes.
@@ -93,7 +94,11 @@ impl std::fmt::Display for Problem {
 
 #[derive(Debug)]
 enum Target {
-    Local(PathBuf),
+    Local {
+        socket: PathBuf,
+        /// Whether to speak to another user's process as well.
+        of_anybody: bool,
+    },
     Remote {
         /// `HOST:PORT`.
         address: String,
@@ -146,23 +151,21 @@ impl Credential {
 }
 
 impl Client {
-    /// The host whose socket this is.
-    pub(super) fn local(socket: PathBuf, authorization: Authorization) -> Self {
-        Self { target: Target::Local(socket), authorization }
+    /// The host whose socket this is; `of_anybody`: also where another user answers at it.
+    pub(super) fn local(socket: PathBuf, of_anybody: bool, authorization: Authorization) -> Self {
+        Self { target: Target::Local { socket, of_anybody }, authorization }
     }
 
     /// The host at a URL; `ca`: a file with the authorities to trust instead of this machine's.
     pub(super) fn remote(url: &str, ca: Option<&Path>, authorization: Authorization) -> Result<Self, String> {
+        let (scheme, host, address) = place_of(url)?;
         let misfit = || format!("`{url}` is not a URL, such as http://127.0.0.1:5280");
-        let uri: Uri = url.parse().map_err(|_| misfit())?;
-        let host = uri.host().ok_or_else(misfit)?;
-        let target = match uri.scheme_str() {
-            Some("http") if ca.is_some() => return Err("--ca means nothing without https".to_owned()),
-            Some("http") => Target::Remote { address: format!("{host}:{}", uri.port_u16().unwrap_or(80)), tls: None },
-            Some("https") => {
+        let target = match scheme.as_str() {
+            "http" if ca.is_some() => return Err("--ca means nothing without https".to_owned()),
+            "http" => Target::Remote { address, tls: None },
+            "https" => {
                 // The URL has an IPv6 address in brackets, a certificate has it without.
                 let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|_| misfit())?;
-                let address = format!("{host}:{}", uri.port_u16().unwrap_or(443));
                 let mut config = trust::client_config(ca)?;
                 config.alpn_protocols = vec![b"http/1.1".to_vec()];
                 Target::Remote { address, tls: Some((name, Arc::new(config))) }
@@ -180,7 +183,7 @@ impl Client {
     /// What to call the host in texts for people.
     pub(super) fn name(&self) -> String {
         match &self.target {
-            Target::Local(_) => "http://HOST:5280".to_owned(),
+            Target::Local { .. } => "http://HOST:5280".to_owned(),
             Target::Remote { address, tls: None } => format!("http://{address}"),
             Target::Remote { address, tls: Some(_) } => format!("https://{address}"),
         }
@@ -188,6 +191,16 @@ impl Client {
 
     /// Calls a command, at a version if one is given.
     pub(super) fn call(&self, command: &str, version: Option<u32>, arguments: &Value) -> Result<Value, ClientError> {
+        self.call_with(command, version, arguments.to_string())
+    }
+
+    /// As [`Client::call`], with the arguments as JSON text: numbers arrive with the digits they were written with.
+    pub(super) fn call_with(
+        &self,
+        command: &str,
+        version: Option<u32>,
+        arguments: String,
+    ) -> Result<Value, ClientError> {
         self.send(post(command, version, arguments), None)
     }
 
@@ -201,12 +214,12 @@ impl Client {
         help.as_array().cloned().ok_or_else(|| ClientError::Unusable("the host's help is not a list".to_owned()))
     }
 
-    /// As [`Client::call`]; meanwhile `heard` is told how far the command is, as often as it says so.
+    /// As [`Client::call_with`]; meanwhile `heard` is told how far the command is, as often as it says so.
     pub(super) fn follow(
         &self,
         command: &str,
         version: Option<u32>,
-        arguments: &Value,
+        arguments: String,
         heard: impl Fn(&Value),
     ) -> Result<Value, ClientError> {
         let request = post(command, version, arguments).map(|mut request| {
@@ -291,14 +304,19 @@ impl Client {
             request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_str(authorization).map_err(misfit)?);
         }
         match &self.target {
-            Target::Local(socket) => {
-                let stream = UnixStream::connect(socket).await.map_err(|error| {
+            Target::Local { socket, of_anybody } => {
+                let misfit = |error: std::io::Error| {
                     let socket = socket.display();
                     ClientError::Unreachable(format!(
                         "no host answers at {socket} ({error}); start one with `muster serve`, or name its data \
                          directory with --data, or a remote one with --url"
                     ))
-                })?;
+                };
+                let stream = UnixStream::connect(socket).await.map_err(misfit)?;
+                if !of_anybody {
+                    let peer = stream.peer_cred().map_err(misfit)?.uid();
+                    ownership::check_peer(socket, peer).map_err(ClientError::Unreachable)?;
+                }
                 exchange(stream, "localhost", request).await
             }
             Target::Remote { address, tls } => {
@@ -318,6 +336,35 @@ impl Client {
             }
         }
     }
+}
+
+/// Scheme, host, and `HOST:PORT` of a host's URL. Everything else a URL can have is refused: a token must not go anywhere
+/// but where its owner wrote.
+pub(super) fn place_of(url: &str) -> Result<(String, String, String), String> {
+    let misfit = |why: &str| {
+        // What stands before an `@` may be a password.
+        let shown = url.rsplit_once('@').map_or(url, |(_, behind)| behind);
+        format!("`{shown}` is not the URL of a host: {why}; write it as http://HOST:PORT or https://HOST:PORT")
+    };
+    let parsed = url::Url::parse(url).map_err(|error| misfit(&error.to_string()))?;
+    let begins = ["http://", "https://"]
+        .iter()
+        .any(|begin| url.get(..begin.len()).is_some_and(|own| own.eq_ignore_ascii_case(begin)));
+    if !begins || url.contains(['\\', '\t', '\r', '\n']) {
+        return Err(misfit("it does not begin with http:// or https://"));
+    }
+    if !parsed.username().is_empty() || parsed.password().is_some() || url.contains('@') {
+        return Err(misfit("an account is named by --user, and its password by MUSTER_PASSWORD"));
+    }
+    if parsed.path() != "/" {
+        return Err(misfit("it has a path, and a host answers at the root of its address"));
+    }
+    if parsed.query().is_some() || parsed.fragment().is_some() {
+        return Err(misfit("it has a query or a fragment"));
+    }
+    let host = parsed.host_str().ok_or_else(|| misfit("it has no host"))?;
+    let port = parsed.port_or_known_default().filter(|port| *port != 0).ok_or_else(|| misfit("its port is none"))?;
+    Ok((parsed.scheme().to_owned(), host.to_owned(), format!("{host}:{port}")))
 }
 
 async fn exchange<S>(stream: S, host: &str, mut request: Request<Full<Bytes>>) -> Result<Answer, ClientError>
@@ -346,8 +393,8 @@ fn misfit(_: hyper::header::InvalidHeaderValue) -> ClientError {
 }
 
 /// A call, at a version if one is given.
-fn post(command: &str, version: Option<u32>, arguments: &Value) -> hyper::http::Result<Request<Full<Bytes>>> {
-    let body = Full::new(Bytes::from(arguments.to_string()));
+fn post(command: &str, version: Option<u32>, arguments: String) -> hyper::http::Result<Request<Full<Bytes>>> {
+    let body = Full::new(Bytes::from(arguments));
     Request::post(path(command, version)).header(CONTENT_TYPE, "application/json").body(body)
 }
 
@@ -443,5 +490,47 @@ impl Answer {
             bytes.extend_from_slice(&part);
         }
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_a_place_and_nothing_else() {
+        for (url, expected) in [
+            ("http://127.0.0.1:5280", Ok(("http", "127.0.0.1", "127.0.0.1:5280"))),
+            ("http://localhost", Ok(("http", "localhost", "localhost:80"))),
+            ("HTTPS://Example.org/", Ok(("https", "example.org", "example.org:443"))),
+            ("https://[::1]:5281", Ok(("https", "[::1]", "[::1]:5281"))),
+            ("http://localhost/api", Err("it has a path")),
+            ("http://localhost//", Err("it has a path")),
+            ("http://ann:secret@localhost", Err("an account is named by --user")),
+            ("http://good.example@evil.example", Err("an account is named by --user")),
+            ("http://@localhost", Err("an account is named by --user")),
+            ("http://localhost?x=1", Err("a query or a fragment")),
+            ("http://localhost/?", Err("a query or a fragment")),
+            ("http://localhost#x", Err("a query or a fragment")),
+            ("http://localhost:99999", Err("invalid port number")),
+            ("http://localhost:0", Err("its port is none")),
+            ("http://localhost:80:81", Err("invalid port number")),
+            ("http:localhost", Err("does not begin with http://")),
+            ("http:/\\\\localhost", Err("does not begin with http://")),
+            ("http:\\\\localhost", Err("does not begin with http://")),
+            ("ftp://localhost", Err("does not begin with http://")),
+            ("localhost:5280", Err("does not begin with http://")),
+            ("localhost", Err("relative URL without a base")),
+            ("", Err("relative URL without a base")),
+        ] {
+            let got = place_of(url);
+            match (&got, expected) {
+                (Ok((scheme, host, address)), Ok(expected)) => {
+                    assert_eq!((scheme.as_str(), host.as_str(), address.as_str()), expected);
+                }
+                (Err(text), Err(part)) => assert!(text.contains(part) && !text.contains("secret"), "{url}: {text}"),
+                _ => panic!("{url}: {got:?}"),
+            }
+        }
     }
 }

@@ -22,6 +22,10 @@ use super::{Cli, CliError, Connection, Host};
 pub(super) const VARIABLE: &str = "MUSTER_COMPLETE";
 /// How long a host may take to answer; nobody waits longer for a list of words.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Longest word that is offered, in characters.
+const WORD_CHARS_MAX: usize = 200;
+/// Longest text beside a word, in characters.
+const ABOUT_CHARS_MAX: usize = 200;
 /// The script for bash, which takes `name=value` for three words: the usual one leaves it so.
 const BASH: &str = include_str!("complete.bash");
 /// The script for zsh, which puts a blank behind `name=`, too, by the usual one.
@@ -144,11 +148,22 @@ pub(super) fn profiles(current: &OsStr) -> Vec<CompletionCandidate> {
     fitting(names.collect(), current.to_str().unwrap_or_default())
 }
 
+/// Those that begin with what is written. A shell puts a word where the reader's next key runs it, and bash as it stands:
+/// what plugins and other machines say is offered only where no shell can take it for more than a word.
 fn fitting(words: Vec<(String, String)>, current: &str) -> Vec<CompletionCandidate> {
-    let fitting = words.into_iter().filter(|(word, _)| word.starts_with(current));
+    let fitting = words.into_iter().filter(|(word, _)| word.starts_with(current) && is_plain(word));
     fitting
-        .map(|(word, about)| CompletionCandidate::new(word).help((!about.is_empty()).then(|| about.into())))
+        .map(|(word, about)| {
+            let about: String = about.chars().filter(|letter| !letter.is_control()).take(ABOUT_CHARS_MAX).collect();
+            CompletionCandidate::new(word).help((!about.is_empty()).then(|| about.into()))
+        })
         .collect()
+}
+
+/// Whether no character of the word means anything to a shell.
+fn is_plain(word: &str) -> bool {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "_-./:@%+,=".contains(letter);
+    word.chars().count() <= WORD_CHARS_MAX && word.chars().all(is_plain)
 }
 
 /// Every way to begin an argument: `name=` or `--name`, and values where there are few.
@@ -211,6 +226,39 @@ mod tests {
         assert!(line.connection.host().is_ok());
         let line = Line::of(&words("muster --profile work --url http://x call")).unwrap();
         assert!(line.connection.host().is_err());
+    }
+
+    #[test]
+    fn only_words_are_offered() {
+        let about = "a\u{1b}]0;x\u{7}\nb".to_owned();
+        for (word, offered) in [
+            ("level=low", true),
+            ("größe=1.5", true),
+            ("a=b@c:d/e,f%+_-", true),
+            ("level=fast;touch x;", false),
+            ("a=$(id)", false),
+            ("a=`id`", false),
+            ("a=b c", false),
+            ("a=*", false),
+            ("a=b\nc", false),
+            ("a=b\u{b}c", false),
+            ("a=\u{1b}[31m", false),
+            ("a=\u{202e}x", false),
+            ("a=~", false),
+            ("a=b|c", false),
+            ("a='b", false),
+            ("a=\\b", false),
+            ("a=!!", false),
+            ("a={b,c}", false),
+            ("a=b#c", false),
+            ("a=b&", false),
+            ("a=<b", false),
+        ] {
+            let found = fitting(vec![(word.to_owned(), about.clone())], "");
+            assert_eq!(found.len(), usize::from(offered), "{word:?}");
+            let told = found.first().and_then(|one| one.get_help()).map(ToString::to_string);
+            assert!(told.is_none_or(|told| told == "a]0;xb"), "{word:?}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use ureq::Agent;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use url::Url;
 
-use super::client::ClientError;
+use super::client::{ClientError, place_of};
 use super::output::{self, Format};
 use super::profile::{self, Profile};
 use super::{CliError, Connection};
@@ -140,6 +140,7 @@ struct Server {
 
 impl Server {
     fn find(url: &str, ca: Option<&std::path::Path>) -> Result<Self, CliError> {
+        place_of(url).map_err(CliError::Usage)?;
         let mut config =
             Agent::config_builder().timeout_global(Some(ANSWER)).max_redirects(0).http_status_as_error(false);
         if let Some(file) = ca {

@@ -87,6 +87,10 @@ struct Connection {
     /// Print results and errors as JSON: the same as --output json
     #[arg(long, global = true)]
     json: bool,
+    /// Use a data directory others can write to, and a local socket that another user answers: they can read and do
+    /// everything
+    #[arg(long, global = true, hide_short_help = true)]
+    insecure_data: bool,
     /// Options that stand on the command line itself, and so beat variables.
     #[arg(skip)]
     given: Vec<&'static str>,
@@ -239,6 +243,7 @@ fn run(cli: Cli, form: &mut Format) -> Result<(), CliError> {
                 config: serve.config,
                 listen: serve.listen,
                 log_json: matches!(serve.log_format, LogFormat::Json),
+                insecure_data: connection.insecure_data,
             };
             crate::serve::run(&options).map_err(CliError::Failed)
         }
@@ -299,7 +304,7 @@ impl Connection {
     /// A client of this host.
     fn client_of(&self, host: Host<'_>, authorization: Authorization) -> Result<Client, CliError> {
         match host {
-            Host::Data(data) => Ok(Client::local(data.join(crate::serve::SOCKET), authorization)),
+            Host::Data(data) => Ok(Client::local(data.join(crate::serve::SOCKET), self.insecure_data, authorization)),
             Host::Url(url) => Client::remote(url, self.ca.as_deref(), authorization).map_err(CliError::Usage),
             Host::Profile(name) => {
                 let profile = profile::kept(name)?;

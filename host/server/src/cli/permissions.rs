@@ -162,7 +162,7 @@ fn mark(of: &Value) -> &'static str {
 }
 
 fn read(file: &Path) -> Result<String, CliError> {
-    std::fs::read_to_string(file)
+    crate::config::text_of(file)
         .map_err(|error| CliError::Missing(format!("{} cannot be read: {error}", file.display())))
 }
 

@@ -55,7 +55,7 @@ fn issuer(node: &Node<'_>, hosts: &[String]) -> Result<IssuerSettings, ConfigErr
                 return Err(below.error("keys are at an address or in a file, not both"));
             }
             "jwks_url" => keys = Some(KeySource::Url(url(&below)?)),
-            "jwks_file" => keys = Some(KeySource::File(below.text("a file")?.into())),
+            "jwks_file" => keys = Some(KeySource::File(below.path("a file")?)),
             "algorithms" => {
                 read.algorithms = below.one_or_many().iter().map(algorithm).collect::<Result<_, _>>()?;
             }
@@ -106,8 +106,7 @@ fn url(node: &Node<'_>) -> Result<String, ConfigError> {
 
 fn algorithm(node: &Node<'_>) -> Result<Algorithm, ConfigError> {
     let text = node.text("an algorithm")?;
-    let known = Algorithm::ALL.into_iter().find(|algorithm| algorithm.as_str() == text);
-    known.ok_or_else(|| node.unknown("algorithm", &text, &Algorithm::ALL.map(Algorithm::as_str)))
+    Algorithm::parse(&text).ok_or_else(|| node.unknown("algorithm", &text, &Algorithm::ALL.map(Algorithm::as_str)))
 }
 
 fn host(node: &Node<'_>) -> Result<String, ConfigError> {

@@ -12,6 +12,7 @@ mod xmlrpc;
 mod xmpp;
 mod yaml;
 
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub use xmpp::{Xmpp, XmppTls};
 pub use yaml::ConfigError;
 use yaml::Node;
 
+/// Longest file, in bytes.
+const FILE_BYTES_MAX: u64 = 16 << 20;
 /// The address without configuration.
 const LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 5280));
 const KEYS: [&str; 12] = [
@@ -118,8 +121,7 @@ impl Config {
     /// # Errors
     /// When it cannot be read, or has a mistake: the text begins with file, line and column.
     pub fn read(path: &Path) -> Result<Self, String> {
-        let text =
-            std::fs::read_to_string(path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
+        let text = text_of(path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
         Self::parse(&path.display().to_string(), &text).map_err(|error| error.to_string())
     }
 
@@ -174,6 +176,16 @@ impl Config {
         config.permissions = permissions::rules(root, &config.hosts)?;
         Ok(config)
     }
+}
+
+/// The text of a file, if it is not longer than a configuration may be.
+pub(crate) fn text_of(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(std::io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes")));
+    }
+    Ok(text)
 }
 
 fn hosts(node: &Node<'_>) -> Result<Vec<String>, ConfigError> {

@@ -45,7 +45,7 @@ pub(super) fn section(node: &Node<'_>) -> Result<OAuth, ConfigError> {
             "issuer" => oauth.issuer = Some(issuer(&below)?),
             "access_seconds" => oauth.access_lifetime = lifetime()?,
             "refresh_seconds" => oauth.refresh_lifetime = lifetime()?,
-            "password_grant" => oauth.password_grant = truth(&below)?,
+            "password_grant" => oauth.password_grant = below.truth()?,
             "resources" => {
                 oauth.resources = below.one_or_many().iter().map(resource).collect::<Result<_, _>>()?;
             }
@@ -53,14 +53,6 @@ pub(super) fn section(node: &Node<'_>) -> Result<OAuth, ConfigError> {
         }
     }
     Ok(oauth)
-}
-
-fn truth(node: &Node<'_>) -> Result<bool, ConfigError> {
-    match node.text("`true` or `false`")?.as_str() {
-        "true" => Ok(true),
-        "false" => Ok(false),
-        other => Err(node.error(format!("expected `true` or `false`, found `{other}`"))),
-    }
 }
 
 /// Scheme, host and port, and nothing behind: what clients compare letter for letter (RFC 8414 §3.3, RFC 9207 §2.4).

@@ -39,8 +39,13 @@ pub(super) fn rules(root: &Node<'_>, hosts: &[String]) -> Result<Permissions, Co
     let mut sections = Map::new();
     for member in root.members("a map of settings")? {
         if permission::KEYS.contains(&member.key) {
-            sections.insert(member.key.to_owned(), root.below(member.key, member.value).to_value()?);
+            sections.insert(member.key.to_owned(), root.below(member.key, member.value).to_value(is_argument)?);
         }
     }
     permission::parse(&sections, &NAMES, hosts).map_err(|error| root.rule_error(&error))
+}
+
+/// Whether the keys lead to a value an argument is compared with: `api_permissions: GROUP: what: where: ARGUMENT`.
+fn is_argument(keys: &[&str]) -> bool {
+    matches!(keys, ["api_permissions", _, "what", "where", ..])
 }

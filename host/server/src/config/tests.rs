@@ -88,7 +88,7 @@ fn mistakes_are_reported_with_their_place() {
         ),
         ("oauth: {issuer: 'https://a@id.example.org'}", "is not an address such as"),
         ("oauth: {access_seconds: 0}", "oauth: access_seconds: expected a whole number from 1 to 315360000, found `0`"),
-        ("oauth: {password_grant: maybe}", "expected `true` or `false`, found `maybe`"),
+        ("oauth: {password_grant: maybe}", "expected true or false, found `maybe`"),
         ("issuers: [{}]", "muster.yaml:1:11: issuers: `issuer` is missing"),
         ("issuers: {issuer: a, audience: b}", "issuers: `jwks_url` or `jwks_file` is missing"),
         ("issuers: {issuer: a, jwks_file: b}", "issuers: `audience` is missing: tokens for others would be taken here"),
@@ -134,6 +134,13 @@ fn mistakes_are_reported_with_their_place() {
         ("xmlrpc: {path: /api/x}", "xmlrpc: path: `/api` belongs to another interface"),
         ("oauth: {resources: files}", "oauth: resources: `files` is not an absolute URI without a fragment"),
         ("acl: {a: all}\nacl: {b: all}", "muster.yaml:2:1: this is not YAML"),
+        ("acl: {a: all, 'a': none}", "muster.yaml:1:15: acl: the key `a` stands twice in this map"),
+        ("acl: {a: &x [[*x]]}\nb: *y", "this is not YAML"),
+        ("acl: {~: all}", "muster.yaml:1:7: acl: expected a key that is a text, found nothing"),
+        ("acl: {a: {user: {a b: localhost}}}", "muster.yaml:1:18: acl: a: user: `a b` is not a valid user name"),
+        ("acl: {a: {user: {ann: a b}}}", "muster.yaml:1:23: acl: a: user: ann: `a b` is not a valid host name"),
+        ("acl: {a: {user_regexp: {'(': localhost}}}", "muster.yaml:1:25: acl: a: user_regexp: "),
+        ("acl: {a: {server: {ann: localhost}}}", "expected a host name, found a map"),
         ("a: 1\n---\nb: 2", "the file has more than one document"),
     ] {
         let error = Config::parse("muster.yaml", text).map(|_| ()).unwrap_err().to_string();
@@ -142,6 +149,55 @@ fn mistakes_are_reported_with_their_place() {
         }
     }
     assert!(misfits.is_empty(), "{}", misfits.join("\n"));
+}
+
+/// Maps, lists, both by turns, in brackets, and by aliases of aliases: the level that is too deep is named.
+#[test]
+fn what_nests_too_deep_is_refused_with_its_place() {
+    let maps =
+        |levels: usize| (0..levels).map(|level| format!("{}a:", " ".repeat(level))).collect::<Vec<_>>().join("\n");
+    let chain: Vec<_> = (1..200).map(|link| format!("a{link}: &a{link} [[[[*a{}]]]]", link - 1)).collect();
+    let chain = chain.join("\n");
+    for (text, place) in [
+        (maps(2_000), "muster.yaml:65:65: "),
+        (format!("{}x", "- ".repeat(100_000)), "muster.yaml:1:129: "),
+        ("a: [".repeat(100), "muster.yaml:1:128: "),
+        (format!("acl: {}{}", "[".repeat(200), "]".repeat(200)), "muster.yaml:1:69: "),
+        (format!("{}x", "? ".repeat(5_000)), "muster.yaml:1:129: "),
+        (format!("a0: &a0 [x]\n{chain}"), "muster.yaml:17:15: "),
+    ] {
+        let error = Config::parse("muster.yaml", &text).map(|_| ()).unwrap_err().to_string();
+        assert!(error.starts_with(place), "{error}");
+        assert!(error.contains("nested deeper than 64 levels"), "{error}");
+    }
+    for levels in [1, 64] {
+        let error = Config::parse("muster.yaml", &maps(levels)).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("unknown key `a`"), "{error}");
+    }
+}
+
+/// A scalar without quotes is the text that was written where a text is wanted, and a value where a value is.
+#[test]
+fn names_are_what_was_written() {
+    let text = "
+hosts: [1.10, localhost]
+acl: {admin: {user: [007, 1e3, 0x1F, 1.10, 42, 0o17, .5, 1_000, True, -0, +1, .inf, 'null']}, 08: {user: {0x10: 1.10}}}
+api_permissions: {010: {who: {acl: 08}, what: [{command: x, where: {a: [0x1F, 1e3, '0x1F', 007]}}]}}
+";
+    let config = Config::parse("muster.yaml", text).unwrap();
+    assert_eq!(config.hosts, ["1.10", "localhost"]);
+    let rules = serde_json::Value::Object(config.permissions.to_json());
+    assert_eq!(
+        rules["acl"]["admin"],
+        serde_json::json!([
+            {"user": "007"}, {"user": "1e3"}, {"user": "0x1f"}, {"user": "1.10"}, {"user": "42"}, {"user": "0o17"},
+            {"user": ".5"}, {"user": "1_000"}, {"user": "true"}, {"user": "-0"}, {"user": "+1"}, {"user": ".inf"},
+            {"user": "null"}
+        ])
+    );
+    assert_eq!(rules["acl"]["08"], serde_json::json!([{"user": "0x10@1.10"}]));
+    let compared = &rules["api_permissions"]["010"]["what"][0]["where"]["a"];
+    assert_eq!(*compared, serde_json::json!([31, 1000.0, "0x1F", 7]));
 }
 
 #[test]
@@ -159,6 +215,7 @@ hosts: [localhost, example.org]
 acl:
   admin: {user: admin@localhost}
   numbers: {user: [42, true]}
+  pairs: {user: {ann: localhost, 'b': example.org}, user_regexp: [{'^a': localhost}, {'^b': Example.org}], user_glob: {'c*': localhost}, node_glob: {'*': '*.org'}}
 host_config:
   example.org: {acl: {admin: {user: bob@example.org}}}
 access_rules:
@@ -174,5 +231,5 @@ oauth_access: {allow: admin}
     // JSON is YAML.
     let json = serde_json::Value::Object(printed).to_string();
     assert_eq!(Config::parse("muster.yaml", &json).unwrap().permissions, read);
-    assert_eq!(read.accounts().len(), 2);
+    assert_eq!(read.accounts().len(), 4);
 }

@@ -1,13 +1,22 @@
 //! YAML with positions: every mistake is reported with file, line, column, the path to it, and what was expected.
+//!
+//! Scalars stay as they were written until somewhere it is known what is wanted: `007` is the text `007` where a text is
+//! wanted, and the number 7 where a number is. What nests deeper than [`DEPTH_MAX`] is refused while it is read, before
+//! anything recursive sees it.
 #![expect(clippy::wildcard_enum_match_arm, reason = "the enums matched here are of a foreign crate and grow")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path as FilePath, PathBuf};
 
 use muster_core::permission::RuleError;
 use muster_core::suggest;
-use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
+use saphyr::{MarkedYaml, Scalar, ScanError, YamlData, YamlLoader};
+use saphyr_parser::{Event, Parser, SpannedEventReceiver};
 use serde_json::{Map, Value};
 use thiserror::Error;
+
+/// Most maps and lists in one another; what the configuration means needs 12.
+const DEPTH_MAX: usize = 64;
 
 /// A mistake in the configuration file.
 #[derive(Clone, Debug, Error, Eq, PartialEq)]
@@ -37,6 +46,7 @@ enum Path<'a> {
 
 /// One key of a mapping and what stands under it.
 pub(super) struct Member<'a> {
+    /// As it was written, less its quotes.
     pub(super) key: &'a str,
     pub(super) key_node: &'a MarkedYaml<'a>,
     pub(super) value: &'a MarkedYaml<'a>,
@@ -48,7 +58,7 @@ pub(super) fn with_document<T>(
     text: &str,
     read: impl FnOnce(Option<Node<'_>>) -> Result<T, ConfigError>,
 ) -> Result<T, ConfigError> {
-    let documents = MarkedYaml::load_from_str(text).map_err(|error| ConfigError {
+    let documents = documents(text).map_err(|error| ConfigError {
         file: file.to_owned(),
         line: error.marker().line(),
         column: error.marker().col() + 1,
@@ -61,6 +71,77 @@ pub(super) fn with_document<T>(
         [_, second, ..] => {
             Err(Node { file, path: Path::Root, yaml: second }.error("the file has more than one document"))
         }
+    }
+}
+
+/// Every document of a text. Parsing goes event by event, with no recursion in it, so the depth is known before a level
+/// is built.
+fn documents(text: &str) -> Result<Vec<MarkedYaml<'_>>, ScanError> {
+    let mut loader = YamlLoader::<MarkedYaml<'_>>::default();
+    loader.early_parse(false);
+    let mut depth = Depth::default();
+    for event in Parser::new_from_iter(text.chars()) {
+        let (event, span) = event?;
+        if !depth.follow(&event) {
+            return Err(ScanError::new(span.start, format!("nested deeper than {DEPTH_MAX} levels")));
+        }
+        loader.on_event(event, span);
+        if let Some(error) = loader.error() {
+            return Err(error.clone());
+        }
+    }
+    Ok(loader.into_documents())
+}
+
+/// How deep the place being read is, aliases counted with what they stand for.
+#[derive(Debug, Default)]
+struct Depth {
+    /// For each open map and list, the anchor it has, and how many levels were seen in it so far.
+    open: Vec<(usize, usize)>,
+    /// How many levels each anchor stands for.
+    anchors: BTreeMap<usize, usize>,
+}
+
+impl Depth {
+    /// Goes on by one event; whether that is still within bounds.
+    fn follow(&mut self, event: &Event<'_>) -> bool {
+        let levels = match event {
+            Event::SequenceStart(anchor, _) | Event::MappingStart(anchor, _) => {
+                self.open.push((*anchor, 0));
+                return self.open.len() <= DEPTH_MAX;
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Some((anchor, below)) = self.open.pop() else { return true };
+                self.anchors.insert(anchor, below + 1);
+                below + 1
+            }
+            Event::Alias(anchor) => self.anchors.get(anchor).copied().unwrap_or_default(),
+            _ => 0,
+        };
+        if let Some((_, below)) = self.open.last_mut() {
+            *below = levels.max(*below);
+        }
+        self.open.len() + levels <= DEPTH_MAX
+    }
+}
+
+/// The value of a scalar; nothing where it is a map or a list, or its tag says what it is not.
+fn value<'a>(yaml: &'a MarkedYaml<'_>) -> Option<Scalar<'a>> {
+    match &yaml.data {
+        YamlData::Representation(text, style, tag) => {
+            let tag = tag.as_ref().map(|tag| std::borrow::Cow::Borrowed(tag.as_ref()));
+            Scalar::parse_from_cow_and_metadata(text.as_ref().into(), *style, tag.as_ref())
+        }
+        _ => None,
+    }
+}
+
+/// A scalar as it was written, less its quotes; nothing where it says nothing.
+fn written<'a>(yaml: &'a MarkedYaml<'_>) -> Option<&'a str> {
+    match (&yaml.data, value(yaml)) {
+        (_, None | Some(Scalar::Null)) => None,
+        (YamlData::Representation(text, ..), Some(_)) => Some(text.as_ref()),
+        _ => None,
     }
 }
 
@@ -98,7 +179,7 @@ impl<'a> Node<'a> {
         let found = match &self.yaml.data {
             YamlData::Mapping(_) => "a map".to_owned(),
             YamlData::Sequence(_) => "a list".to_owned(),
-            YamlData::Value(Scalar::Null) => "nothing".to_owned(),
+            _ if self.is_null() => "nothing".to_owned(),
             _ => self.scalar().map_or_else(|| "something else".to_owned(), |text| format!("`{text}`")),
         };
         self.error(format!("expected {expected}, found {found}"))
@@ -109,25 +190,46 @@ impl<'a> Node<'a> {
         self.error(suggest::unknown(kind, word, known.iter().copied()))
     }
 
-    /// What stands here, without its positions.
-    pub(super) fn to_value(self) -> Result<Value, ConfigError> {
+    /// What stands here, without its positions. A number or truth value that is written in another way than JSON does it
+    /// is a text, as it was written: `007`, `1e3` and `1.10` are names. Where `typed` says so of the keys that lead there,
+    /// it is the number all the same.
+    pub(super) fn to_value(self, typed: fn(&[&str]) -> bool) -> Result<Value, ConfigError> {
+        let as_written = |value: Value, text: &str| {
+            let json = value.to_string();
+            if json == text || typed(&self.keys()) { value } else { Value::from(text) }
+        };
         Ok(match &self.yaml.data {
-            YamlData::Value(Scalar::Null) => Value::Null,
-            YamlData::Value(Scalar::Boolean(truth)) => Value::Bool(*truth),
-            YamlData::Value(Scalar::Integer(number)) => Value::from(*number),
-            YamlData::Value(Scalar::FloatingPoint(number)) => Value::from(number.into_inner()),
-            YamlData::Value(Scalar::String(text)) => Value::from(text.as_ref()),
+            YamlData::Representation(text, ..) => match value(self.yaml) {
+                Some(Scalar::Null) => Value::Null,
+                Some(Scalar::Boolean(truth)) => as_written(Value::Bool(truth), text),
+                Some(Scalar::Integer(number)) => as_written(Value::from(number), text),
+                Some(Scalar::FloatingPoint(number)) => as_written(Value::from(number.into_inner()), text),
+                Some(Scalar::String(text)) => Value::from(text.as_ref()),
+                None => return Err(self.expected("a value")),
+            },
             YamlData::Sequence(_) => {
-                Value::Array(self.one_or_many().into_iter().map(Self::to_value).collect::<Result<_, _>>()?)
+                Value::Array(self.one_or_many().into_iter().map(|item| item.to_value(typed)).collect::<Result<_, _>>()?)
             }
             YamlData::Mapping(_) => Value::Object(
                 self.members("a map")?
                     .iter()
-                    .map(|member| Ok((member.key.to_owned(), self.below(member.key, member.value).to_value()?)))
+                    .map(|member| Ok((member.key.to_owned(), self.below(member.key, member.value).to_value(typed)?)))
                     .collect::<Result<Map<_, _>, ConfigError>>()?,
             ),
             _ => return Err(self.expected("a value")),
         })
+    }
+
+    /// The keys that lead here from the root.
+    fn keys(&self) -> Vec<&'a str> {
+        match self.path {
+            Path::Root => Vec::new(),
+            Path::Below(parent, key) => {
+                let mut keys = parent.keys();
+                keys.push(key);
+                keys
+            }
+        }
     }
 
     /// The place of a mistake in rules that were read from this node's values.
@@ -156,18 +258,22 @@ impl<'a> Node<'a> {
     }
 
     pub(super) fn is_null(&self) -> bool {
-        matches!(self.yaml.data, YamlData::Value(Scalar::Null))
+        value(self.yaml) == Some(Scalar::Null)
     }
 
-    /// A text, number or truth value as it can be written without quotes.
+    /// A text, number or truth value as it was written, less its quotes.
     pub(super) fn scalar(&self) -> Option<String> {
-        match &self.yaml.data {
-            YamlData::Value(Scalar::String(text)) => Some(text.to_string()),
-            YamlData::Value(Scalar::Integer(number)) => Some(number.to_string()),
-            YamlData::Value(Scalar::Boolean(truth)) => Some(truth.to_string()),
-            YamlData::Value(Scalar::FloatingPoint(number)) => Some(number.to_string()),
+        written(self.yaml).map(str::to_owned)
+    }
+
+    /// The truth value here, with or without quotes.
+    pub(super) fn truth(&self) -> Result<bool, ConfigError> {
+        let truth = match value(self.yaml) {
+            Some(Scalar::Boolean(truth)) => Some(truth),
+            Some(Scalar::String(text)) => text.parse().ok(),
             _ => None,
-        }
+        };
+        truth.ok_or_else(|| self.expected("true or false"))
     }
 
     /// The text here.
@@ -187,8 +293,8 @@ impl<'a> Node<'a> {
 
     /// The whole number here, from `least` to `most`.
     pub(super) fn number(&self, least: u64, most: u64) -> Result<u64, ConfigError> {
-        let number = match &self.yaml.data {
-            YamlData::Value(Scalar::Integer(number)) => u64::try_from(*number).ok(),
+        let number = match value(self.yaml) {
+            Some(Scalar::Integer(number)) => u64::try_from(number).ok(),
             _ => None,
         };
         number
@@ -199,13 +305,18 @@ impl<'a> Node<'a> {
     /// The members of the map here.
     pub(super) fn members(&self, expected: &str) -> Result<Vec<Member<'a>>, ConfigError> {
         let YamlData::Mapping(mapping) = &self.yaml.data else { return Err(self.expected(expected)) };
-        mapping
-            .iter()
-            .map(|(key_node, value)| match &key_node.data {
-                YamlData::Value(Scalar::String(key)) => Ok(Member { key: key.as_ref(), key_node, value }),
-                _ => Err(Node { file: self.file, path: self.path, yaml: key_node }.expected("a key that is a text")),
-            })
-            .collect()
+        let mut members: Vec<Member<'a>> = Vec::with_capacity(mapping.len());
+        let mut keys = BTreeSet::new();
+        for (key_node, value) in mapping {
+            let at_key = Node { file: self.file, path: self.path, yaml: key_node };
+            let key = written(key_node).ok_or_else(|| at_key.expected("a key that is a text"))?;
+            // What is written with and without quotes is the same key; the loader tells only equal spellings.
+            if !keys.insert(key) {
+                return Err(at_key.error(format!("the key `{key}` stands twice in this map")));
+            }
+            members.push(Member { key, key_node, value });
+        }
+        Ok(members)
     }
 
     /// The items of the list here, or the one thing that stands in its place.

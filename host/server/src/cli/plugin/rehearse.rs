@@ -35,7 +35,8 @@ struct Scene {
     command: String,
     version: u32,
     title: String,
-    input: Value,
+    /// As JSON text, with the digits its numbers were written with.
+    input: String,
     /// What its example says; nothing when it is no example.
     expected: Option<Value>,
 }
@@ -164,8 +165,9 @@ async fn answer(testbed: &Testbed, scene: &Scene) -> Answer {
 
 fn scenes(rehearsal: &Rehearsal, testbed: &Testbed) -> Result<Vec<Scene>, CliError> {
     if let Some(command) = &rehearsal.command {
-        let input = serde_json::from_str(&rehearsal.input)
+        serde_json::from_str::<Value>(&rehearsal.input)
             .map_err(|error| CliError::Usage(format!("--input is not JSON: {error}")))?;
+        let input = rehearsal.input.clone();
         let (command, title) = (command.clone(), "given".to_owned());
         return Ok(vec![Scene { command, version: u32::MAX, title, input, expected: None }]);
     }
@@ -176,7 +178,7 @@ fn scenes(rehearsal: &Rehearsal, testbed: &Testbed) -> Result<Vec<Scene>, CliErr
             command: command.name.as_str().to_owned(),
             version: command.version,
             title: example.title.clone(),
-            input: example.input.clone(),
+            input: example.input.to_string(),
             expected: Some(example.output.clone()),
         }));
     }
