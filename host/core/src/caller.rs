@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::authn::network;
 use crate::name::{AccountId, FrontendName};
 use crate::permission::What;
 use crate::storage::Revision;
@@ -42,6 +43,20 @@ pub enum Identity {
     Account(AccountId),
     /// An OAuth client that acts for nobody but itself, by its id.
     Client(Arc<str>),
+}
+
+/// Whom every bound counts as one: the same for places, connections to them, rates and what is kept for later.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum Principal {
+    /// The local socket, used by the owner of the host's process.
+    Console,
+    /// An account, from wherever and with whatever credential it calls.
+    Account(AccountId),
+    /// An OAuth client that acts for nobody but itself, by its id.
+    Client(Arc<str>),
+    /// Who is anonymous is known by where they are: an IPv4 address, or the /64 of an IPv6 one, since whoever has one
+    /// address of it has them all. Local callers have none.
+    Network(Option<IpAddr>),
 }
 
 /// How much of its holder's rights a credential carries.
@@ -85,6 +100,16 @@ impl Caller {
         match &self.identity {
             Identity::Account(account) => Some(account),
             Identity::Anonymous | Identity::Console | Identity::Client(_) => None,
+        }
+    }
+
+    /// Whom bounds count the caller as.
+    pub fn principal(&self) -> Principal {
+        match &self.identity {
+            Identity::Anonymous => Principal::Network(self.address.map(network)),
+            Identity::Console => Principal::Console,
+            Identity::Account(account) => Principal::Account(account.clone()),
+            Identity::Client(client) => Principal::Client(Arc::clone(client)),
         }
     }
 
