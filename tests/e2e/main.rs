@@ -31,5 +31,6 @@ mod sandbox;
 mod scenario;
 mod state;
 mod tidy;
+mod web;
 mod xmlrpc;
 mod xmpp;

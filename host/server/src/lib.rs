@@ -10,6 +10,7 @@ pub mod serve;
 mod certificates;
 mod clock;
 mod control;
+mod descriptors;
 mod journal;
 mod logging;
 mod passwords;

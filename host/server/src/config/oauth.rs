@@ -55,7 +55,7 @@ pub(super) fn section(node: &Node<'_>) -> Result<OAuth, ConfigError> {
     Ok(oauth)
 }
 
-fn truth(node: &Node<'_>) -> Result<bool, ConfigError> {
+pub(super) fn truth(node: &Node<'_>) -> Result<bool, ConfigError> {
     match node.text("`true` or `false`")?.as_str() {
         "true" => Ok(true),
         "false" => Ok(false),
