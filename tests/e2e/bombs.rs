@@ -68,7 +68,7 @@ const LIES: &[(&str, &str)] = &[
     ("mark", "502 plugin-invalid-output"),
     ("null", "502 plugin-invalid-output"),
     ("boolean", "502 plugin-invalid-output"),
-    ("wide", "503 limit-exceeded"),
+    ("wide", "422 limit-exceeded"),
     ("error_long", "422 command-failed"),
     ("error_control", "422 command-failed"),
     ("error_pointer", "400 invalid-arguments"),

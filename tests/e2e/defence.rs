@@ -129,7 +129,8 @@ fn odd_addresses_reach_nothing() {
         "/API/status",
         "/api/\\status",
         "/api/status/v0/..",
-        "/api/status/v%30",
+        "/api/status%2Fv%30",
+        "/api/%2573tatus",
     ] {
         let answer = host.raw(
             format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes(),
@@ -138,7 +139,9 @@ fn odd_addresses_reach_nothing() {
         // An unknown command, for somebody unknown, asks for a credential.
         assert!(["400", "401", "404"].contains(&status), "{path}: {answer}");
     }
-    for (target, expected) in [("http://elsewhere/api/status", "200"), ("*", "40"), ("elsewhere:80", "40")] {
+    for (target, expected) in
+        [("http://x/api/status", "200"), ("http://elsewhere/api/status", "400"), ("*", "40"), ("elsewhere:80", "40")]
+    {
         let answer = host.raw(
             format!("POST {target} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes(),
         );

@@ -35,5 +35,6 @@ mod service;
 mod state;
 mod swap;
 mod tidy;
+mod web;
 mod xmlrpc;
 mod xmpp;

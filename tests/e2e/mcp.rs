@@ -166,7 +166,7 @@ fn a_session_is_its_owners() {
     let ended = host.request("DELETE", "/mcp").header("mcp-session-id", &id);
     assert_eq!(ended.as_user("bob").send().verdict(), "404 no-such-session");
     let ended = host.request("DELETE", "/mcp").header("mcp-session-id", &id);
-    assert_eq!(ended.as_user("ann").send().status, 202);
+    assert_eq!(ended.as_user("ann").send().status, 204);
     assert_eq!(list(&host, "ann", &id, None).status, 404);
 
     // Credentials count each time: a ban ends the session's use at once.

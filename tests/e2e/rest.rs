@@ -55,7 +55,20 @@ fn every_form_of_request_has_its_answer() {
         ("POST", "/api/hello/v1/v2", &[], HELLO, "404 no-such-address"),
         ("POST", "/api/hello/v99999999999", &[], HELLO, "404 no-such-address"),
         ("POST", "/api/Hello", &[], HELLO, "404 unknown-command"),
-        ("POST", "/api/hel%6Co", &[], HELLO, "404 unknown-command"),
+        ("POST", "/api/hel%6Co", &[], HELLO, "200"),
+        ("POST", "/%61pi/hello/v%30", &[], HELLO, "200"),
+        ("POST", "/api/hel%256Co", &[], HELLO, "404 unknown-command"),
+        ("POST", "/api/hello%00", &[], HELLO, "404 unknown-command"),
+        ("POST", "/api%2Fhello", &[], HELLO, "404 no-such-address"),
+        ("POST", "/api/hello", &[("content-type", "Application/JSON")], HELLO, "200"),
+        ("POST", "/api/hello", &[("content-type", "APPLICATION/vnd.x+JSON")], HELLO, "200"),
+        ("POST", "/api/hello", &[("content-encoding", "gzip")], HELLO, "415 unsupported-encoding"),
+        ("POST", "/api/hello", &[("content-encoding", "identity")], HELLO, "200"),
+        ("POST", "/api/hello", &[], b"\xef\xbb\xbf{\"name\":\"Ada\"}", "400 malformed"),
+        ("POST", "/api/hello", &[("accept", "application/json;q=0")], HELLO, "406 not-acceptable"),
+        ("POST", "/api/hello", &[("accept", "application/json;q=0, */*")], HELLO, "406 not-acceptable"),
+        ("POST", "/api/hello", &[("accept", "*/*;q=0")], HELLO, "406 not-acceptable"),
+        ("POST", "/api/hello", &[("accept", "text/html, */*;q=0.1")], HELLO, "200"),
         ("POST", "/api/hello;v=2", &[], HELLO, "404 unknown-command"),
         ("POST", "/api/%2e%2e", &[], HELLO, "404 unknown-command"),
         ("POST", "/api/hello?name=Ada", &[], HELLO, "400 malformed"),
@@ -93,15 +106,32 @@ fn every_form_of_request_has_its_answer() {
 }
 
 #[test]
-fn a_request_can_name_itself() {
+fn a_request_has_an_id_of_its_own_and_proxies_may_give_it() {
+    let named = |host: &Host, id: &str| {
+        host.request("GET", "/api").header("x-request-id", id).send().header("x-request-id").to_owned()
+    };
     let host = Host::start();
-    let named =
-        |id: &str| host.request("GET", "/api").header("x-request-id", id).send().header("x-request-id").to_owned();
-    assert_eq!(named("order-17"), "order-17");
+    assert_ne!(named(&host, "order-17"), "order-17");
+    // Whoever sends one twice has two requests; what they sent is kept beside the ids.
+    let send = || host.request("POST", "/api/status").as_user("admin").header("x-request-id", "order-17").send();
+    let ids = [send(), send()].map(|answer| answer.header("x-request-id").to_owned());
+    assert_ne!(ids[0], ids[1]);
+    for id in &ids {
+        let found = host.call("admin", "audit_search", &json!({"request_id": id})).value();
+        assert_eq!(found["records"][0]["sent_request_id"], "order-17", "{found}");
+    }
+    let found = host.call("admin", "audit_search", &json!({"request_id": "order-17"})).value();
+    assert_eq!(found["records"], json!([]));
+    // A proxy's word is taken, once and in the form of an id.
+    let listen = "listen: [{address: '127.0.0.1:0', trusted_proxies: [127.0.0.0/8]}]\n";
+    let host = Host::start_listening(tempfile::tempdir().unwrap(), &format!("{listen}{}", tests::RULES));
+    assert_eq!(named(&host, "order-17"), "order-17");
     let long = "x".repeat(65);
     for unusable in ["a b", "\u{e9}", long.as_str()] {
-        assert_ne!(named(unusable), unusable);
+        assert_ne!(named(&host, unusable), unusable);
     }
+    let twice = host.request("GET", "/api").header("x-request-id", "a").header("x-request-id", "b").send();
+    assert!(twice.header("x-request-id").len() == 32, "{}", twice.header("x-request-id"));
 }
 
 #[test]
@@ -305,7 +335,7 @@ fn a_stream_says_how_far_a_call_is_and_what_came_of_it() {
     }
     let call = |accept: &str, command: &str, arguments: Value| {
         let request = host.request("POST", &format!("/api/{command}")).as_user("admin").json(&arguments);
-        request.header("accept", accept).header("x-request-id", "r-1").send()
+        request.header("accept", accept).send()
     };
     let events = "text/event-stream";
     let told = call(events, "steps", json!({"to": 2, "ms": 50}));
@@ -324,13 +354,14 @@ fn a_stream_says_how_far_a_call_is_and_what_came_of_it() {
         let refused = call(events, command, arguments);
         assert_eq!((refused.verdict().as_str(), refused.header("content-type")), (verdict, "application/problem+json"));
     }
-    let late = call(events, "steps", json!({"to": 100, "ms": 100})).text();
+    let late = call(events, "steps", json!({"to": 100, "ms": 100}));
+    let (id, late) = (late.header("x-request-id").to_owned(), late.text());
     let (reports, problem) = late.split_once("event: problem\ndata: ").unwrap();
     assert!(reports.matches("event: progress").count() > 5, "{late}");
     let problem: Value = serde_json::from_str(problem.trim()).unwrap();
     assert_eq!(
         (&problem["code"], &problem["status"], &problem["instance"]),
-        (&json!("deadline"), &json!(504), &json!("r-1"))
+        (&json!("deadline"), &json!(504), &json!(id))
     );
     // Generated clients name every form they can read; they did not ask for a stream.
     assert_eq!(call("application/json, text/event-stream", "hello", json!({"name": "Ada"})).value(), "Hello, Ada!");

@@ -204,22 +204,24 @@ fn a_reload_tells_first_and_locks_nobody_out_silently() {
 fn recorded_calls_are_explained_with_their_credential_and_arguments() {
     let host = host();
     host.install("roster", &["keyvalue"]);
-    let send = |id: &str, token: Option<&str>, command: &str, arguments: Value| {
-        let request = host.request("POST", &format!("/api/{command}")).header("x-request-id", id).json(&arguments);
-        match token {
+    let refused = |token: Option<&str>, command: &str, arguments: Value| {
+        let request = host.request("POST", &format!("/api/{command}")).json(&arguments);
+        let answer = match token {
             Some(token) => request.header("authorization", &format!("Bearer {token}")).send(),
             None => request.as_user("ann").send(),
-        }
+        };
+        assert_eq!(answer.status, 403);
+        answer.header("x-request-id").to_owned()
     };
-    assert_eq!(send("where-1", None, "get_roster", json!({"user": "bob", "host": "localhost"})).status, 403);
+    let of_where = refused(None, "get_roster", json!({"user": "bob", "host": "localhost"}));
     let key = host.cli(&["key", "create", "ann@localhost", "laptop", "--scope", "get_roster"]).stdout;
-    assert_eq!(send("key-1", Some(key.trim()), "check_account", json!({"user": "a", "host": "localhost"})).status, 403);
+    let of_key = refused(Some(key.trim()), "check_account", json!({"user": "a", "host": "localhost"}));
     let token = host.cli(&["token", "issue", "ann@localhost", "status"]).stdout;
-    assert_eq!(send("token-1", Some(token.trim()), "status", json!({})).status, 403);
+    let of_token = refused(Some(token.trim()), "status", json!({}));
     for (id, expected) in [
-        ("where-1", "[no ] argument user is @caller.user; it is \"bob\""),
-        ("key-1", "credential: an API key for `get_roster`, not `check_account` among them"),
-        ("token-1", "credential: a token with the scope status"),
+        (&of_where, "[no ] argument user is @caller.user; it is \"bob\""),
+        (&of_key, "credential: an API key for `get_roster`, not `check_account` among them"),
+        (&of_token, "credential: a token with the scope status"),
     ] {
         let explained = host.cli(&["permissions", "explain", "--request", id]);
         assert!(explained.stdout.contains(expected), "{explained:?}");

@@ -31,8 +31,8 @@ fn each_fault_has_a_code_and_is_counted() {
         ("trap", "502 plugin-trapped"),
         ("exit", "502 plugin-exited"),
         ("panic", "502 plugin-panicked"),
-        ("hoard", "503 limit-exceeded"),
-        ("spin", "503 limit-exceeded"),
+        ("hoard", "422 limit-exceeded"),
+        ("spin", "422 limit-exceeded"),
         ("answer", "200"),
     ] {
         assert_eq!(mood(&host, kind), verdict, "{kind}");

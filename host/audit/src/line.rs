@@ -108,6 +108,9 @@ impl Line {
 fn describe(call: &CallRecord, with_arguments: bool, line: &mut Line) {
     line.text("kind", "call");
     line.text("request_id", call.source.request_id.as_str());
+    if let Some(sent) = call.source.request_id.sent() {
+        line.text("sent_request_id", sent);
+    }
     if let Some(caller) = &call.caller {
         line.text("caller", caller.label());
         line.text(

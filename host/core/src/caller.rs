@@ -12,24 +12,39 @@ use crate::trace::TraceContext;
 
 /// Names one call in logs and answers: 1 to 64 visible ASCII characters.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct RequestId(Arc<str>);
+pub struct RequestId {
+    id: Arc<str>,
+    /// What a caller calls it, whose word is not taken: it may be anybody's, and there twice.
+    sent: Option<Arc<str>>,
+}
 
 impl RequestId {
     /// Takes an id from outside when it is 1 to 64 characters of `[A-Za-z0-9._:-]`.
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=64).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte));
-        fits.then(|| Self(Arc::from(text)))
+        fits.then(|| Self { id: Arc::from(text), sent: None })
     }
 
     /// Makes an id from 128 random bits, as 32 hexadecimal digits.
     pub fn from_random(bits: u128) -> Self {
-        Self(Arc::from(format!("{bits:032x}")))
+        Self { id: Arc::from(format!("{bits:032x}")), sent: None }
+    }
+
+    /// This id, with another one beside it that the caller sent.
+    #[must_use]
+    pub fn beside(self, sent: &Self) -> Self {
+        Self { sent: Some(Arc::clone(&sent.id)), ..self }
     }
 
     /// The id as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.id
+    }
+
+    /// What the caller calls the request, where their word is not taken: of the same form as an id.
+    pub fn sent(&self) -> Option<&str> {
+        self.sent.as_deref()
     }
 }
 

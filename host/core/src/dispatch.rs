@@ -164,6 +164,7 @@ impl Dispatcher {
         let span = debug_span!(
             "call",
             request_id = head.source.request_id.as_str(),
+            sent_request_id = head.source.request_id.sent(),
             trace_id = head.source.trace.as_ref().map(TraceContext::trace_id),
             via = %head.source.via,
             command = field::Empty,

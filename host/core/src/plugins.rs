@@ -21,9 +21,9 @@ pub enum Isolation {
     /// Nobody: each call has a fresh one.
     #[default]
     Call,
-    /// Calls of the same caller with the same rights, one after the other.
+    /// Calls of the same caller with the same rights, one at a time; calls at the same time have an instance each.
     Caller,
-    /// All calls, one after the other.
+    /// All calls, one at a time; calls at the same time have an instance each.
     Plugin,
 }
 

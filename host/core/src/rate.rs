@@ -14,7 +14,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use crate::authn::network;
-use crate::caller::{Caller, Identity};
+use crate::caller::{Caller, Identity, Principal};
 use crate::command::Command;
 use crate::permission::What;
 
@@ -150,15 +150,15 @@ impl RateLimits {
 
 impl Rule {
     fn key(&self, caller: &Caller) -> Option<u64> {
-        let address = || caller.address.map(|address| self.hasher.hash_one(network(address)));
         if caller.through_plugin || caller.identity == Identity::Console {
             return None;
         }
-        match (self.rate.per, &caller.identity) {
-            (Per::Address, _) | (Per::Caller, Identity::Anonymous | Identity::Console) => address(),
-            (Per::Caller, Identity::Account(account)) => Some(self.hasher.hash_one((0_u8, account.as_str()))),
-            (Per::Caller, Identity::Client(client)) => Some(self.hasher.hash_one((1_u8, &**client))),
-        }
+        let principal = match self.rate.per {
+            Per::Caller => caller.principal(),
+            Per::Address => Principal::Network(caller.address.map(network)),
+        };
+        // Who has no address is local, and whoever else it may be, the owner's guest.
+        (principal != Principal::Network(None)).then(|| self.hasher.hash_one(principal))
     }
 
     fn draw(&self, key: u64, now: Instant) -> Result<Standing, Standing> {
@@ -248,6 +248,9 @@ mod tests {
         assert!(draw("bob@h", "192.0.2.1", "a") && draw("ann@h", "192.0.2.1", "b"));
         assert!(draw("", "192.0.2.1", "a") && draw("", "192.0.2.1", "a") && !draw("", "192.0.2.1", "a"));
         assert!(draw("", "192.0.2.2", "a"));
+        // Whoever has one address of such a network has them all.
+        assert!(draw("", "2001:db8::1", "a") && draw("", "2001:db8::2", "a") && !draw("", "2001:db8::3", "a"));
+        assert!(draw("", "2001:db8:0:1::1", "a"));
         assert!((0..10).all(|_| draw("console", "", "a")));
     }
 

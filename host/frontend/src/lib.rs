@@ -2,9 +2,11 @@
 //!
 //! A frontend translates: bytes to what the dispatcher takes, and its answer to bytes. It decides nothing about calls.
 
+mod accept;
 mod authorization;
 mod body;
 mod caller;
+pub mod entrance;
 #[cfg(test)]
 mod failures;
 #[cfg(fuzzing)]

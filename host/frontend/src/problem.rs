@@ -2,7 +2,10 @@
 //! failure's stable code; its status stands here.
 
 use axum::body::Body;
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+    X_FRAME_OPTIONS,
+};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use muster_core::caller::RequestId;
@@ -16,6 +19,11 @@ use crate::authorization::BASIC_CHALLENGE;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NO_SNIFF: (HeaderName, HeaderValue) =
     (HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+const INERT: [(HeaderName, &str); 3] = [
+    (CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'; frame-ancestors 'none'"),
+    (X_FRAME_OPTIONS, "DENY"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// Why a request got no result.
@@ -32,6 +40,8 @@ pub enum Refusal {
     },
     /// The body is of a type that cannot be JSON.
     MediaType,
+    /// The body is in a coding nobody undoes here.
+    Encoded,
     /// The client takes no JSON.
     NotAcceptable,
     /// The body came too slowly.
@@ -43,7 +53,7 @@ pub enum Refusal {
         /// The stable name of this kind of failure.
         code: &'static str,
         /// What is wrong with where it comes from.
-        detail: &'static str,
+        detail: String,
     },
 }
 
@@ -75,6 +85,12 @@ impl Refusal {
                 "unsupported-media-type",
                 "The body's type is not supported",
                 "send a JSON object as application/json",
+            ),
+            Self::Encoded => own(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-encoding",
+                "The body's coding is not supported",
+                "send the body as it is, without Content-Encoding",
             ),
             Self::NotAcceptable => own(
                 StatusCode::NOT_ACCEPTABLE,
@@ -116,6 +132,15 @@ pub(crate) fn response(
     // A request id is visible ASCII by construction.
     if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
         headers.insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// An answer that does nothing where a browser shows it, whatever is in it: a page of its own without an origin, which
+/// loads, runs and sends nothing (Content Security Policy Level 3 §6.3), and that other sites cannot embed.
+pub(crate) fn inert(mut response: Response) -> Response {
+    for (name, value) in INERT {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
 }
@@ -186,6 +211,10 @@ pub fn refusal(refusal: &Refusal, request_id: &RequestId) -> Response {
         Refusal::Method { allow } => {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
+        // What may be sent instead (RFC 9110 §15.5.16).
+        Refusal::Encoded => {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
         _ => {}
     }
     response
@@ -251,15 +280,16 @@ fn status(error: &CallError) -> StatusCode {
         CallError::NotReadOnly => StatusCode::METHOD_NOT_ALLOWED,
         CallError::Conflict(_) => StatusCode::CONFLICT,
         CallError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        CallError::Failed(_) | CallError::PluginRefused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        // Whoever tries again with the same arguments reaches the same limit.
+        CallError::Failed(_) | CallError::PluginRefused { .. } | CallError::LimitExceeded { .. } => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         CallError::TooManyCalls | CallError::Throttled { .. } | CallError::RateLimited { .. } => {
             StatusCode::TOO_MANY_REQUESTS
         }
         CallError::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         CallError::PluginFault { .. } => StatusCode::BAD_GATEWAY,
-        CallError::Unavailable(_) | CallError::LimitExceeded { .. } | CallError::Quarantined { .. } => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        CallError::Unavailable(_) | CallError::Quarantined { .. } => StatusCode::SERVICE_UNAVAILABLE,
         CallError::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
     }
 }
@@ -291,10 +321,10 @@ pub(crate) const KINDS: [Kind; 18] = [
     kind(408, "The request came too slowly", &["slow-request"]),
     kind(409, "The state of things forbids it", &["conflict"]),
     kind(413, "The arguments are too long", &["too-large"]),
-    kind(415, "The body is not JSON", &["unsupported-media-type"]),
+    kind(415, "The body is not JSON, or is compressed", &["unsupported-media-type", "unsupported-encoding"]),
     kind(414, "The address is too long, and was not read", &[]),
     // A component that is refused brings a code of its own.
-    kind(422, "The command ran and failed", &["command-failed"]),
+    kind(422, "The command ran and failed, or reached a limit", &["command-failed", "limit-exceeded"]),
     kind(429, "Too many calls, or too many wrong credentials", &["too-many-calls", "throttled", "rate-limited"]),
     kind(431, "The head of the request is too long, and was not read", &[]),
     kind(500, "The host failed", &["internal"]),
@@ -303,7 +333,7 @@ pub(crate) const KINDS: [Kind; 18] = [
         "The plugin is at fault",
         &["plugin-trapped", "plugin-exited", "plugin-panicked", "plugin-invalid-output", "plugin-not-started"],
     ),
-    kind(503, "Temporarily unavailable", &["unavailable", "limit-exceeded", "plugin-quarantined"]),
+    kind(503, "Temporarily unavailable", &["unavailable", "plugin-quarantined"]),
     kind(504, "The call took too long", &["deadline"]),
 ];
 
@@ -328,6 +358,7 @@ mod tests {
             Refusal::NoRoute,
             Refusal::Method { allow: "GET" },
             Refusal::MediaType,
+            Refusal::Encoded,
             Refusal::NotAcceptable,
             Refusal::SlowBody,
         ];

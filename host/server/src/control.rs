@@ -31,6 +31,7 @@ use crate::logging::LogLevel;
 #[derive(Debug, Default)]
 pub(crate) struct Configured {
     listen: Vec<Listener>,
+    entrance: muster_frontend::entrance::Settings,
     xmlrpc: Option<String>,
     xmpp: Option<Xmpp>,
     audit: Option<muster_audit::Options>,
@@ -41,16 +42,22 @@ pub(crate) struct Configured {
 
 impl Configured {
     pub(crate) fn of(config: &Config) -> Self {
-        let Config { listen, xmlrpc, xmpp, audit, plugins_available, .. } = config;
+        let Config { listen, entrance, xmlrpc, xmpp, audit, plugins_available, .. } = config;
         let of_plugins = Limits::ALL.iter().map(|limit| limit.name);
         let of_plugins = of_plugins.map(|name| (name, config.limits.get(name).unwrap_or_default().into()));
         let of_host = [
             ("body_bytes_max", config.body_bytes_max as u128),
             ("connections_max", config.connections_max as u128),
+            ("connections_per_address_max", config.connections_per_address_max.unwrap_or_default() as u128),
+            ("idle_deadline_ms", config.idle_deadline_ms.into()),
+            ("write_deadline_ms", config.write_deadline_ms.into()),
+            ("unsent_bytes_max", config.unsent_bytes_max.into()),
+            ("unsent_bytes_per_caller_max", config.unsent_bytes_per_caller_max.into()),
             ("drain_deadline_ms", config.drain_deadline.as_millis()),
         ];
         Self {
             listen: listen.clone(),
+            entrance: entrance.clone(),
             xmlrpc: xmlrpc.clone(),
             xmpp: xmpp.clone(),
             audit: audit.clone(),
@@ -61,9 +68,13 @@ impl Configured {
 
     /// The keys that say something else there.
     fn changes(&self, other: &Self) -> Vec<String> {
-        let Self { listen, xmlrpc, xmpp, audit, plugins_available, limits } = self;
+        let Self { listen, entrance, xmlrpc, xmpp, audit, plugins_available, limits } = self;
         let changes = [
             ("listen", *listen != other.listen),
+            ("allowed_hosts", entrance.allowed_hosts != other.entrance.allowed_hosts),
+            ("cors", entrance.cors != other.entrance.cors),
+            ("mcp.allowed_hosts", entrance.mcp_hosts != other.entrance.mcp_hosts),
+            ("mcp.allowed_origins", entrance.mcp_origins != other.entrance.mcp_origins),
             ("xmlrpc", *xmlrpc != other.xmlrpc),
             ("xmpp", *xmpp != other.xmpp),
             ("audit", *audit != other.audit),

@@ -11,6 +11,7 @@ mod backup;
 mod certificates;
 mod clock;
 mod control;
+mod descriptors;
 mod journal;
 mod logging;
 mod ownership;

@@ -19,7 +19,8 @@ use muster_core::dispatch::Dispatcher;
 use muster_core::oauth::{AuthorizationServer, Clients};
 use muster_core::random::Random;
 use muster_core::storage::Storage;
-use muster_frontend::listen::{ConnectionLimits, Door, Tls, bind_local, serve_local, serve_tcp};
+use muster_frontend::entrance::Entrance;
+use muster_frontend::listen::{ConnectionLimits, Connections, Door, Tls, Unsent, bind_local, serve_local, serve_tcp};
 use muster_frontend::mcp::Mcp;
 use muster_frontend::oauth::OAuth;
 use muster_frontend::openapi::OpenApi;
@@ -38,6 +39,7 @@ use crate::certificates::Certificates;
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Listener};
 use crate::control::{Configured, Process};
+use crate::descriptors;
 use crate::journal::Journal;
 use crate::logging::LogLevel;
 use crate::ownership;
@@ -55,6 +57,9 @@ pub const CONFIG: &str = "muster.yaml";
 
 /// How long the end of the host waits for the last audit records to be written.
 const CLOSED_WITHIN: Duration = Duration::from_secs(10);
+
+/// The part of all connections that one network may have, where nothing else is said: one of so many.
+const PARTS_PER_ADDRESS: usize = 4;
 
 /// How the host is started.
 #[derive(Clone, Debug)]
@@ -99,6 +104,9 @@ async fn run_host(options: &Options) -> Result<(), String> {
         config.listen = vec![Listener::plain(address)];
     }
     let log_level = Arc::new(LogLevel::start(&config.log_level, options.log_json));
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -133,6 +141,12 @@ async fn run_host(options: &Options) -> Result<(), String> {
         let wire = XmlRpc::new(Arc::clone(&host.dispatcher), random_u64()?, config.body_bytes_max)?;
         rest = rest.merge(wire.router(path));
     }
+    // Where there is no such file, the machine's name is one that has to be listed.
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let unsent = Unsent::new(config.unsent_bytes_max, config.unsent_bytes_per_caller_max);
+    let entrance = config.entrance.clone();
+    let rest =
+        Entrance::new(Arc::clone(&host.dispatcher), random_u64()?, entrance, unsent, machine.trim()).before(rest);
     let xmpp = match &config.xmpp {
         Some(xmpp) => {
             let settings = xmpp_settings(xmpp, config.drain_deadline)?;
@@ -140,17 +154,15 @@ async fn run_host(options: &Options) -> Result<(), String> {
         }
         None => None,
     };
-    let limits = ConnectionLimits {
-        connections_max: config.connections_max,
-        drain_deadline_ms: u64::try_from(config.drain_deadline.as_millis()).unwrap_or(u64::MAX),
-        ..ConnectionLimits::default()
-    };
+    let limits = connection_limits(&config);
     let owner = ownership::own_uid();
     let signals = signals.take_all()?;
     announce(&sockets, &socket)?;
     service::ready();
     let (signals, certificates) = (signals.follow(&host.dispatcher, stopping), sockets.certificates());
-    let network = sockets.0.into_iter().map(|(tcp, door)| serve_tcp(tcp, door, rest.clone(), limits, stop.clone()));
+    let connections = Connections::new(limits);
+    let network = sockets.0.into_iter();
+    let network = network.map(|(tcp, door)| serve_tcp(tcp, door, rest.clone(), Arc::clone(&connections), stop.clone()));
     tokio::select! {
         _ = async {
             tokio::join!(
@@ -180,6 +192,21 @@ async fn run_host(options: &Options) -> Result<(), String> {
     let _ = std::fs::remove_file(&socket);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The bounds on connections, as many as this process can have.
+fn connection_limits(config: &Config) -> ConnectionLimits {
+    let connections_max = descriptors::connections(config.connections_max);
+    ConnectionLimits {
+        connections_max,
+        connections_per_address_max: config
+            .connections_per_address_max
+            .unwrap_or_else(|| connections_max.div_ceil(PARTS_PER_ADDRESS)),
+        idle_deadline_ms: config.idle_deadline_ms,
+        write_deadline_ms: config.write_deadline_ms,
+        drain_deadline_ms: u64::try_from(config.drain_deadline.as_millis()).unwrap_or(u64::MAX),
+        ..ConnectionLimits::default()
+    }
 }
 
 /// The server this host is a component of, with the certificates read its TLS is made of.

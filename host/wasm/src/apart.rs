@@ -114,7 +114,7 @@ impl Apart {
         if is(&Trial::NotCompiled(String::new())) {
             let mut reason = Vec::new();
             let _ = output.map(|output| output.take(4 * REASON_CHARS_MAX as u64).read_to_end(&mut reason));
-            return Err(LoadError::Compile(String::from_utf8_lossy(&reason).trim().to_owned()));
+            return Err(LoadError::not_compiled(String::from_utf8_lossy(&reason).trim()));
         }
         if is(&Trial::NotTried) {
             let memory = self.memory_bytes;

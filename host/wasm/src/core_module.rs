@@ -20,12 +20,21 @@ const TYPE_SECTION: &str = "component-type";
 /// Most packages a type may be made of.
 const PACKAGES_MAX: usize = 200;
 
+/// What to do with a core module that does not say which component it is: of no WASI, of WASI preview 1, a program of that.
+const PLAIN: &str = "build it for the target wasm32-wasip2, or make a component of it with `wasm-tools component embed` and \
+                     `wasm-tools component new`, which need its WIT";
+const PREVIEW1: &str = "this one is for WASI preview 1: build it for the target wasm32-wasip2, or make a component of it with \
+                        `wasm-tools component embed` and `wasm-tools component new --adapt`, which need its WIT and an \
+                        adapter of preview 1";
+const PROGRAM: &str = "this one is a program of WASI preview 1 (it exports `_start`), and a plugin has functions to call: \
+                       build a library that exports them, for the target wasm32-wasip2";
+
 /// The component: what was given, or what a core module was made into.
 ///
 /// # Errors
 /// When it is a core module without a type, or one that does not fit its type.
 pub(crate) fn to_component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
-    let (mut has_type, mut is_preview1) = (false, false);
+    let (mut has_type, mut is_preview1, mut is_program) = (false, false, false);
     for section in Parser::new(0).parse_all(bytes) {
         // What is damaged is told by whoever validates it.
         let Ok(section) = section else { return Ok(Cow::Borrowed(bytes)) };
@@ -42,11 +51,18 @@ pub(crate) fn to_component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
                     .filter_map(Result::ok)
                     .any(|import| import.module == WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME);
             }
+            Payload::ExportSection(exports) => {
+                is_program |= exports.into_iter().filter_map(Result::ok).any(|export| export.name == "_start");
+            }
             _ => {}
         }
     }
     if !has_type {
-        return Err(LoadError::CoreModule);
+        return Err(LoadError::CoreModule(match (is_preview1, is_program) {
+            (false, _) => PLAIN,
+            (true, false) => PREVIEW1,
+            (true, true) => PROGRAM,
+        }));
     }
     let component = encode(bytes, is_preview1).map_err(LoadError::CoreModuleMisfit)?;
     if component.len() > COMPONENT_BYTES_MAX {

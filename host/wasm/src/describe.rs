@@ -4,7 +4,7 @@
 use muster_core::command::{Audience, Command, EXAMPLES_MAX, Effects, Example, Origin};
 use muster_core::name::{CommandName, Tag};
 use muster_core::printable;
-use muster_core::schema::{DEPTH_MAX, Schema, parse_json};
+use muster_core::schema::{DEPTH_MAX, Schema, names_no_members, parse_json};
 use serde_json::{Value, json};
 
 use crate::bindings::muster::plugin::types;
@@ -27,6 +27,21 @@ pub(crate) fn from_guest(described: Vec<types::Command>, origin: &Origin) -> Res
         )));
     }
     described.into_iter().map(|command| one_from_guest(command, origin)).collect()
+}
+
+/// What the author of these commands may not have meant.
+pub(crate) fn notes(described: &[types::Command]) -> Vec<String> {
+    let takes_none = |command: &&types::Command| {
+        parse_json(command.input.as_bytes(), DEPTH_MAX).is_ok_and(|schema| names_no_members(&schema))
+    };
+    let note = |command: &types::Command| {
+        let name = printable::title(&command.name, 80);
+        format!(
+            "`{name}` takes no arguments, since its input schema names none: give it `properties`, or `\"additionalProperties\": \
+             true` to take any object"
+        )
+    };
+    described.iter().filter(takes_none).map(note).collect()
 }
 
 fn one_from_guest(described: types::Command, origin: &Origin) -> Result<Command, LoadError> {

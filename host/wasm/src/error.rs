@@ -17,11 +17,11 @@ pub enum LoadError {
     )]
     NotWasm,
     /// A core module.
-    #[error(
-        "this is a core WebAssembly module, and plugins are components; build it for the target wasm32-wasip2, or make a \
-         component of it with `wasm-tools component new`"
-    )]
-    CoreModule,
+    #[error("this is a core WebAssembly module, and plugins are components; {0}")]
+    CoreModule(
+        /// What to do.
+        &'static str,
+    ),
     /// A core module that says which component it is, and is not.
     #[error(
         "this core WebAssembly module does not fit its type, so no component can be made of it: {}; build it again \
@@ -99,6 +99,12 @@ pub enum LoadError {
     /// It cannot be compiled.
     #[error("this component cannot be compiled: {}", quoted(.0))]
     Compile(String),
+    /// It needs the asynchronous component model.
+    #[error(
+        "this component has asynchronous functions (WASI 0.3), which this host does not run yet; build it for WASI 0.2, \
+         whose functions are synchronous"
+    )]
+    Asynchronous,
     /// The process that tried it did not come back.
     #[error(
         "looking into this component and compiling it {0}; make it smaller or less deep, or build it with other tools"
@@ -185,11 +191,17 @@ fn advice(grant: &str) -> String {
 }
 
 impl LoadError {
+    /// Why the engine did not compile a component, by what it says.
+    pub(crate) fn not_compiled(text: &str) -> Self {
+        // wasmtime has no type for it.
+        if text.contains("component model async") { Self::Asynchronous } else { Self::Compile(text.to_owned()) }
+    }
+
     /// The stable name of the reason.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotWasm => "component-not-wasm",
-            Self::CoreModule => "component-core-module",
+            Self::CoreModule(_) => "component-core-module",
             Self::CoreModuleMisfit(_) => "component-core-module-misfit",
             Self::Invalid(_) => "component-invalid",
             Self::TooLarge { .. } => "component-too-large",
@@ -199,7 +211,7 @@ impl LoadError {
             Self::UnknownImport { .. } => "component-import-unknown",
             Self::BadGrant { .. } => "grant-unknown",
             Self::Store(_) => "store-failed",
-            Self::Compile(_) => "component-not-compiled",
+            Self::Compile(_) | Self::Asynchronous => "component-not-compiled",
             Self::TooHard(_) => "component-too-hard",
             Self::Link(_) => "component-not-linked",
             Self::Refuses(_) => "plugin-refuses",

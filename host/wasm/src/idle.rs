@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use muster_core::caller::{Authority, Caller, Identity};
+use muster_core::caller::{Authority, Caller, Principal};
 use muster_core::plugins::Isolation;
 use wasmtime::Store;
 
@@ -58,13 +58,13 @@ impl std::fmt::Debug for Idle {
 
 /// For whom an instance that serves this caller may be kept; nothing where it must not be.
 pub(crate) fn share(isolation: Isolation, caller: &Caller) -> Option<Share> {
-    let who = match (isolation, &caller.identity) {
+    let who = match (isolation, caller.principal()) {
         // Who is not known cannot be known again.
-        (Isolation::Call, _) | (Isolation::Caller, Identity::Anonymous) => return None,
+        (Isolation::Call, _) | (Isolation::Caller, Principal::Network(_)) => return None,
         (Isolation::Plugin, _) => return Some(Share(String::new())),
-        (Isolation::Caller, Identity::Console) => "console".to_owned(),
-        (Isolation::Caller, Identity::Account(account)) => account.as_str().to_owned(),
-        (Isolation::Caller, Identity::Client(client)) => format!("client {client}"),
+        (Isolation::Caller, Principal::Console) => "console".to_owned(),
+        (Isolation::Caller, Principal::Account(account)) => account.as_str().to_owned(),
+        (Isolation::Caller, Principal::Client(client)) => format!("client {client}"),
     };
     // Whoever has a name after somebody else has another record.
     let record = caller.record.unwrap_or_default();

@@ -18,7 +18,7 @@ use muster_core::dispatch::Dispatcher;
 use muster_core::error::CallError;
 use muster_core::name::PluginName;
 use muster_core::plugins::{
-    Candidate, Change, GrantLine, Health, Isolation, LimitInfo, PluginError, PluginInfo, Plugins,
+    COMPONENT_BYTES_MAX, Candidate, Change, GrantLine, Health, Isolation, LimitInfo, PluginError, PluginInfo, Plugins,
 };
 use muster_core::registry::Registered;
 use muster_core::schema::MASK;
@@ -362,7 +362,8 @@ fn info(loaded: &Loaded, terms: &Terms) -> Result<PluginInfo, PluginError> {
         (name.clone(), value.to_owned())
     };
     let settings = terms.settings.iter().map(shown).collect();
-    Ok(PluginInfo { isolation: terms.isolation, settings, ..info })
+    let notes = [info.notes, loaded.notes.clone()].concat();
+    Ok(PluginInfo { notes, isolation: terms.isolation, settings, ..info })
 }
 
 impl Terms {
@@ -481,7 +482,9 @@ impl Plugins for Lifecycle {
         // A plugin's name has neither `/` nor `.`, so the path cannot leave the directory.
         let path = self.shared.available.join(format!("{name}.wasm"));
         Box::pin(async move {
-            tokio::fs::read(&path).await.map(bytes::Bytes::from).map_err(|error| {
+            let read = tokio::task::spawn_blocking(move || read_component(&path)).await;
+            let read = read.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+            read.map(bytes::Bytes::from).map_err(|error| {
                 let text = format!(
                     "no component `{name}.wasm` lies ready in `{}` ({error}); put it there, or send the component",
                     self.shared.available.display()
@@ -492,13 +495,28 @@ impl Plugins for Lifecycle {
     }
 }
 
+/// Reads a file within the bound of components. What is no regular file is not opened: a pipe waits, a device never ends.
+fn read_component(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let refused = |text: String| std::io::Error::new(std::io::ErrorKind::InvalidData, text);
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(refused("it is not a regular file".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(COMPONENT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > COMPONENT_BYTES_MAX {
+        return Err(refused(format!("it has more than {COMPONENT_BYTES_MAX} bytes")));
+    }
+    Ok(bytes)
+}
+
 fn list_directory(loader: &Loader, directory: &Path) -> Vec<(PluginName, PluginInfo)> {
     let files = std::fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
     let mut found: Vec<_> = files
         .filter(|path| path.extension().is_some_and(|extension| extension == "wasm"))
         .filter_map(|path| {
             let name = PluginName::parse(path.file_stem()?.to_str()?).ok()?;
-            let inspection = loader.inspect_blocking(&std::fs::read(&path).ok()?).ok()?;
+            let inspection = loader.inspect_blocking(&read_component(&path).ok()?).ok()?;
             let info = inspection.info(Some(&name), Vec::new(), Vec::new()).ok()?;
             Some((name, info))
         })

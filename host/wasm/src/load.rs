@@ -92,6 +92,8 @@ pub(crate) struct Loaded {
     pub(crate) origin: Origin,
     pub(crate) inspection: Inspection,
     pub(crate) commands: Vec<Registered>,
+    /// What its author may not have meant.
+    pub(crate) notes: Vec<String>,
     /// What the plugin's calls share.
     pub(crate) context: Arc<PluginContext>,
     pub(crate) timings: Timings,
@@ -233,7 +235,7 @@ impl Loader {
         let origin = Origin::Plugin { name: name.clone(), version };
         let started = Instant::now();
         let commands = self.commands(&wish, &inspection, &prepared, &origin).await;
-        let commands = commands.map_err(|error| toolchain::explain(error, &inspection.producers))?;
+        let (commands, notes) = commands.map_err(|error| toolchain::explain(error, &inspection.producers))?;
         timings.describe = started.elapsed();
         let context = Arc::clone(&prepared.context);
         let plugin = Arc::new(prepared);
@@ -242,30 +244,33 @@ impl Loader {
             Registered { command, invoke }
         };
         let commands = commands.into_iter().map(register).collect();
-        Ok(Loaded { name, origin, inspection, commands, context, timings })
+        Ok(Loaded { name, origin, inspection, commands, notes, context, timings })
     }
 
-    /// The commands of a plugin: as it was known before, as its types say, or as it says itself.
+    /// The commands of a plugin: as it was known before, as its types say, or as it says itself; and what their author may
+    /// not have meant.
     async fn commands(
         &self,
         wish: &Wish,
         inspection: &Inspection,
         prepared: &Prepared,
         origin: &Origin,
-    ) -> Result<Vec<Command>, LoadError> {
+    ) -> Result<(Vec<Command>, Vec<String>), LoadError> {
+        let without_notes = |commands: Result<Vec<Command>, LoadError>| commands.map(|commands| (commands, Vec::new()));
         if let Some(frozen) = &wish.frozen {
-            return frozen.iter().map(|frozen| describe::thaw(frozen, origin)).collect();
+            return without_notes(frozen.iter().map(|frozen| describe::thaw(frozen, origin)).collect());
         }
         // Also where its types say it all: a component that cannot start is no plugin.
         let described = self.describe(prepared).await?;
         if let Some(functions) = &inspection.functions {
-            return functions.commands.iter().map(|function| function.command(origin)).collect();
+            return without_notes(functions.commands.iter().map(|function| function.command(origin)).collect());
         }
+        let notes = describe::notes(&described);
         let described = describe::from_guest(described, origin)?;
         if let Some(manifest) = &inspection.manifest {
             manifest.check_described(&described.iter().map(describe::freeze).collect::<Vec<_>>())?;
         }
-        Ok(described)
+        Ok((described, notes))
     }
 
     fn prepare(
@@ -385,7 +390,7 @@ fn not_compiled(error: &wasmtime::Error, limits: &Limits) -> LoadError {
         let limit = "table_elements_max";
         return LoadError::Limit { limit, bound: limits.shown(limit) };
     }
-    LoadError::Compile(text)
+    LoadError::not_compiled(&text)
 }
 
 /// Does what takes a while, on a thread for that.

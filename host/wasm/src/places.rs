@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use muster_core::caller::{Caller, Identity};
+use muster_core::caller::{Caller, Principal};
 use muster_core::error::CallError;
 use tokio::sync::Semaphore;
 
@@ -15,14 +15,14 @@ pub(crate) struct Places {
     /// One for each call that can run at a time, of all plugins.
     pub(crate) all: Arc<Semaphore>,
     per_caller_max: usize,
-    callers: Mutex<HashMap<String, usize>>,
+    callers: Mutex<HashMap<Principal, usize>>,
 }
 
 /// One place of a caller, free again when it is dropped.
 #[derive(Debug)]
 pub(crate) struct CallerPlace {
     places: Arc<Places>,
-    caller: String,
+    caller: Principal,
 }
 
 impl Places {
@@ -36,14 +36,10 @@ impl Places {
     /// # Errors
     /// [`CallError::TooManyCalls`] when all of them are taken.
     pub(crate) fn of_caller(self: &Arc<Self>, caller: &Caller) -> Result<Option<CallerPlace>, CallError> {
-        let caller = match &caller.identity {
-            Identity::Console => return Ok(None),
-            // Nobody knows who they are, but where they are.
-            Identity::Anonymous => caller.address.map(|address| address.to_string()).unwrap_or_default(),
-            // No account is named without an `@`, and no address has one.
-            Identity::Account(account) => account.as_str().to_owned(),
-            Identity::Client(client) => format!("client {client}"),
-        };
+        let caller = caller.principal();
+        if caller == Principal::Console {
+            return Ok(None);
+        }
         let mut callers = self.lock();
         match callers.get_mut(&caller) {
             Some(taken) if *taken >= self.per_caller_max => return Err(CallError::TooManyCalls),
@@ -54,7 +50,7 @@ impl Places {
         Ok(Some(CallerPlace { places: Arc::clone(self), caller }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Principal, usize>> {
         self.callers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -68,5 +64,37 @@ impl Drop for CallerPlace {
                 callers.remove(&self.caller);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_core::caller::{Authority, Identity, RequestId};
+    use muster_core::name::{AccountId, FrontendName};
+
+    use super::*;
+
+    #[test]
+    fn a_caller_has_so_many_places_and_a_network_is_one() {
+        let places = Arc::new(Places::new(&Limits { calls_per_caller_max: 2, ..Limits::default() }));
+        let take = |account: Option<&str>, address: &str| {
+            let account = account.map(|account| Identity::Account(AccountId::parse(account).unwrap()));
+            places.of_caller(&Caller {
+                identity: account.unwrap_or(Identity::Anonymous),
+                authority: Authority::Full,
+                record: None,
+                via: FrontendName("rest"),
+                tag: None,
+                through_plugin: false,
+                address: Some(address.parse().unwrap()),
+                request_id: RequestId::from_random(1),
+                trace: None,
+            })
+        };
+        let kept = (take(None, "2001:db8::1").unwrap(), take(None, "2001:db8::2").unwrap());
+        assert!(take(None, "2001:db8::3").is_err() && take(None, "2001:db8:0:0:ffff::").is_err());
+        assert!(take(None, "2001:db8:0:1::").is_ok() && take(Some("ann@localhost"), "2001:db8::1").is_ok());
+        drop(kept);
+        assert!(take(None, "2001:db8::3").is_ok() && places.lock().is_empty());
     }
 }

@@ -12,7 +12,8 @@
 //!
 //! Values are JSON. A bucket comes into being with its first key, and belongs to this plugin alone. What one call wrote,
 //! every later call sees. There are no transactions: keep what changes together under one key, and what changes apart
-//! under different keys.
+//! under different keys. Calls run beside one another, whatever the plugin's isolation: a value that is made of the one
+//! before is changed by [`Store::update`] or [`Store::increment`], since between a `get` and a `set` another call may write.
 
 use std::fmt::{self, Display};
 
@@ -20,6 +21,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::CallError;
+use crate::raw::muster::plugin::compare_and_swap;
 use crate::raw::wasi::keyvalue::{atomics, batch, store as raw};
 
 /// Opens the bucket `name`.
@@ -34,6 +36,9 @@ pub fn open(name: &str) -> Result<Store, Error> {
 /// An open bucket.
 #[derive(Debug)]
 pub struct Store(raw::Bucket);
+
+/// How often [`Store::update`] tries.
+pub const UPDATE_TRIES: u32 = 100;
 
 /// Keys asked of the host at a time; hosts bound it, and this many fit everywhere.
 const KEYS_PER_CALL: usize = 500;
@@ -106,6 +111,28 @@ impl Store {
         Ok(keys)
     }
 
+    /// Makes the value under `key` of the one before, nothing where there is none, and gives it. Where another call changes
+    /// it meanwhile, `change` is asked again with what is there then, so it should do nothing else.
+    ///
+    /// # Errors
+    ///
+    /// What `change` answers; [`Error::Busy`] when others were quicker [`UPDATE_TRIES`] times; otherwise the host's.
+    pub fn update<T, E>(&self, key: &str, mut change: impl FnMut(Option<T>) -> Result<T, E>) -> Result<T, E>
+    where
+        T: Serialize + DeserializeOwned,
+        E: From<Error>,
+    {
+        for _ in 0..UPDATE_TRIES {
+            let old = self.0.get(key).map_err(Error::from)?;
+            let new = change(old.as_deref().map(|bytes| value(key, bytes)).transpose()?)?;
+            let bytes = serde_json::to_vec(&new).map_err(|error| Error::value(key, &error))?;
+            if compare_and_swap::swap(&self.0, key, old.as_deref(), &bytes).map_err(Error::from)? {
+                return Ok(new);
+            }
+        }
+        Err(Error::Busy { key: key.into() }.into())
+    }
+
     /// Adds `delta` to the number under `key`, 0 where there is none, and gives the sum. No other call comes between.
     ///
     /// # Errors
@@ -134,6 +161,11 @@ pub enum Error {
         /// What does not fit.
         message: String,
     },
+    /// Other calls change the value too often for it to be updated.
+    Busy {
+        /// Where it is.
+        key: String,
+    },
     /// Anything else, in the host's words.
     Other(String),
 }
@@ -150,6 +182,9 @@ impl Display for Error {
             Self::NoSuchStore => f.write_str("the key-value store is not offered here"),
             Self::AccessDenied => f.write_str("the key-value store is not granted"),
             Self::Value { key, message } => write!(f, "the value under {key:?} does not fit: {message}"),
+            Self::Busy { key } => {
+                write!(f, "the value under {key:?} is changed by too many calls at a time; try again")
+            }
             Self::Other(message) => write!(f, "the key-value store says: {message}"),
         }
     }

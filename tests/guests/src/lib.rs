@@ -6,6 +6,7 @@
 /// Every guest, by the name of its file.
 pub const GUESTS: &[&str] = &[
     "allocate",
+    "append",
     "bad_describe",
     "bad_example",
     "bad_schema",

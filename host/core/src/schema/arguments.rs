@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::{Pairs, Schema, json};
+use super::{Pairs, Schema, json, whole};
 use crate::error::CallError;
 
 /// Deepest nesting of arguments and results.
@@ -50,12 +50,13 @@ impl Arguments {
             }
             Unread::Object(object) => (Value::Object(object), None),
         };
+        let (value, text) = with_whole_numbers(value, text)?;
         schema.check(&value).map_err(CallError::InvalidArguments)?;
         let text = text.unwrap_or_else(|| value.to_string().into());
         Ok(Self { value, text })
     }
 
-    /// The arguments as a JSON object.
+    /// The arguments as a JSON object, whole numbers as digits.
     pub fn value(&self) -> &Value {
         &self.value
     }
@@ -75,4 +76,18 @@ impl Arguments {
     pub fn bytes(&self) -> &Bytes {
         &self.text
     }
+}
+
+/// The same with whole numbers as digits, however they were written; the text as well, if there is one.
+fn with_whole_numbers(mut value: Value, text: Option<Bytes>) -> Result<(Value, Option<Bytes>), CallError> {
+    if !whole::has_fraction(&value) {
+        return Ok((value, text));
+    }
+    let Some(text) = text else {
+        whole::make_whole(&mut value);
+        return Ok((value, None));
+    };
+    let Some(changed) = whole::rewritten(&text) else { return Ok((value, Some(text))) };
+    let value = json::parse(&changed, DEPTH_MAX).map_err(CallError::internal_from)?;
+    Ok((value, Some(changed.into())))
 }

@@ -6,6 +6,9 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::{Map, Number, Value};
 use thiserror::Error;
 
+/// U+FEFF in UTF-8 (RFC 8259 §8.1).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Why a text is not usable JSON. The message names line and column, never a value.
 #[derive(Debug, Error)]
 #[error("{0}")]
@@ -16,6 +19,11 @@ pub struct JsonError(#[from] serde_json::Error);
 /// # Errors
 /// When the text is not JSON, not UTF-8, too deep, has a member twice, or has more behind the value.
 pub fn parse(text: &[u8], depth_max: usize) -> Result<Value, JsonError> {
+    // Nobody sees it in a text, and the place where it stands would help nobody.
+    if text.starts_with(BYTE_ORDER_MARK) {
+        let text = "it begins with a byte order mark (U+FEFF), which JSON must not have; send it without the mark";
+        return Err(JsonError(serde_json::Error::custom(text)));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = Strict { depth_left: depth_max, depth_max }.deserialize(&mut deserializer)?;
     deserializer.end()?;

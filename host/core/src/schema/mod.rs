@@ -8,6 +8,7 @@ mod json;
 mod mask;
 mod references;
 mod text;
+mod whole;
 mod work;
 
 use jsonschema::error::ValidationErrorKind;
@@ -30,6 +31,10 @@ pub const SCHEMA_DEPTH_MAX: usize = 64;
 const PATTERN_BYTES_MAX: usize = 256 * 1024;
 /// Most argument errors reported for one call.
 pub const ERRORS_MAX: usize = 32;
+/// Most values that are listed where one of them is wanted.
+const VALUES_SHOWN_MAX: usize = 20;
+/// Deepest alternatives inside alternatives that are told apart.
+const ALTERNATIVES_DEPTH_MAX: usize = 4;
 
 /// A compiled schema.
 #[derive(Debug)]
@@ -115,7 +120,7 @@ impl Schema {
         }
         let mut errors = Vec::new();
         for error in self.validator.iter_errors(value) {
-            describe(&error, &mut errors);
+            self.describe(&error, 0, &mut errors);
             if errors.len() >= ERRORS_MAX {
                 break;
             }
@@ -123,7 +128,145 @@ impl Schema {
         errors.truncate(ERRORS_MAX);
         Err(errors)
     }
+
+    /// Says what does not fit, and where.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
+    fn describe(&self, error: &ValidationError<'_>, depth: usize, into: &mut Vec<ArgumentError>) {
+        let place = error.instance_path().as_str();
+        let below = |name: &str| format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"));
+        let mut say = |pointer: String, message: String| into.push(ArgumentError { pointer, message });
+        match error.kind() {
+            ValidationErrorKind::Required { property } => {
+                say(below(property.as_str().unwrap_or_default()), "is required".to_owned());
+            }
+            ValidationErrorKind::AdditionalProperties { unexpected }
+            | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+                for name in unexpected {
+                    say(below(name), self.unexpected(place).to_owned());
+                }
+            }
+            // A member that nothing is said of, where no other is named either.
+            ValidationErrorKind::FalseSchema => match place.rsplit_once('/') {
+                Some((parent, _)) => say(place.to_owned(), self.unexpected(parent).to_owned()),
+                None => say(String::new(), "must not be there".to_owned()),
+            },
+            ValidationErrorKind::Constant { expected_value } => say(place.to_owned(), must_be(&[&**expected_value])),
+            ValidationErrorKind::Enum { options } => {
+                say(
+                    place.to_owned(),
+                    must_be(&options.as_array().map(|all| all.iter().collect::<Vec<_>>()).unwrap_or_default()),
+                );
+            }
+            ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+                if let Some(values) = values(context, place) {
+                    say(place.to_owned(), must_be(&values));
+                } else if let Some(nearest) = nearest(context, place).filter(|_| depth < ALTERNATIVES_DEPTH_MAX) {
+                    for error in nearest.iter().take(ERRORS_MAX) {
+                        self.describe(error, depth + 1, into);
+                    }
+                } else {
+                    say(place.to_owned(), "fits none of the forms it may have".to_owned());
+                }
+            }
+            ValidationErrorKind::OneOfMultipleValid { .. } => {
+                say(place.to_owned(), "fits several of the forms it may have, and must fit one".to_owned());
+            }
+            // The library's own words, with the value itself left out.
+            _ => say(place.to_owned(), error.masked_with("the value").to_string()),
+        }
+    }
+
+    /// What a member of the object at that place is that has no business there.
+    fn unexpected(&self, place: &str) -> &'static str {
+        let names_others = ["properties", "patternProperties", "$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if"];
+        let takes_none = names_others.iter().all(|keyword| match self.json.get(keyword) {
+            None => true,
+            Some(members) => members.as_object().is_some_and(Map::is_empty),
+        });
+        if place.is_empty() && takes_none {
+            "is not an argument; this command takes none"
+        } else {
+            "is not an argument here"
+        }
+    }
 }
+
+/// The values a place may have, where every alternative is nothing but some of them.
+fn values<'a>(alternatives: &'a [Vec<ValidationError<'static>>], place: &str) -> Option<Vec<&'a Value>> {
+    let mut values = Vec::new();
+    for errors in alternatives {
+        let mut found = false;
+        for error in errors.iter().filter(|error| error.instance_path().as_str() == place) {
+            #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
+            match error.kind() {
+                ValidationErrorKind::Constant { expected_value } => values.push(&**expected_value),
+                ValidationErrorKind::Enum { options } => values.extend(options.as_array().into_iter().flatten()),
+                _ => continue,
+            }
+            found = true;
+        }
+        if !found {
+            return None;
+        }
+    }
+    Some(values)
+}
+
+/// The alternative that was most likely meant: one whose mark fits (a constant member, or the one member it has), then the one
+/// whose mistakes are deepest, then the one with the fewest, then the first.
+fn nearest<'a>(
+    alternatives: &'a [Vec<ValidationError<'static>>],
+    place: &str,
+) -> Option<&'a Vec<ValidationError<'static>>> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
+    let rank = |errors: &Vec<ValidationError<'static>>| {
+        let is_other = errors.iter().any(|error| match error.kind() {
+            ValidationErrorKind::Constant { .. }
+            | ValidationErrorKind::Enum { .. }
+            | ValidationErrorKind::Type { .. } => {
+                error.instance_path().as_str() == place || !matches!(error.kind(), ValidationErrorKind::Type { .. })
+            }
+            ValidationErrorKind::AdditionalProperties { .. } | ValidationErrorKind::FalseSchema => {
+                errors.iter().any(|error| matches!(error.kind(), ValidationErrorKind::Required { .. }))
+            }
+            _ => false,
+        });
+        let depth = errors.iter().map(|error| error.instance_path().as_str().matches('/').count()).max().unwrap_or(0);
+        (is_other, std::cmp::Reverse(depth), errors.len())
+    };
+    alternatives.iter().min_by_key(|errors| rank(errors))
+}
+
+/// The values there are, as many as fit into a sentence.
+fn must_be(values: &[&Value]) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for value in values {
+        let text = value.to_string();
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    let shown: Vec<&str> =
+        texts.iter().take(VALUES_SHOWN_MAX).map(String::as_str).filter(|text| text.len() <= 100).collect();
+    let rest = if shown.len() < texts.len() { ", …" } else { "" };
+    match (texts.as_slice(), shown.as_slice()) {
+        ([_], [one]) => format!("must be {one}"),
+        _ => format!("must be one of {}{rest}", shown.join(", ")),
+    }
+}
+
+/// Whether a schema of arguments names none and does not say what becomes of those that are not named: the host refuses
+/// them all, which its author may not have meant.
+pub fn names_no_members(schema: &Value) -> bool {
+    const SAID: [&str; 5] =
+        ["additionalProperties", "unevaluatedProperties", "properties", "patternProperties", "propertyNames"];
+    schema.as_object().is_some_and(|object| {
+        ![SAID.as_slice(), COMPOSED.as_slice()].concat().iter().any(|key| object.contains_key(*key))
+    })
+}
+
+/// What names members beside a schema's own.
+const COMPOSED: [&str; 7] = ["$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "dependentSchemas"];
 
 /// Refuses members that are not named, unless the author said what to do with them.
 fn close(object: &mut Map<String, Value>) {
@@ -132,35 +275,9 @@ fn close(object: &mut Map<String, Value>) {
         return;
     }
     // Only `unevaluatedProperties` sees members that a composed schema names.
-    let composed = ["$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "dependentSchemas"]
-        .iter()
-        .any(|key| object.contains_key(*key));
+    let composed = COMPOSED.iter().any(|key| object.contains_key(*key));
     let key = if composed { "unevaluatedProperties" } else { "additionalProperties" };
     object.insert(key.to_owned(), Value::Bool(false));
-}
-
-#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
-fn describe(error: &ValidationError<'_>, into: &mut Vec<ArgumentError>) {
-    let place = error.instance_path().as_str();
-    let below = |name: &str| format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"));
-    match error.kind() {
-        ValidationErrorKind::Required { property } => into.push(ArgumentError {
-            pointer: below(property.as_str().unwrap_or_default()),
-            message: "is required".to_owned(),
-        }),
-        ValidationErrorKind::AdditionalProperties { unexpected }
-        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-            into.extend(
-                unexpected
-                    .iter()
-                    .map(|name| ArgumentError { pointer: below(name), message: "is not an argument here".to_owned() }),
-            );
-        }
-        // The library's own words, with the value itself left out.
-        _ => {
-            into.push(ArgumentError { pointer: place.to_owned(), message: error.masked_with("the value").to_string() });
-        }
-    }
 }
 
 fn pointer_or_root(error: &ValidationError<'_>) -> String {

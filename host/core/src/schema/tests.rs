@@ -34,6 +34,54 @@ fn every_misfit_has_a_pointer() {
 }
 
 #[test]
+fn who_is_wrong_is_told_what_would_be_right() {
+    check(json!({"type": "object"}), json!({"x": 1}), &["/x: is not an argument; this command takes none"]);
+    check(
+        json!({"type": "object", "properties": {}}),
+        json!({"x": 1}),
+        &["/x: is not an argument; this command takes none"],
+    );
+    let colour = json!({"enum": ["red", "green"]});
+    let of_consts =
+        json!({"oneOf": [{"const": "red", "description": "warm"}, {"const": "green"}, {"enum": ["blue", 7]}]});
+    let maybe = json!({"anyOf": [of_consts, {"type": "null"}]});
+    let shape = json!({"oneOf": [
+        {"type": "object", "required": ["circle"], "additionalProperties": false, "properties": {
+            "circle": {"type": "object", "required": ["r"], "properties": {"r": {"type": "number"}}}}},
+        {"type": "object", "required": ["square"], "additionalProperties": false, "properties": {
+            "square": {"type": "object", "required": ["a"], "properties": {"a": {"type": "number"}}}}},
+        {"const": "point"},
+    ]});
+    let tagged = json!({"oneOf": [
+        {"type": "object", "required": ["kind", "r"], "properties": {"kind": {"const": "circle"}, "r": {"type": "number"}}},
+        {"type": "object", "required": ["kind", "a"], "properties": {"kind": {"const": "square"}, "a": {"type": "number"}}},
+    ]});
+    for (schema, value, expected) in [
+        (&colour, json!("blue"), "/v: must be one of \"red\", \"green\""),
+        (&json!({"const": 7}), json!(8), "/v: must be 7"),
+        (&of_consts, json!("black"), "/v: must be one of \"red\", \"green\", \"blue\", 7"),
+        (&maybe, json!("black"), "/v: must be one of \"red\", \"green\", \"blue\", 7"),
+        (
+            &json!({"anyOf": [{"type": "integer"}, {"type": "null"}]}),
+            json!("x"),
+            "/v: the value is not of type \"integer\"",
+        ),
+        (&shape, json!({"square": {"a": "wide"}}), "/v/square/a: the value is not of type \"number\""),
+        (&shape, json!({"square": {}}), "/v/square/a: is required"),
+        (&shape, json!({"circle": {"r": null}}), "/v/circle/r: the value is not of type \"number\""),
+        (&tagged, json!({"kind": "square", "a": "wide"}), "/v/a: the value is not of type \"number\""),
+        (&tagged, json!({"kind": "square"}), "/v/a: is required"),
+    ] {
+        check(json!({"type": "object", "properties": {"v": schema}}), json!({"v": value}), &[expected]);
+    }
+    // A list that would fill the screen is cut.
+    let many: Vec<u32> = (0..1000).collect();
+    let errors = Schema::input(json!({"type": "object", "properties": {"v": {"enum": many}}})).unwrap();
+    let message = errors.check(&json!({"v": "x"})).unwrap_err()[0].message.clone();
+    assert!(message.starts_with("must be one of 0, 1, 2") && message.ends_with("19, …"), "{message}");
+}
+
+#[test]
 fn composed_schemas_are_closed_too() {
     let schema = json!({"type": "object", "allOf": [{"properties": {"a": {"type": "string"}}}]});
     check(schema.clone(), json!({"a": "x"}), &[]);

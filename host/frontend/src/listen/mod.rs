@@ -1,13 +1,16 @@
-//! Sockets: accepts connections, bounds how many there are and how slowly they may greet and send a request's head, and
-//! lets them end their calls before the host stops.
+//! Sockets: accepts connections, bounds how many there are, how slowly they may greet, send a request's head and read an
+//! answer, and lets them end their calls before the host stops.
 
+mod connections;
+mod line;
 mod proxy;
 mod tls;
 mod unread;
+mod unsent;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,15 +20,23 @@ use axum::Router;
 use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use muster_core::authn::network;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tower_service::Service;
 
+pub use connections::Connections;
 pub use proxy::{BrokenChain, HOPS_MAX, TrustedProxies};
 pub use tls::{ClientAccount, Tls, TlsError, TlsFiles};
+pub use unsent::Unsent;
+
+use crate::entrance::normal;
+use connections::Place;
+use line::{Exchange, Line};
+use unsent::Answer;
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Debug)]
@@ -58,12 +69,19 @@ pub struct Door {
 /// Bounds on connections.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// Connections open at a time; others wait to be accepted.
+    /// Connections open at a time; others wait to be served. The local socket has places of its own.
     pub connections_max: usize,
+    /// Connections open at a time from one network (of IPv6, one /64); others are closed. Trusted proxies have no such bound.
+    pub connections_per_address_max: usize,
     /// Time for the greeting of TLS, in milliseconds.
     pub greeting_deadline_ms: u64,
-    /// Time for the head of a request, in milliseconds.
+    /// Time for the head of a request from its first byte, in milliseconds; for the first one from the beginning of the
+    /// connection.
     pub head_deadline_ms: u64,
+    /// Time a connection may wait for its next request, in milliseconds.
+    pub idle_deadline_ms: u64,
+    /// Time in which a client must read something of an answer that waits for it, in milliseconds.
+    pub write_deadline_ms: u64,
     /// Length of the head of a request, in bytes.
     pub head_bytes_max: usize,
     /// Time for calls to end when the host stops, in milliseconds.
@@ -74,8 +92,11 @@ impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
             connections_max: 10_000,
+            connections_per_address_max: 2500,
             greeting_deadline_ms: 10_000,
             head_deadline_ms: 10_000,
+            idle_deadline_ms: 75_000,
+            write_deadline_ms: 30_000,
             head_bytes_max: 64 << 10,
             drain_deadline_ms: 30_000,
         }
@@ -104,13 +125,17 @@ pub async fn serve_tcp(
     listener: TcpListener,
     door: Arc<Door>,
     router: Router,
-    limits: ConnectionLimits,
+    connections: Arc<Connections>,
     stopping: watch::Receiver<bool>,
 ) {
+    let limits = connections.limits();
+    let proxies = Arc::clone(&door);
     let accept = async move || {
         let (stream, address) = listener.accept().await?;
+        let network = (!proxies.trusted_proxies.has(address.ip())).then(|| network(address.ip()));
+        let Some(place) = connections.come(network) else { return Ok(None) };
         stream.set_nodelay(true)?;
-        Ok(Some((stream, address)))
+        Ok(Some(((stream, address), place)))
     };
     let open = move |(stream, address), connection: Connection| connection.greet(stream, address, Arc::clone(&door));
     serve(accept, open, router, limits, stopping).await;
@@ -124,6 +149,7 @@ pub async fn serve_local(
     limits: ConnectionLimits,
     stopping: watch::Receiver<bool>,
 ) {
+    let connections = Connections::new(ConnectionLimits { connections_max: Connections::LOCAL_MAX, ..limits });
     let accept = async move || {
         let (stream, _) = listener.accept().await?;
         let uid = stream.peer_cred()?.uid();
@@ -131,7 +157,7 @@ pub async fn serve_local(
             tracing::warn!(uid, "another user tried the local socket");
             return Ok(None);
         }
-        Ok(Some(stream))
+        Ok(connections.come(None).map(|place| (stream, place)))
     };
     let open = |stream, connection: Connection| connection.serve(stream, Peer::Owner);
     serve(accept, open, router, limits, stopping).await;
@@ -161,21 +187,28 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let router = self.router;
+        let exchange = Arc::new(Exchange::default());
+        let stream = Line::new(stream, Arc::clone(&exchange), &self.limits);
         let service = service_fn(move |request: Request<Incoming>| {
+            exchange.begin(request.body());
             let (mut request, unread) = unread::lend(request);
+            if let Some(target) = normal(request.uri()) {
+                *request.uri_mut() = target;
+            }
             request.extensions_mut().insert(peer.clone());
             let answering = router.clone().call(request);
+            let exchange = Arc::clone(&exchange);
             async move {
                 let mut response = answering.await?;
                 if let Some(unread) = unread {
                     unread.settle(&mut response).await;
                 }
-                Ok::<_, Infallible>(response)
+                Ok::<_, Infallible>(Answer::of(response, &exchange))
             }
         });
         let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(Duration::from_millis(self.limits.head_deadline_ms))
+            // The line knows better: it tells an idle connection from a head that is under way.
+            .header_read_timeout(None)
             .max_buf_size(self.limits.head_bytes_max)
             .serve_connection(TokioIo::new(stream), service);
         if let Err(error) = self.watcher.watch(connection).await {
@@ -184,10 +217,16 @@ impl Connection {
     }
 }
 
-/// Accepts, as many at a time as there are places, and opens each connection in a task of its own. `accept` gives
-/// nothing for somebody who may not come in.
+/// The network of whoever calls: an address, or the /64 of an IPv6 one. Behind trusted proxies it is the caller's own; where
+/// their chain leads nowhere, the proxy's.
+pub(crate) fn network_of(address: SocketAddr, door: &Door, headers: &axum::http::HeaderMap) -> IpAddr {
+    network(door.trusted_proxies.caller(address.ip(), headers).unwrap_or_else(|BrokenChain| address.ip()))
+}
+
+/// Accepts, and opens each connection in a task of its own once there is a place for it. `accept` gives nothing for somebody
+/// who may not come in.
 async fn serve<A, F>(
-    accept: impl AsyncFn() -> io::Result<Option<A>>,
+    accept: impl AsyncFn() -> io::Result<Option<(A, Place)>>,
     open: impl Fn(A, Connection) -> F,
     router: Router,
     limits: ConnectionLimits,
@@ -196,15 +235,12 @@ async fn serve<A, F>(
     F: Future<Output = ()> + Send + 'static,
 {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(limits.connections_max));
     loop {
-        // Nobody closes the semaphore, so there is always a place in the end.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
         let accepted = tokio::select! {
             accepted = accept() => accepted,
             _ = stopping.wait_for(|stop| *stop) => break,
         };
-        let accepted = match accepted {
+        let (accepted, mut place) = match accepted {
             Ok(Some(accepted)) => accepted,
             Ok(None) => continue,
             Err(error) => {
@@ -214,6 +250,10 @@ async fn serve<A, F>(
                 continue;
             }
         };
+        tokio::select! {
+            () = place.wait() => {}
+            _ = stopping.wait_for(|stop| *stop) => break,
+        }
         // The watcher is taken here, so that a connection that still greets is waited for as well.
         let connection = Connection { router: router.clone(), limits, watcher: graceful.watcher() };
         let opened = open(accepted, connection);

@@ -47,6 +47,11 @@ impl TrustedProxies {
         }
     }
 
+    /// Whether connections from there are a trusted proxy's. Where everybody's word is taken, everybody is one.
+    pub(crate) fn has(&self, peer: IpAddr) -> bool {
+        self.trusts(canonical(peer))
+    }
+
     /// The address of whoever calls through `peer`, in canonical form.
     ///
     /// # Errors

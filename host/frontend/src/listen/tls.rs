@@ -12,10 +12,11 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use rustls::RootCertStore;
 use rustls::ServerConfig;
+use rustls::client::verify_server_name;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -79,9 +80,17 @@ pub enum TlsError {
 #[derive(Debug)]
 pub struct Tls {
     files: TlsFiles,
-    config: ArcSwap<ServerConfig>,
+    served: ArcSwap<Served>,
     /// When each file was last written, at the last attempt to read them.
     seen: Mutex<Seen>,
+}
+
+/// What connections that begin are served with.
+#[derive(Debug)]
+struct Served {
+    config: Arc<ServerConfig>,
+    /// The host's own certificate, without those that lead from it to a root.
+    certificate: CertificateDer<'static>,
 }
 
 type Seen = Vec<Option<(SystemTime, u64)>>;
@@ -94,8 +103,8 @@ impl Tls {
     pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
         // Looked at first: what is written while they are read is read again later.
         let seen = stamps(&files);
-        let config = ArcSwap::new(server_config(&files)?);
-        Ok(Self { files, config, seen: Mutex::new(seen) })
+        let served = ArcSwap::new(Arc::new(serve(&files)?));
+        Ok(Self { files, served, seen: Mutex::new(seen) })
     }
 
     /// The files this was made of.
@@ -109,13 +118,22 @@ impl Tls {
     /// As [`Tls::load`]; what was in force before stays.
     pub fn reload(&self) -> Result<(), TlsError> {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = stamps(&self.files);
-        self.config.store(server_config(&self.files)?);
+        self.served.store(Arc::new(serve(&self.files)?));
         Ok(())
     }
 
     /// Whether a file was written since the files were last read.
     pub fn is_stale(&self) -> bool {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) != stamps(&self.files)
+    }
+
+    /// Whether the certificate in force is for this name or address: a client that was led here by another name has found
+    /// that out before it sent anything.
+    pub(crate) fn is_for(&self, host: &str) -> bool {
+        let served = self.served.load();
+        let parsed = ParsedCertificate::try_from(&served.certificate);
+        let (Ok(certificate), Ok(name)) = (parsed, ServerName::try_from(host)) else { return false };
+        verify_server_name(&certificate, &name).is_ok()
     }
 
     /// Greets a client, within `deadline`, and tells what its certificate names as its account: nothing when it
@@ -128,7 +146,7 @@ impl Tls {
         stream: TcpStream,
         deadline: Duration,
     ) -> io::Result<(TlsStream<TcpStream>, Option<Arc<str>>)> {
-        let acceptor = TlsAcceptor::from(self.config.load_full());
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.served.load().config));
         let stream = tokio::time::timeout(deadline, acceptor.accept(stream)).await??;
         let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         let account = certificate
@@ -149,7 +167,7 @@ fn stamps(files: &TlsFiles) -> Seen {
         .collect()
 }
 
-fn server_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
+fn serve(files: &TlsFiles) -> Result<Served, TlsError> {
     let unfit = |error: &dyn std::fmt::Display| TlsError::Unfit {
         certificate: files.certificate.clone(),
         reason: error.to_string(),
@@ -176,13 +194,15 @@ fn server_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     };
     let key = PrivateKeyDer::from_pem_file(&files.key)
         .map_err(|error| TlsError::File { file: files.key.clone(), reason: error.to_string() })?;
-    let mut config = builder.with_single_cert(certificates(&files.certificate)?, key).map_err(|error| unfit(&error))?;
+    let chain = certificates(&files.certificate)?;
+    let certificate = chain.first().cloned().ok_or_else(|| unfit(&"no certificate stands in it"))?;
+    let mut config = builder.with_single_cert(chain, key).map_err(|error| unfit(&error))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // A resumed session would outlive the authority that vouched for it.
     if files.client_ca.is_some() {
         config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     }
-    Ok(Arc::new(config))
+    Ok(Served { config: Arc::new(config), certificate })
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

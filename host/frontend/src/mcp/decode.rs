@@ -25,6 +25,8 @@ pub(super) struct Message {
     method: String,
     /// The tool that is called, if one is.
     pub(super) tool: Option<String>,
+    /// The revision an initialization asks for.
+    asked: Option<String>,
 }
 
 impl Message {
@@ -33,21 +35,79 @@ impl Message {
         self.method == "initialize"
     }
 
+    /// The revision the client speaks: what it asks for when it begins, then what it says with each request. Those before
+    /// 2025-06-18 said nothing.
+    pub(super) fn revision<'a>(&'a self, headers: &'a HeaderMap) -> &'a str {
+        let said = headers.get("mcp-protocol-version").and_then(|value| value.to_str().ok());
+        self.asked.as_deref().or(said).unwrap_or_default()
+    }
+
     /// Whether it opens a stream of a client that has no session.
     pub(super) fn is_listen(&self) -> bool {
         self.method == "subscriptions/listen"
     }
 }
 
+/// Why a body is no message.
+#[derive(Debug)]
+pub(super) enum Unreadable {
+    /// It is no JSON.
+    Json(JsonError),
+    /// It is no request, notification or response (JSON-RPC 2.0 §4).
+    Request(&'static str),
+    /// Its parameters are of another form; the request of this id has them.
+    Parameters(Value, &'static str),
+}
+
+/// Holds a message against what every one of them has. The crate tells only that something did not fit.
+fn check(value: &Value) -> Result<(), Unreadable> {
+    let message = match value {
+        Value::Object(message) => message,
+        Value::Array(_) => return Err(Unreadable::Request("batches are not taken; send messages one by one")),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            return Err(Unreadable::Request("a message is an object"));
+        }
+    };
+    if message.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
+        return Err(Unreadable::Request("`jsonrpc` must be \"2.0\""));
+    }
+    let id = message.get("id");
+    if id.is_some_and(|id| !(id.is_string() || id.is_i64() || id.is_u64())) {
+        return Err(Unreadable::Request("`id` is a text or a whole number; leave it out where no answer is wanted"));
+    }
+    let method = match message.get("method") {
+        Some(Value::String(method)) => method,
+        Some(_) => return Err(Unreadable::Request("`method` is a text")),
+        None if id.is_some() && (message.contains_key("result") || message.contains_key("error")) => return Ok(()),
+        None => return Err(Unreadable::Request("`method` is missing")),
+    };
+    let unfit = |text| Err(Unreadable::Parameters(id.cloned().unwrap_or_default(), text));
+    let parameters = match message.get("params") {
+        None => None,
+        Some(Value::Object(parameters)) => Some(parameters),
+        Some(_) => return unfit("`params` is an object"),
+    };
+    if method == "tools/call" {
+        if !parameters.is_some_and(|parameters| parameters.get("name").is_some_and(Value::is_string)) {
+            return unfit("`params` has the `name` of a tool");
+        }
+        let arguments = parameters.and_then(|parameters| parameters.get("arguments"));
+        if arguments.is_some_and(|arguments| !(arguments.is_object() || arguments.is_null())) {
+            return unfit("`arguments` is an object");
+        }
+    }
+    Ok(())
+}
+
 /// Reads a message.
 ///
 /// # Errors
-/// When it is too long, too slow or broken off; inside, when it is no JSON.
+/// When it is too long, too slow or broken off; inside, when it is no message.
 pub(super) async fn message(
     body: Body,
     headers: &HeaderMap,
     bytes_max: usize,
-) -> Result<Result<(Bytes, Message), JsonError>, Refusal> {
+) -> Result<Result<(Bytes, Message), Unreadable>, Refusal> {
     let too_large = Refusal::Call(CallError::TooLarge { bytes_max });
     let declared: Option<usize> = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if declared.is_some_and(|bytes| bytes > bytes_max) {
@@ -60,11 +120,17 @@ pub(super) async fn message(
         Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large),
         Ok(Err(_)) => return Err(Refusal::Call(CallError::Malformed("the body broke off".to_owned()))),
     };
-    Ok(parse_json(&bytes, DEPTH_MAX + LEVELS).map(|value| {
+    let value = match parse_json(&bytes, DEPTH_MAX + LEVELS) {
+        Ok(value) => value,
+        Err(error) => return Ok(Err(Unreadable::Json(error))),
+    };
+    Ok(check(&value).map(|()| {
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         let method = text(value.get("method")).unwrap_or_default();
         let name = || text(value.get("params").and_then(|params| params.get("name")));
         let tool = (method == "tools/call").then(|| name().unwrap_or_default());
-        (bytes, Message { method, tool })
+        let asked = || text(value.get("params").and_then(|params| params.get("protocolVersion")));
+        let asked = if method == "initialize" { Some(asked().unwrap_or_default()) } else { None };
+        (bytes, Message { method, tool, asked })
     }))
 }

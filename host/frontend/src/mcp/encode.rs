@@ -9,10 +9,10 @@ use muster_core::caller::RequestId;
 use muster_core::command::Command;
 use muster_core::dispatch::Outcome;
 use muster_core::error::CallError;
-use muster_core::schema::JsonError;
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Value, json};
 
+use super::decode::Unreadable;
 use super::tool::structured;
 
 /// A result: as a value, and as text for who reads only that.
@@ -44,13 +44,27 @@ pub(super) fn failure(error: &CallError, request_id: &RequestId) -> CallToolResu
     CallToolResult::error(vec![ContentBlock::text(text), ContentBlock::text(problem.to_string())])
 }
 
-/// A message that is no JSON (JSON-RPC 2.0 §5.1).
-#[expect(clippy::needless_pass_by_value, reason = "there is nothing else to do with it")]
-pub(super) fn unreadable(error: JsonError) -> Response {
-    let text = format!("the message is not usable JSON: {error}");
-    let body = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": -32700, "message": text } });
-    let mut response = Response::new(Body::from(body.to_string()));
-    *response.status_mut() = StatusCode::BAD_REQUEST;
+/// What is no message (JSON-RPC 2.0 §5.1). Where a request can be told what is wrong with it, that is an answer like others.
+pub(super) fn unreadable(unreadable: Unreadable) -> Response {
+    let (status, id, code, text) = match unreadable {
+        Unreadable::Json(error) => {
+            (StatusCode::BAD_REQUEST, Value::Null, -32700, format!("the message is not usable JSON: {error}"))
+        }
+        Unreadable::Request(text) => {
+            (StatusCode::BAD_REQUEST, Value::Null, -32600, format!("the message is no request: {text}"))
+        }
+        Unreadable::Parameters(Value::Null, text) => {
+            (StatusCode::BAD_REQUEST, Value::Null, -32602, format!("the parameters do not fit: {text}"))
+        }
+        Unreadable::Parameters(id, text) => (StatusCode::OK, id, -32602, format!("the parameters do not fit: {text}")),
+    };
+    json(status, &json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": text } }))
+}
+
+/// One message as JSON.
+pub(super) fn json(status: StatusCode, message: &Value) -> Response {
+    let mut response = Response::new(Body::from(message.to_string()));
+    *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -2,16 +2,15 @@
 //! revisions 2025-03-26 (but for batches), 2025-06-18, 2025-11-25 and 2026-07-28. The words of 2024-11-05 are understood too,
 //! but not the transport it had over HTTP: they come through `muster mcp`.
 //!
-//! A request goes `door` (may it come from there at all? `cors` tells browsers so) → who calls → `session` (is it theirs?) →
+//! A request goes who calls → `session` (is it theirs?) →
 //! `decode` (the body, within bounds) → `places` (is there room for what stays open?) → the crate `rmcp`, which speaks the
 //! protocol → `server`, which asks the dispatcher → `encode`. Credentials are checked with every request, and by `stay` as long
 //! as a stream is open; a session opens nothing that they do not. The crate is a service of its own with a state of its own, so
 //! it is called by a handler instead of being nested as a router: what axum knows of the caller goes along in the request.
 
-mod cors;
 mod decode;
-mod door;
 mod encode;
+mod events;
 mod places;
 mod server;
 mod session;
@@ -24,7 +23,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use axum::http::header::{ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, Request};
 use axum::response::Response;
 use axum::routing::any;
@@ -38,8 +38,10 @@ use rmcp::transport::streamable_http_server::session::local::LocalSessionManager
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::sync::watch;
 
+use crate::accept::Accept;
 use crate::authorization::presents_bearer;
 use crate::caller::{self, Interface};
+use crate::entrance;
 use crate::problem::{self, Refusal, Resource};
 use crate::request_id::RequestIds;
 use decode::Message;
@@ -49,14 +51,16 @@ use session::{Running, SESSION_ID, Sessions};
 
 /// Where it is.
 const PATH: &str = "/mcp";
+/// The methods there are.
+const METHODS: &str = "GET, POST, DELETE, OPTIONS";
+
+/// The first revision whose clients know events without data, which only say where a stream can be taken up again. Revisions
+/// are dates, and sort as text.
+const PRIMED_SINCE: &str = "2025-11-25";
 
 /// What the operator decides about MCP.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Names of this host that a request may be for, beside addresses, `localhost` and the one in the issuer's address.
-    pub allowed_hosts: Vec<String>,
-    /// Origins of pages that may send requests, beside pages of this host and of this machine.
-    pub allowed_origins: Vec<String>,
     /// Sessions open at a time.
     pub sessions_max: usize,
     /// Time after which a session nobody uses is closed.
@@ -67,13 +71,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            allowed_hosts: Vec::new(),
-            allowed_origins: Vec::new(),
-            sessions_max: 1000,
-            session_idle: Duration::from_mins(30),
-            message_bytes_max: 1 << 20,
-        }
+        Self { sessions_max: 1000, session_idle: Duration::from_mins(30), message_bytes_max: 1 << 20 }
     }
 }
 
@@ -110,7 +108,7 @@ impl Mcp {
         // It does not count a call that runs as use, so sessions that are idle are ended here.
         manager.session_config.keep_alive = None;
         let manager = Arc::new(manager);
-        // What it would check of hosts and origins is checked at our own door, which knows this host's name.
+        // What it would check of hosts and origins is checked where every request comes in.
         let config = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()
             .disable_allowed_origins()
@@ -133,7 +131,7 @@ impl Mcp {
 
     /// The routes.
     pub fn router(self) -> Router {
-        Router::new().route(PATH, any(handle)).with_state(self)
+        Router::new().route(PATH, any(handle)).route("/mcp/", any(handle)).with_state(self)
     }
 
     /// Closes sessions that nobody uses, and every one once `stopping` says so: nobody else ends streams that wait for
@@ -157,6 +155,7 @@ impl Mcp {
         let caller = self.dispatcher.recognize(credential, source).await?;
         let session = self.sessions.of(request.headers(), &caller)?;
         let (mut parts, body) = request.into_parts();
+        let takes_events = negotiate(&mut parts)?;
         let (bytes, message) = match parts.method {
             Method::POST => match decode::message(body, &parts.headers, self.settings.message_bytes_max).await? {
                 Ok(read) => read,
@@ -164,17 +163,22 @@ impl Mcp {
             },
             _ => (Bytes::new(), Message::default()),
         };
+        if message.is_listen() && !takes_events {
+            return Err(Refusal::NotAcceptable);
+        }
         self.ask_for_credential(&caller, &message)?;
         let begins = session.is_none() && message.is_initialize();
         let place = if begins || message.is_listen() { Some(self.sessions.place(&caller).await?) } else { None };
         let (of_session, of_stream) = if begins { (place, None) } else { (None, place) };
         let is_stream = message.is_listen() || parts.method == Method::GET;
+        let is_primed = message.revision(&parts.headers) >= PRIMED_SINCE;
         let calls = session.filter(|_| message.tool.is_some());
         let sender = Sender {
             caller: Arc::clone(&caller),
             running: calls.map(|id| Arc::new(self.sessions.run(id))),
             place: of_stream.map(Arc::new),
         };
+        let (method, request_id) = (parts.method.clone(), caller.request_id.clone());
         // What is inside needs to know who, not by which secret.
         parts.headers.remove(AUTHORIZATION);
         parts.extensions.insert(sender);
@@ -183,6 +187,17 @@ impl Mcp {
             Some(place) => self.begin(request, Arc::clone(&caller), place).await?,
             None => self.service.handle(request).await.map(Body::new),
         };
+        if !is_primed {
+            response = events::with_data(response);
+        }
+        if method == Method::POST && !takes_events {
+            response = events::as_json(response).await;
+        }
+        if method == Method::DELETE && response.status().is_success() {
+            // The session is ended, and there is nothing more to say.
+            response = problem::options(METHODS, &request_id);
+            response.headers_mut().remove(ALLOW);
+        }
         if is_stream && response.status().is_success() {
             let body = std::mem::take(response.body_mut());
             *response.body_mut() = stay::guarded(body, caller, presented, Arc::clone(&self.dispatcher)).await;
@@ -225,25 +240,39 @@ impl Mcp {
     }
 }
 
+/// Whether the client takes events as an answer to a message: who does not name them is answered with JSON. The crate only
+/// speaks to clients that take both.
+///
+/// # Errors
+/// When it takes neither.
+fn negotiate(parts: &mut Parts) -> Result<bool, Refusal> {
+    if parts.method != Method::POST {
+        return Ok(true);
+    }
+    let accept = Accept::of(&parts.headers);
+    let takes_events = accept.named("text/event-stream").is_some_and(|weight| weight > 0);
+    if !takes_events && accept.quality("application/json") == 0 {
+        return Err(Refusal::NotAcceptable);
+    }
+    parts.headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    Ok(takes_events)
+}
+
 async fn handle(State(mcp): State<Mcp>, request: Request<Body>) -> Response {
     let request_id = mcp.request_ids.of(&request);
     let bearer = presents_bearer(request.headers());
     let settings = mcp.dispatcher.authenticator().bearers().server.settings();
-    let page = match door::check(&request, &mcp.settings, &settings.issuer) {
-        Ok(page) => page,
-        Err(refusal) => return problem::refusal(&refusal, &request_id),
-    };
+    let address = entrance::address_for(&settings.issuer, &request);
     let asker = caller::of(&request, Interface::MCP, request_id.clone());
     let mut response = if request.method() == Method::OPTIONS {
-        cors::preflight(page.as_ref(), &request_id)
+        problem::options(METHODS, &request_id)
     } else {
         mcp.answer(asker, request).await.unwrap_or_else(|refusal| {
             let mut response = problem::refusal(&refusal, &request_id);
-            problem::challenge(&mut response, bearer, &settings.issuer, Resource::Mcp);
+            problem::challenge(&mut response, bearer, address.as_deref().unwrap_or(&settings.issuer), Resource::Mcp);
             response
         })
     };
-    cors::open(&mut response, page);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));

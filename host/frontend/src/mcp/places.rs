@@ -3,11 +3,9 @@
 //! there is, so that they never keep others out.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use muster_core::authn::network;
-use muster_core::caller::{Caller, Identity};
+use muster_core::caller::{Caller, Principal};
 use muster_core::error::CallError;
 
 /// Most places of somebody known.
@@ -17,36 +15,16 @@ const PER_ADDRESS_MAX: usize = 8;
 /// The part of all places that nobody in particular has: one of so many.
 const ANONYMOUS_PART: usize = 4;
 
-/// Who has places for themselves.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-enum Party {
-    /// Somebody known, with whatever credential.
-    Known(String),
-    /// Nobody in particular, from there.
-    Anonymous(Option<IpAddr>),
-}
-
-impl Party {
-    fn of(caller: &Caller) -> Self {
-        match &caller.identity {
-            Identity::Anonymous => Self::Anonymous(caller.address.map(network)),
-            // A word before the name: an account and a client of one name are two.
-            Identity::Console => Self::Known("console".to_owned()),
-            Identity::Account(account) => Self::Known(format!("account {account}")),
-            Identity::Client(client) => Self::Known(format!("client {client}")),
-        }
-    }
-
-    fn is_anonymous(&self) -> bool {
-        matches!(self, Self::Anonymous(_))
-    }
+/// Whether it is nobody in particular.
+fn is_anonymous(party: &Principal) -> bool {
+    matches!(party, Principal::Network(_))
 }
 
 /// All places.
 #[derive(Debug)]
 pub(super) struct Places {
     most: usize,
-    taken: Mutex<HashMap<Party, usize>>,
+    taken: Mutex<HashMap<Principal, usize>>,
 }
 
 impl Places {
@@ -59,14 +37,14 @@ impl Places {
     /// # Errors
     /// When there is none for the caller.
     pub(super) fn take(self: &Arc<Self>, caller: &Caller) -> Result<Place, CallError> {
-        let party = Party::of(caller);
+        let party = caller.principal();
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let sum = |of: fn(&Party) -> bool| -> usize {
+        let sum = |of: fn(&Principal) -> bool| -> usize {
             taken.iter().filter(|(party, _)| of(party)).map(|(_, count)| count).sum()
         };
         let own = taken.get(&party).copied().unwrap_or_default();
-        let is_full = if party.is_anonymous() {
-            own >= PER_ADDRESS_MAX || sum(Party::is_anonymous) >= (self.most / ANONYMOUS_PART).max(1)
+        let is_full = if is_anonymous(&party) {
+            own >= PER_ADDRESS_MAX || sum(is_anonymous) >= (self.most / ANONYMOUS_PART).max(1)
         } else {
             own >= PER_CALLER_MAX
         };
@@ -83,7 +61,7 @@ impl Places {
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
-    party: Party,
+    party: Principal,
 }
 
 impl Drop for Place {
@@ -100,7 +78,7 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use muster_core::caller::{Authority, RequestId};
+    use muster_core::caller::{Authority, Identity, RequestId};
     use muster_core::name::{AccountId, FrontendName};
 
     use super::*;

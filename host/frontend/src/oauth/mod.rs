@@ -23,13 +23,16 @@ use muster_core::authn::{Credential, Source};
 use muster_core::dispatch::{Dispatcher, Head};
 use muster_core::error::CallError;
 use muster_core::name::{AccountId, FrontendName};
-use muster_core::oauth::{AuthorizationRefusal, AuthorizationServer, Client, Consent, Grant, OAuthError, Owned};
+use muster_core::oauth::{
+    AuthorizationRefusal, AuthorizationServer, Client, Consent, Grant, OAuthError, Owned, Settings,
+};
 use muster_core::random::Random;
 use muster_core::registry::Snapshot;
 use muster_core::schema::Unread;
 use serde_json::{Map, Value, json};
 
 use crate::authorization;
+use crate::entrance;
 use crate::problem::Resource;
 use crate::request_id::RequestIds;
 use decode::{Authorization, Form, Presented};
@@ -122,6 +125,32 @@ impl OAuth {
     }
 }
 
+/// This host's address as the client sees it, with what it is called inside.
+struct Address {
+    shown: String,
+    issuer: String,
+}
+
+impl Address {
+    fn of(oauth: &OAuth, request: &Request<Body>) -> Self {
+        let issuer = oauth.server.settings().issuer.clone();
+        Self { shown: entrance::address_for(&issuer, request).unwrap_or_else(|| issuer.clone()), issuer }
+    }
+
+    /// The settings, for documents a client reads.
+    fn settings(&self, oauth: &OAuth) -> Settings {
+        Settings { issuer: self.shown.clone(), ..(*oauth.server.settings()).clone() }
+    }
+
+    /// A resource of this host as it is called inside; another one as it is.
+    fn inside(&self, resource: String) -> String {
+        match resource.strip_prefix(&self.shown) {
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{}{rest}", self.issuer),
+            _ => resource,
+        }
+    }
+}
+
 async fn style(request: Request<Body>) -> Response {
     match *request.method() {
         Method::GET | Method::HEAD => encode::style(page::STYLE),
@@ -130,19 +159,19 @@ async fn style(request: Request<Body>) -> Response {
 }
 
 async fn authorize(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
+    let address = Address::of(&oauth, &request);
     let result = match *request.method() {
-        Method::GET | Method::HEAD => ask(&oauth, request.uri().query().unwrap_or_default().to_owned()).await,
-        Method::POST => answered(&oauth, request).await,
+        Method::GET | Method::HEAD => ask(&oauth, request.uri().query().unwrap_or_default().to_owned(), &address).await,
+        Method::POST => answered(&oauth, request, &address).await,
         _ => return encode::method_not_allowed("GET, HEAD, POST"),
     };
-    let settings = oauth.server.settings();
     match result {
         Ok(response) => response,
         Err(AuthorizationRefusal::Shown(text)) => encode::page(StatusCode::BAD_REQUEST, page::refusal(text), ""),
         Err(AuthorizationRefusal::Redirected { redirect_uri, state, error }) => {
             let description = error.description();
             let parts = [("error", error.code()), ("error_description", &description)];
-            encode::redirect(&redirect_uri, &parts, state.as_deref(), &settings.issuer)
+            encode::redirect(&redirect_uri, &parts, state.as_deref(), &address.shown)
         }
         Err(AuthorizationRefusal::Below(error)) => {
             tracing::error!(code = error.code(), internal = error.internal(), "an authorization failed");
@@ -152,9 +181,10 @@ async fn authorize(State(oauth): State<OAuth>, request: Request<Body>) -> Respon
 }
 
 /// Shows the login and consent page.
-async fn ask(oauth: &OAuth, query: String) -> Result<Response, AuthorizationRefusal> {
+async fn ask(oauth: &OAuth, query: String, address: &Address) -> Result<Response, AuthorizationRefusal> {
     let form = Form::parse(query.as_bytes()).map_err(AuthorizationRefusal::Shown)?;
-    let authorization = Authorization::of(&form).map_err(AuthorizationRefusal::Shown)?;
+    let authorization =
+        Authorization::of(&form, |resource| address.inside(resource)).map_err(AuthorizationRefusal::Shown)?;
     let snapshot = oauth.snapshot();
     let consent = oauth.server.examine(&authorization.request, &snapshot).await?;
     show(oauth, &authorization, &consent, &snapshot, None)
@@ -177,16 +207,18 @@ fn show(
 }
 
 /// Takes the page's form.
-async fn answered(oauth: &OAuth, request: Request<Body>) -> Result<Response, AuthorizationRefusal> {
+async fn answered(oauth: &OAuth, request: Request<Body>, address: &Address) -> Result<Response, AuthorizationRefusal> {
     const STALE: &str = "this page is no longer valid; go back to the application and begin again";
-    if !decode::is_from_this_site(&request) {
+    if let Err(said) = entrance::is_own(&request, &address.issuer) {
+        tracing::info!("a login form that came from another site was refused: {said}");
         return Err(AuthorizationRefusal::Shown("the form came from another site"));
     }
-    let secure = oauth.server.settings().issuer.starts_with("https:");
+    let secure = address.issuer.starts_with("https:");
     let cookie = decode::cookie(&request, encode::cookie_name(secure));
     let source = oauth.source(&request, OAUTH);
     let form = decode::form(request).await.map_err(|refusal| AuthorizationRefusal::Shown(refusal.text()))?;
-    let authorization = Authorization::of(&form).map_err(AuthorizationRefusal::Shown)?;
+    let authorization = Authorization::of(&form, |resource| address.inside(resource));
+    let authorization = authorization.map_err(AuthorizationRefusal::Shown)?;
     let field = |name| form.one(name).map_err(AuthorizationRefusal::Shown);
     let (Some(cookie), Some(key)) = (cookie, field("key")?) else { return Err(AuthorizationRefusal::Shown(STALE)) };
     if !oauth.form_key.fits(&cookie, &key, &authorization.fields()) {
@@ -224,8 +256,7 @@ async fn answered(oauth: &OAuth, request: Request<Body>) -> Result<Response, Aut
     let code = oauth.server.approve(&consent, &owned).await.map_err(refused)?;
     let detail = json!({ "client": client, "account": owned.account().as_str(), "scopes": consent.scopes });
     oauth.note("authorization-approved", &source, detail);
-    let issuer = &oauth.server.settings().issuer;
-    Ok(encode::redirect(&consent.redirect_uri, &[("code", &code)], consent.state.as_deref(), issuer))
+    Ok(encode::redirect(&consent.redirect_uri, &[("code", &code)], consent.state.as_deref(), &address.shown))
 }
 
 /// A POST with a form: the only thing three of the endpoints take.
@@ -239,6 +270,7 @@ async fn posted(request: Request<Body>) -> Result<Form, Response> {
 async fn token(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
     let presented = authorization::credential(request.headers());
     let source = oauth.source(&request, OAUTH);
+    let address = Address::of(&oauth, &request);
     let form = match posted(request).await {
         Ok(form) => form,
         Err(response) => return response,
@@ -246,7 +278,9 @@ async fn token(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
     let presented = decode::client(&form, presented);
     let id = presented.as_ref().ok().map(|presented| presented.id.clone());
     let grant = form.one("grant_type").ok().flatten().and_then(|grant| Grant::parse(&grant)).map(Grant::as_str);
-    let issued = async { given(&oauth, &oauth.client(presented?, source.address).await?, &form, source.clone()).await };
+    let issued = async {
+        given(&oauth, &oauth.client(presented?, source.address).await?, &form, &address, source.clone()).await
+    };
     match issued.await {
         Ok(issued) => {
             let detail = json!({ "client": id, "grant": grant, "token": issued.id, "scopes": issued.scopes });
@@ -270,12 +304,14 @@ async fn given(
     oauth: &OAuth,
     client: &Client,
     form: &Form,
+    address: &Address,
     source: Source,
 ) -> Result<muster_core::oauth::Issued, OAuthError> {
     let field = |name| form.one(name).map_err(OAuthError::InvalidRequest);
     let needed = |name, text| field(name)?.ok_or(OAuthError::InvalidRequest(text));
     let grant = needed("grant_type", "grant_type is missing")?;
-    let (scope, resources) = (field("scope")?, form.many("resource"));
+    let resources = form.many("resource").into_iter().map(|resource| address.inside(resource)).collect::<Vec<_>>();
+    let scope = field("scope")?;
     let server = &oauth.server;
     match Grant::parse(&grant).ok_or(OAuthError::UnsupportedGrantType)? {
         Grant::AuthorizationCode => {
@@ -302,6 +338,7 @@ async fn given(
 async fn introspect(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
     let presented = authorization::credential(request.headers());
     let source = oauth.source(&request, REST);
+    let address = Address::of(&oauth, &request);
     let form = match posted(request).await {
         Ok(form) => form,
         Err(response) => return response,
@@ -324,7 +361,7 @@ async fn introspect(State(oauth): State<OAuth>, request: Request<Body>) -> Respo
         Ok(known.filter(|known| known.client_id.as_deref() == Some(client.id.as_str())))
     };
     match known.await {
-        Ok(known) => encode::introspection(known.as_ref(), &oauth.server.settings().issuer),
+        Ok(known) => encode::introspection(known.as_ref(), &address.shown),
         Err(error) => encode::error(&error),
     }
 }
@@ -365,14 +402,16 @@ async fn revoke(State(oauth): State<OAuth>, request: Request<Body>) -> Response 
 
 async fn server_metadata(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
     match *request.method() {
-        Method::GET | Method::HEAD => encode::server_metadata(&oauth.server.settings()),
+        Method::GET | Method::HEAD => encode::server_metadata(&Address::of(&oauth, &request).settings(&oauth)),
         _ => encode::method_not_allowed("GET, HEAD"),
     }
 }
 
 async fn resource_metadata(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
     match *request.method() {
-        Method::GET | Method::HEAD => encode::resource_metadata(&oauth.server.settings(), Resource::Host),
+        Method::GET | Method::HEAD => {
+            encode::resource_metadata(&Address::of(&oauth, &request).settings(&oauth), Resource::Host)
+        }
         _ => encode::method_not_allowed("GET, HEAD"),
     }
 }
@@ -380,7 +419,9 @@ async fn resource_metadata(State(oauth): State<OAuth>, request: Request<Body>) -
 /// Clients of MCP look for the document of that very address (RFC 9728 §3.1).
 async fn mcp_metadata(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
     match *request.method() {
-        Method::GET | Method::HEAD => encode::resource_metadata(&oauth.server.settings(), Resource::Mcp),
+        Method::GET | Method::HEAD => {
+            encode::resource_metadata(&Address::of(&oauth, &request).settings(&oauth), Resource::Mcp)
+        }
         _ => encode::method_not_allowed("GET, HEAD"),
     }
 }

@@ -140,7 +140,7 @@ pub(super) fn header(name: &str) -> (String, Value) {
 
 fn headers() -> Value {
     let each = [
-        ("X-Request-Id", "Names the request, here and in the host's log. A request can bring its own.", "string"),
+        ("X-Request-Id", "Names the request, here and in the host's log. A trusted proxy can bring its own.", "string"),
         ("X-Command-Version", "The version of the form that answered.", "integer"),
         ("RateLimit-Policy", "The rate limits that are about this call, where there are some.", "string"),
         ("RateLimit", "Where the caller stands with them.", "string"),

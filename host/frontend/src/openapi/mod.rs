@@ -24,9 +24,11 @@ use muster_core::authn::{Credential, Source};
 use muster_core::caller::RequestId;
 use muster_core::dispatch::Dispatcher;
 use muster_core::error::CallError;
+use muster_core::oauth::Settings;
 
 use crate::authorization::presents_bearer;
 use crate::caller::{self, Interface};
+use crate::entrance;
 use crate::problem::{self, Refusal};
 use crate::request_id::RequestIds;
 use cache::{Cache, Text};
@@ -78,11 +80,21 @@ impl OpenApi {
     }
 
     /// What this caller may call.
-    async fn described(&self, asker: Result<(Credential, Source), Refusal>) -> Result<Text, Refusal> {
+    async fn described(
+        &self,
+        asker: Result<(Credential, Source), Refusal>,
+        address: Option<String>,
+    ) -> Result<Text, Refusal> {
         let (credential, source) = asker?;
         let listed = self.dispatcher.list(credential, source).await?;
         let settings = self.dispatcher.authenticator().bearers().server.settings();
-        Ok(self.documents.get(listed, &settings))
+        Ok(match address {
+            // Made each time: there are as many as names this host is called by.
+            Some(issuer) => {
+                Text::new(document::document(&listed, &Settings { issuer, ..(*settings).clone() }).to_string())
+            }
+            None => self.documents.get(listed, &settings),
+        })
     }
 }
 
@@ -97,10 +109,12 @@ fn asker(request: &Request<Body>, request_id: &RequestId) -> Result<(Credential,
 
 async fn document(State(openapi): State<OpenApi>, request: Request<Body>) -> Response {
     let request_id = openapi.request_ids.of(&request);
+    let settings = openapi.dispatcher.authenticator().bearers().server.settings();
+    let address = entrance::address_for(&settings.issuer, &request);
     let result = match read(&request) {
         Reading::Options => return options(&request_id),
         Reading::No => Err(Refusal::Method { allow: READ }),
-        Reading::Yes => openapi.described(asker(&request, &request_id)).await,
+        Reading::Yes => openapi.described(asker(&request, &request_id), address.clone()).await,
     };
     match result {
         Ok(text) => {
@@ -111,8 +125,8 @@ async fn document(State(openapi): State<OpenApi>, request: Request<Body>) -> Res
         }
         Err(refusal) => {
             let mut response = problem::refusal(&refusal, &request_id);
-            let issuer = &openapi.dispatcher.authenticator().bearers().server.settings().issuer;
-            problem::challenge(&mut response, presents_bearer(request.headers()), issuer, problem::Resource::Host);
+            let address = address.as_deref().unwrap_or(&settings.issuer);
+            problem::challenge(&mut response, presents_bearer(request.headers()), address, problem::Resource::Host);
             response
         }
     }

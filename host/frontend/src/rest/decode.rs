@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, Request};
 use muster_core::caller::RequestId;
 use muster_core::command::Command;
@@ -11,8 +11,10 @@ use muster_core::dispatch::Head;
 use muster_core::error::CallError;
 use muster_core::schema::Unread;
 
+use crate::accept::Accept;
 use crate::body::{self, BodyError};
 use crate::caller::{self, Interface};
+use crate::entrance::is_of_page;
 use crate::problem::Refusal;
 
 /// The command a request is for, and how.
@@ -36,7 +38,8 @@ impl Target {
 
     /// Reads the path. `safe`: the method can change nothing.
     pub(super) fn at(request: &Request<Body>, safe: bool) -> Result<Self, Refusal> {
-        // Segments are taken as they stand: no command has a name that would have to be encoded, so `%` names none.
+        // Segments are taken as they stand: what need not be encoded was decoded where the request came in, and no command
+        // has a name that would have to be.
         let mut segments = request.uri().path().trim_start_matches('/').split('/').skip(1);
         let name = segments.next().unwrap_or_default().to_owned();
         let version = match segments.next() {
@@ -69,28 +72,23 @@ pub(super) enum Wanted {
 
 /// Negotiates the form of the result (RFC 9110 §12.5.1).
 pub(super) fn wanted(request: &Request<Body>, command: &Command) -> Result<Wanted, Refusal> {
-    let accept: Vec<&str> = request
-        .headers()
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .collect();
-    let accepts = |wanted: &str| accept.iter().any(|range| media_type(range).eq_ignore_ascii_case(wanted));
+    let accept = Accept::of(request.headers());
+    let takes = |kind: &str| accept.named(kind).filter(|weight| *weight > 0);
+    let json = takes("application/json");
     let schema = command.output.json();
     let text = |key: &str| schema.get(key).and_then(serde_json::Value::as_str);
     if let (Some("base64"), Some(raw)) = (text("contentEncoding"), text("contentMediaType"))
-        && accepts(raw)
+        && takes(media_type(raw)) >= json.max(Some(1))
     {
         return Ok(Wanted::Raw(raw.to_owned()));
     }
     // Who takes both did not ask for a stream: clients that were generated name every form there is.
-    if accepts("text/event-stream") && !accepts("application/json") && request.method() != Method::HEAD {
+    if takes("text/event-stream").is_some() && json.is_none() && request.method() != Method::HEAD {
         return Ok(Wanted::Events);
     }
-    let json =
-        ["application/json", "application/*", "*/*", "application/problem+json"].iter().any(|range| accepts(range));
-    if accept.is_empty() || json { Ok(Wanted::Json) } else { Err(Refusal::NotAcceptable) }
+    // Who names problems alone takes results as what problems are.
+    let takes_json = accept.quality("application/json") > 0 || takes("application/problem+json").is_some();
+    if takes_json { Ok(Wanted::Json) } else { Err(Refusal::NotAcceptable) }
 }
 
 fn media_type(value: &str) -> &str {
@@ -109,11 +107,14 @@ pub(super) async fn arguments(request: Request<Body>, bytes_max: usize, deadline
         return Err(Refusal::Call(CallError::Malformed(text.to_owned())));
     }
     let kind = request.headers().get(CONTENT_TYPE).map(|value| value.to_str().map(media_type).unwrap_or_default());
-    match kind {
-        // The form type is what curl says when it is told nothing; a browser's form cannot make JSON of that type.
-        None | Some("application/json" | "application/x-www-form-urlencoded") => {}
+    let kind = kind.map(str::to_ascii_lowercase);
+    match kind.as_deref() {
+        Some("application/json") => {}
         Some(kind) if kind.starts_with("application/") && kind.ends_with("+json") => {}
-        Some(_) => return Err(Refusal::MediaType),
+        // The form type is what curl says when it is told nothing. A page of any site can send it, and no type at all,
+        // without asking first.
+        None | Some("application/x-www-form-urlencoded") if !is_of_page(request.headers()) => {}
+        None | Some(_) => return Err(Refusal::MediaType),
     }
     let body = body::read(request, bytes_max, deadline).await.map_err(|error| match error {
         BodyError::TooLarge => Refusal::Call(CallError::TooLarge { bytes_max }),

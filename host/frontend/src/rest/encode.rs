@@ -1,5 +1,6 @@
 //! From results to HTTP responses.
 
+use axum::http::header::CONTENT_DISPOSITION;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use base64::Engine;
@@ -10,7 +11,7 @@ use muster_core::name::Tag;
 use serde_json::{Value, json};
 
 use super::decode::Wanted;
-use crate::problem::response;
+use crate::problem::{inert, response};
 
 const COMMAND_VERSION: HeaderName = HeaderName::from_static("x-command-version");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -26,7 +27,12 @@ pub(super) fn result(outcome: Outcome, wanted: Wanted, request_id: &RequestId) -
         }
     };
     match raw {
-        Some((bytes, kind)) => response(StatusCode::OK, kind, bytes, request_id),
+        Some((bytes, kind)) => {
+            // The type is what a plugin's author chose, and may be one that browsers run scripts in.
+            let mut response = inert(response(StatusCode::OK, kind, bytes, request_id));
+            response.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+            response
+        }
         None => response(StatusCode::OK, JSON, outcome.text, request_id),
     }
 }
@@ -58,4 +64,37 @@ pub(super) fn listing(commands: &[Listed], request_id: &RequestId) -> Response {
         }));
     }
     response(StatusCode::OK, JSON, json!({ "commands": entries }).to_string(), request_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever type a plugin's author chose, a browser runs nothing of it and gives it no origin.
+    #[test]
+    fn bytes_of_a_plugin_are_never_a_page_of_this_host() {
+        let id = RequestId::from_random(1);
+        for kind in [
+            "text/html",
+            "text/html; charset=utf-8",
+            "image/svg+xml",
+            "application/xhtml+xml",
+            "text/xml",
+            "application/pdf",
+            "text/javascript",
+            "multipart/x-mixed-replace",
+            "image/png",
+            "application/octet-stream",
+        ] {
+            let value = json!(STANDARD.encode("<script>alert(1)</script>"));
+            let outcome = Outcome { text: value.to_string(), value };
+            let answer = result(outcome, Wanted::Raw(kind.to_owned()), &id);
+            let header = |name: &str| answer.headers().get(name).map_or("", |value| value.to_str().unwrap());
+            assert_eq!(header("content-type"), kind);
+            assert!(header("content-security-policy").starts_with("sandbox; default-src 'none'"), "{kind}");
+            assert_eq!(header("x-content-type-options"), "nosniff", "{kind}");
+            assert_eq!(header("content-disposition"), "attachment", "{kind}");
+            assert_eq!(header("cross-origin-resource-policy"), "same-origin", "{kind}");
+        }
+    }
 }

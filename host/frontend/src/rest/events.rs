@@ -34,7 +34,8 @@ pub(super) async fn stream(admitted: Admitted, unread: Unread, request_id: &Requ
         biased;
         Some(report) = waiting.recv() => (Some(progress(&report)), None),
         result = &mut call => (None, Some(end(Ok(result?), request_id))),
-        () = tokio::time::sleep(SILENCE) => (None, None),
+        // So that something is read of the stream at once, whatever stands between.
+        () = tokio::time::sleep(SILENCE) => (Some(Event::default().comment("begun")), None),
     };
     let call = last.is_none().then_some(call);
     let running = Running { call, waiting, first, last, request_id: request_id.clone() };

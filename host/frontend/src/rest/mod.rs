@@ -23,6 +23,7 @@ use muster_core::error::CallError;
 
 use crate::authorization::presents_bearer;
 use crate::caller::{self, Interface};
+use crate::entrance;
 use crate::problem::{self, Refusal};
 use crate::request_id::RequestIds;
 use decode::{Target, Wanted};
@@ -38,6 +39,15 @@ pub struct Rest {
     request_ids: Arc<RequestIds>,
     /// Longest body, in bytes, for commands that do not need more.
     body_bytes_max: usize,
+}
+
+/// What a challenge needs to know of a request.
+#[derive(Debug)]
+struct Asking {
+    /// It brings a token or key.
+    bearer: bool,
+    /// What the client calls this host, where that is not the issuer's address.
+    address: Option<String>,
 }
 
 impl Rest {
@@ -57,11 +67,17 @@ impl Rest {
     }
 
     /// A failure, with the challenge that belongs to it.
-    fn refuse(&self, refusal: &Refusal, bearer: bool, request_id: &RequestId) -> Response {
+    fn refuse(&self, refusal: &Refusal, asking: &Asking, request_id: &RequestId) -> Response {
         let mut response = problem::refusal(refusal, request_id);
         let settings = self.dispatcher.authenticator().bearers().server.settings();
-        problem::challenge(&mut response, bearer, &settings.issuer, problem::Resource::Host);
+        let address = asking.address.as_deref().unwrap_or(&settings.issuer);
+        problem::challenge(&mut response, asking.bearer, address, problem::Resource::Host);
         response
+    }
+
+    fn asking(&self, request: &Request<Body>) -> Asking {
+        let settings = self.dispatcher.authenticator().bearers().server.settings();
+        Asking { bearer: presents_bearer(request.headers()), address: entrance::address_for(&settings.issuer, request) }
     }
 }
 
@@ -72,7 +88,7 @@ async fn no_route(State(rest): State<Rest>, request: Request<Body>) -> Response 
 
 async fn list(State(rest): State<Rest>, request: Request<Body>) -> Response {
     let request_id = rest.request_ids.of(&request);
-    let bearer = presents_bearer(request.headers());
+    let asking = rest.asking(&request);
     let result = match *request.method() {
         Method::OPTIONS => return problem::options("GET, HEAD, OPTIONS", &request_id),
         Method::GET | Method::HEAD if request.uri().query().is_some() => {
@@ -86,7 +102,7 @@ async fn list(State(rest): State<Rest>, request: Request<Body>) -> Response {
     };
     match result {
         Ok(commands) => encode::listing(&commands, &request_id),
-        Err(refusal) => rest.refuse(&refusal, bearer, &request_id),
+        Err(refusal) => rest.refuse(&refusal, &asking, &request_id),
     }
 }
 
@@ -97,10 +113,10 @@ async fn call(State(rest): State<Rest>, request: Request<Body>) -> Response {
         let head = Target::at(&request, false).and_then(|target| target.head(&request, request_id.clone()));
         return problem::options(methods(&rest, head.ok().filter(|_| shows_who)).await, &request_id);
     }
-    let bearer = presents_bearer(request.headers());
+    let asking = rest.asking(&request);
     match answer(&rest, request, &request_id).await {
         Ok(response) => response,
-        Err(refusal) => rest.refuse(&refusal, bearer, &request_id),
+        Err(refusal) => rest.refuse(&refusal, &asking, &request_id),
     }
 }
 

@@ -83,7 +83,8 @@ pub(super) fn fault(fault: &Fault, anything: &Schema) -> String {
 
 /// The answer with a document.
 pub(super) fn answer(document: String, retry_after_s: Option<u64>, request_id: &RequestId) -> Response {
-    let mut response = problem::response(StatusCode::OK, XML, document, request_id);
+    // A browser shows XML as a document.
+    let mut response = problem::inert(problem::response(StatusCode::OK, XML, document, request_id));
     if let Some(seconds) = retry_after_s {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }

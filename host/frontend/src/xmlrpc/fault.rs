@@ -84,6 +84,7 @@ impl Fault {
             | CallError::Conflict(_)
             | CallError::Denied(_)
             | CallError::Failed(_)
+            | CallError::LimitExceeded { .. }
             | CallError::PluginRefused { .. } => REFUSED,
             CallError::UnknownCommand(_) => NO_METHOD,
             CallError::Malformed(_) | CallError::NotReadOnly | CallError::TooLarge { .. } => INVALID,
@@ -91,7 +92,6 @@ impl Fault {
             | CallError::TooManyCalls
             | CallError::Throttled { .. }
             | CallError::RateLimited { .. }
-            | CallError::LimitExceeded { .. }
             | CallError::Deadline { .. }
             | CallError::Quarantined { .. } => SYSTEM,
             CallError::PluginFault { .. } | CallError::Internal { .. } => INTERNAL,

@@ -31,6 +31,7 @@ use serde_json::{Value, json};
 
 use crate::body::{self, BodyError};
 use crate::caller::{self, Interface};
+use crate::entrance::is_of_page;
 use crate::problem::{self, Refusal};
 use crate::request_id::RequestIds;
 use decode::{Login, MethodCall};
@@ -87,7 +88,13 @@ async fn handle(State(wire): State<XmlRpc>, request: Request<Body>) -> Response 
     }
     let kind = request.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
     let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-    if !matches!(kind.as_deref(), None | Some("text/xml" | "application/xml")) {
+    // A page of any site can send a body of no type without asking first.
+    let is_taken = match kind.as_deref() {
+        Some("text/xml" | "application/xml") => true,
+        None => !is_of_page(request.headers()),
+        Some(_) => false,
+    };
+    if !is_taken {
         return encode::media_type(&request_id);
     }
     match answer(&wire, request, &request_id).await {

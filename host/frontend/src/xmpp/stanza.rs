@@ -125,10 +125,11 @@ impl StanzaError {
             CallError::Conflict(_) => (Kind::Cancel, "conflict"),
             CallError::TooLarge { .. } => (Kind::Modify, "not-acceptable"),
             CallError::Failed(_) | CallError::PluginRefused { .. } => (Kind::Cancel, "undefined-condition"),
-            CallError::TooManyCalls
-            | CallError::Throttled { .. }
-            | CallError::RateLimited { .. }
-            | CallError::LimitExceeded { .. } => (Kind::Wait, "resource-constraint"),
+            // To wait does not help.
+            CallError::LimitExceeded { .. } => (Kind::Modify, "policy-violation"),
+            CallError::TooManyCalls | CallError::Throttled { .. } | CallError::RateLimited { .. } => {
+                (Kind::Wait, "resource-constraint")
+            }
             CallError::Unavailable(_) | CallError::Quarantined { .. } => (Kind::Wait, "service-unavailable"),
             CallError::Deadline { .. } => (Kind::Wait, "remote-server-timeout"),
             CallError::PluginFault { .. } | CallError::Internal { .. } => (Kind::Cancel, "internal-server-error"),

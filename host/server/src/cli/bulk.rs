@@ -207,14 +207,10 @@ fn ends_all(error: &ClientError) -> bool {
     }
 }
 
-/// Whether it makes sense to try again. A limit that a call reached is reached by the same call again.
+/// Whether it makes sense to try again.
 fn is_passing(error: &ClientError) -> bool {
     match error {
-        ClientError::Refused(problem) => match problem.status() {
-            Some(429) => true,
-            Some(503) => problem.code() != "limit-exceeded",
-            _ => false,
-        },
+        ClientError::Refused(problem) => matches!(problem.status(), Some(429 | 503)),
         ClientError::Unreachable(_) | ClientError::Unusable(_) | ClientError::LoggedOut(_) => false,
     }
 }

@@ -71,7 +71,7 @@ impl Problem {
 
     /// Whether the command ran and said no.
     pub(super) fn is_refusal(&self) -> bool {
-        self.status().is_some_and(|status| [409, 422].contains(&status))
+        self.status().is_some_and(|status| [409, 422].contains(&status)) && self.code() != "limit-exceeded"
     }
 
     /// Its stable code.

@@ -56,8 +56,14 @@ pub(super) fn run(
 fn check(file: &Path, format: Format) -> Result<(), CliError> {
     let config = Config::read(file).map_err(CliError::Failed)?;
     let groups: Vec<_> = config.permissions.groups().iter().map(|group| &*group.name).collect();
-    let line = format!("{}: no mistakes; rule groups: {}", file.display(), groups.join(", "));
-    output::line(&line, &json!({ "file": file.display().to_string(), "groups": groups }), format);
+    let warnings = config.warnings();
+    let mut line = format!("{}: no mistakes; rule groups: {}", file.display(), groups.join(", "));
+    for warning in &warnings {
+        line.push_str("\nwarning: ");
+        line.push_str(warning);
+    }
+    let found = json!({ "file": file.display().to_string(), "groups": groups, "warnings": warnings });
+    output::line(&line, &found, format);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! before anything is opened; an unknown key or a value of the wrong kind is an error.
 
 mod audit;
+mod entrance;
 mod issuers;
 mod listen;
 mod mcp;
@@ -34,8 +35,10 @@ use yaml::Node;
 const FILE_BYTES_MAX: u64 = 16 << 20;
 /// The address without configuration.
 const LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 5280));
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 14] = [
     "listen",
+    "allowed_hosts",
+    "cors",
     "hosts",
     "loglevel",
     "limits",
@@ -49,13 +52,25 @@ const KEYS: [&str; 12] = [
     "xmpp",
 ];
 /// Keys below `limits` that are about the host; those about plugins are [`Limits::ALL`].
-const HOST_LIMITS: [&str; 4] = ["body_bytes_max", "call_deadline_ms", "connections_max", "drain_deadline_ms"];
+const HOST_LIMITS: [&str; 9] = [
+    "body_bytes_max",
+    "call_deadline_ms",
+    "connections_max",
+    "connections_per_address_max",
+    "drain_deadline_ms",
+    "idle_deadline_ms",
+    "unsent_bytes_max",
+    "unsent_bytes_per_caller_max",
+    "write_deadline_ms",
+];
 
 /// The configuration, as meant.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where ReST is served.
     pub listen: Vec<Listener>,
+    /// For which names requests are taken, and from which sites.
+    pub entrance: muster_frontend::entrance::Settings,
     /// Hosts accounts can be at.
     pub hosts: Vec<String>,
     /// One of [`LOG_LEVELS`].
@@ -66,6 +81,16 @@ pub struct Config {
     pub call_deadline: Duration,
     /// Connections open at a time.
     pub connections_max: usize,
+    /// Connections open at a time from one address; a quarter of all without.
+    pub connections_per_address_max: Option<usize>,
+    /// Time a connection may wait for its next request, in milliseconds.
+    pub idle_deadline_ms: u64,
+    /// Time in which a client must read something of an answer that waits for it, in milliseconds.
+    pub write_deadline_ms: u64,
+    /// Bytes of answers that clients did not read, of all.
+    pub unsent_bytes_max: u64,
+    /// Bytes of answers that clients of one address did not read.
+    pub unsent_bytes_per_caller_max: u64,
     /// Time for calls to end when the host stops.
     pub drain_deadline: Duration,
     /// Bounds on plugins.
@@ -97,10 +122,16 @@ impl Default for Config {
             listen: vec![Listener::plain(LISTEN)],
             permissions: Permissions::with_default_groups(Names::default()).at_hosts(&hosts),
             hosts,
+            entrance: muster_frontend::entrance::Settings::default(),
             log_level: "info".to_owned(),
             body_bytes_max: 1 << 20,
             call_deadline: Duration::from_secs(30),
             connections_max: 10_000,
+            connections_per_address_max: None,
+            idle_deadline_ms: 75_000,
+            write_deadline_ms: 30_000,
+            unsent_bytes_max: 256 << 20,
+            unsent_bytes_per_caller_max: 64 << 20,
             drain_deadline: Duration::from_secs(30),
             limits: Limits::default(),
             audit: Some(muster_audit::Options::default()),
@@ -144,6 +175,19 @@ impl Config {
         })
     }
 
+    /// What is most likely not meant, in a sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let everywhere = self.listen.first().map(|listener| listener.address).filter(|at| at.ip().is_unspecified());
+        let everywhere = everywhere.filter(|_| self.oauth.issuer.is_none());
+        let text = |at: SocketAddr| {
+            format!(
+                "`listen` is {at}, every address of the machine, and `oauth: {{issuer: …}}` is missing: documents about tokens \
+                 and MCP name whatever name a client used; write the address clients use, such as https://muster.example.org"
+            )
+        };
+        everywhere.map(text).into_iter().collect()
+    }
+
     fn from_root(root: &Node<'_>) -> Result<Self, ConfigError> {
         let mut config = Self::default();
         let mut issuers = None;
@@ -151,6 +195,8 @@ impl Config {
             let node = root.below(member.key, member.value);
             match member.key {
                 "listen" => config.listen = listen::listeners(&node)?,
+                "allowed_hosts" => config.entrance.allowed_hosts = entrance::allowed_hosts(&node)?,
+                "cors" => config.entrance.cors = Some(entrance::cors(&node)?),
                 "hosts" => config.hosts = hosts(&node)?,
                 "loglevel" => config.log_level = log_level(&node)?,
                 "limits" => limits(&node, &mut config)?,
@@ -158,7 +204,7 @@ impl Config {
                 "rate_limits" => config.rates = rates::rates(&node)?,
                 "plugins_available" => config.plugins_available = Some(node.text("a directory")?.into()),
                 "oauth" => config.oauth = oauth::section(&node)?,
-                "mcp" => config.mcp = mcp::section(&node)?,
+                "mcp" => config.mcp = mcp::section(&node, &mut config.entrance)?,
                 "issuers" => issuers = Some(member),
                 "xmlrpc" => config.xmlrpc = Some(xmlrpc::path(&node)?),
                 "xmpp" => config.xmpp = Some(xmpp::section(&node)?),
@@ -210,6 +256,7 @@ fn log_level(node: &Node<'_>) -> Result<String, ConfigError> {
 fn limits(node: &Node<'_>, config: &mut Config) -> Result<(), ConfigError> {
     const DAY_MS: u64 = 24 * 60 * 60 * 1000;
     const BODY_BYTES: u64 = 1 << 30;
+    const UNSENT_BYTES: u64 = 1 << 40;
     for member in node.members("a map of limits")? {
         let below = node.below(member.key, member.value);
         let number = |least, most| below.number(least, most);
@@ -218,6 +265,11 @@ fn limits(node: &Node<'_>, config: &mut Config) -> Result<(), ConfigError> {
             "body_bytes_max" => config.body_bytes_max = size(1, BODY_BYTES)?,
             "call_deadline_ms" => config.call_deadline = Duration::from_millis(number(1, DAY_MS)?),
             "connections_max" => config.connections_max = size(1, 1_000_000)?,
+            "connections_per_address_max" => config.connections_per_address_max = Some(size(1, 1_000_000)?),
+            "idle_deadline_ms" => config.idle_deadline_ms = number(1, DAY_MS)?,
+            "write_deadline_ms" => config.write_deadline_ms = number(1, DAY_MS)?,
+            "unsent_bytes_max" => config.unsent_bytes_max = number(1, UNSENT_BYTES)?,
+            "unsent_bytes_per_caller_max" => config.unsent_bytes_per_caller_max = number(1, UNSENT_BYTES)?,
             "drain_deadline_ms" => config.drain_deadline = Duration::from_millis(number(0, DAY_MS)?),
             other => {
                 let limit = Limits::ALL.iter().find(|limit| limit.name == other).ok_or_else(|| {

@@ -36,6 +36,16 @@ fn mistakes_are_reported_with_their_place() {
         ("rate_limits: {a: {per_minut: 1}}", "unknown key `per_minut`; did you mean `per_minute`?"),
         ("rate_limits: {a: {what: '[tg:x]', per_minute: 1}}", "invalid group: [tg:x]"),
         ("rate_limits: {\"é\": {per_minute: 1}}", "callers are told the name of a limit"),
+        ("allowed_hosts: ['a b']", "muster.yaml:1:17: allowed_hosts: `a b` is not a host name without a port"),
+        ("allowed_hosts: 'a:80'", "allowed_hosts: `a:80` is not a host name without a port"),
+        ("cors: {}", "muster.yaml:1:7: cors: `cors` needs `origins`"),
+        ("cors: {origin: x}", "cors: unknown key `origin`; did you mean `origins`?"),
+        ("cors: {origins: ['*']}", "cors: origins: `*` is not an origin such as https://app.example.org"),
+        ("cors: {origins: ['null']}", "cors: origins: `null` is not an origin such as https://app.example.org"),
+        ("cors: {origins: ['https://a.example/']}", "`https://a.example/` is not an origin such as"),
+        ("cors: {origins: ['https://a.example'], methods: [PUT]}", "cors: methods: unknown method `PUT`"),
+        ("cors: {origins: ['https://a.example'], credentials: 1}", "expected `true` or `false`, found `1`"),
+        ("limits: {write_deadline_ms: 0}", "limits: write_deadline_ms: expected a whole number from 1 to 86400000"),
         ("hosts: []", "muster.yaml:1:8: hosts: expected at least one host"),
         ("hosts: [a b]", "muster.yaml:1:9: hosts: `a b` is not a valid host name"),
         ("loglevel: loud", "muster.yaml:1:11: loglevel: `loud` is not a level; known are none"),
@@ -198,6 +208,20 @@ api_permissions: {010: {who: {acl: 08}, what: [{command: x, where: {a: [0x1F, 1e
     assert_eq!(rules["acl"]["08"], serde_json::json!([{"user": "0x10@1.10"}]));
     let compared = &rules["api_permissions"]["010"]["what"][0]["where"]["a"];
     assert_eq!(*compared, serde_json::json!([31, 1000.0, "0x1F", 7]));
+}
+
+#[test]
+fn what_is_most_likely_not_meant_is_said() {
+    for (text, expected) in [
+        ("listen: '0.0.0.0:5280'", 1),
+        ("listen: ['[::]:5280', '127.0.0.1:1']", 1),
+        ("listen: '0.0.0.0:5280'\noauth: {issuer: 'https://id.example.org'}", 0),
+        ("listen: '127.0.0.1:5280'", 0),
+        ("", 0),
+    ] {
+        let warnings = Config::parse("muster.yaml", text).unwrap().warnings();
+        assert_eq!(warnings.len(), expected, "{text}: {warnings:?}");
+    }
 }
 
 #[test]

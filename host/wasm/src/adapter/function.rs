@@ -9,7 +9,7 @@ use muster_core::schema::{DEPTH_MAX as JSON_DEPTH_MAX, SCHEMA_BYTES_MAX, Schema}
 use serde_json::{Value, json};
 use wasmparser::{Parser, Payload};
 use wit_component::DecodedWasm;
-use wit_parser::{Function as WitFunction, Resolve, Type, TypeDefKind, WorldId, WorldItem};
+use wit_parser::{Function as WitFunction, Interface, Resolve, Type, TypeDefKind, WorldId, WorldItem};
 
 use super::docs::{DOCS_SECTION, Docs};
 use super::names::{Place, call_all};
@@ -96,11 +96,11 @@ impl Functions {
                     None => found.push((Place { interface: None, package: None, function: export }, function)),
                 },
                 WorldItem::Interface { id, .. } => {
-                    if let Some(reason) = foreign_interface(&export) {
+                    let Some(interface) = resolve.interfaces.get(*id) else { continue };
+                    if let Some(reason) = foreign_interface(&export, interface) {
                         skipped.push(Skipped { export, reason });
                         continue;
                     }
-                    let Some(interface) = resolve.interfaces.get(*id) else { continue };
                     let package = interface.package.and_then(|id| resolve.packages.get(id));
                     let package = package.map(|package| package.name.clone()).filter(|_| export.contains('/'));
                     found.extend(interface.functions.iter().map(|(name, function)| {
@@ -303,8 +303,10 @@ fn toolchain_function(name: &str) -> Option<String> {
     known.then(|| "a toolchain adds it for itself".to_owned())
 }
 
-fn foreign_interface(name: &str) -> Option<String> {
-    if TOOLCHAIN_INTERFACES.contains(&name) {
+fn foreign_interface(name: &str, interface: &Interface) -> Option<String> {
+    // An author may call an interface so as well: then it has functions of their own.
+    let is_of_toolchain = || interface.functions.keys().all(|function| toolchain_function(function).is_some());
+    if TOOLCHAIN_INTERFACES.contains(&name) && is_of_toolchain() {
         return Some("a toolchain adds it for itself".to_owned());
     }
     name.starts_with("wasi:").then(|| "it is an interface of WASI, which a host calls and not its callers".to_owned())

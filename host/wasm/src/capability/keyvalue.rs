@@ -6,6 +6,7 @@ mod quota;
 use muster_core::storage::StorageError;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
+use crate::bindings::muster::plugin::compare_and_swap;
 use crate::bindings::wasi::keyvalue::{atomics, batch, store};
 use crate::state::{PluginContext, PluginState, Spent};
 
@@ -53,7 +54,8 @@ pub(super) fn add_to_linker(linker: &mut Linker<PluginState>) -> wasmtime::Resul
     }
     store::add_to_linker::<_, HasKeyvalue>(linker, view)?;
     atomics::add_to_linker::<_, HasKeyvalue>(linker, view)?;
-    batch::add_to_linker::<_, HasKeyvalue>(linker, view)
+    batch::add_to_linker::<_, HasKeyvalue>(linker, view)?;
+    compare_and_swap::add_to_linker::<_, HasKeyvalue>(linker, view)
 }
 
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
@@ -94,8 +96,8 @@ impl Keyvalue<'_> {
         Ok(())
     }
 
-    /// Writes a value, and counts it against the call's bound.
-    async fn write(&mut self, place: &str, key: &str, value: Vec<u8>) -> Result<(), Error> {
+    /// Counts bytes to be written against the call's bound.
+    fn spend_bytes(&mut self, key: &str, value: &[u8]) -> Result<(), Error> {
         let most = self.plugin.limits.keyvalue_write_bytes_max;
         let written = self.spent.keyvalue_write_bytes.saturating_add((key.len() + value.len()) as u64);
         if written > most {
@@ -103,6 +105,12 @@ impl Keyvalue<'_> {
             return Err(self.plugin.refuse("keyvalue_write_bytes_max", &text));
         }
         self.spent.keyvalue_write_bytes = written;
+        Ok(())
+    }
+
+    /// Writes a value, and counts it against the call's bound.
+    async fn write(&mut self, place: &str, key: &str, value: Vec<u8>) -> Result<(), Error> {
+        self.spend_bytes(key, &value)?;
         self.plugin.change(place, key, Change::Set(value)).await.map(|_| ())
     }
 }
@@ -124,19 +132,21 @@ impl PluginContext {
         }
     }
 
-    async fn change(&self, place: &str, key: &str, change: Change) -> Result<u64, Error> {
+    /// Changes a key. Gives the number where one was added to; nothing where the value was not the one to be swapped.
+    async fn change(&self, place: &str, key: &str, change: Change) -> Result<Option<u64>, Error> {
         self.used();
         // A key of no length, or too long a one, was never set.
         if let Some(text) = key_misfit(key) {
-            return if matches!(change, Change::Remove) { Ok(0) } else { Err(Error::Other(text)) };
+            return if matches!(change, Change::Remove) { Ok(None) } else { Err(Error::Other(text)) };
         }
-        if matches!(&change, Change::Set(value) if value.len() > VALUE_BYTES_MAX) {
+        if matches!(&change, Change::Set(value) | Change::Swap { new: value, .. } if value.len() > VALUE_BYTES_MAX) {
             return Err(Error::Other(format!("a value has at most {VALUE_BYTES_MAX} bytes")));
         }
         // It is there wherever the interface is linked.
         let Some(quota) = &self.granted.quota else { return Err(Error::AccessDenied) };
         match quota.change(&self.storage, place.to_owned(), key.to_owned(), change).await {
-            Ok(number) => Ok(number),
+            Ok(number) => Ok(Some(number)),
+            Err(Refused::Changed) => Ok(None),
             Err(Refused::Limit(limit, most)) => {
                 let what = if limit == "keyvalue_keys_max" { "keys" } else { "bytes" };
                 Err(self.refuse(limit, &format!("this plugin keeps at most {most} {what}")))
@@ -244,7 +254,23 @@ impl atomics::Host for Keyvalue<'_> {
         if let Err(error) = self.spend(1) {
             return Ok(Err(error));
         }
-        Ok(self.plugin.change(&place, &key, Change::Add(delta)).await)
+        Ok(self.plugin.change(&place, &key, Change::Add(delta)).await.map(Option::unwrap_or_default))
+    }
+}
+
+impl compare_and_swap::Host for Keyvalue<'_> {
+    async fn swap(
+        &mut self,
+        bucket: Resource<Bucket>,
+        key: String,
+        old: Option<Vec<u8>>,
+        new: Vec<u8>,
+    ) -> Answer<bool> {
+        let place = self.place(&bucket)?;
+        if let Err(error) = self.spend(1).and_then(|()| self.spend_bytes(&key, &new)) {
+            return Ok(Err(error));
+        }
+        Ok(self.plugin.change(&place, &key, Change::Swap { old, new }).await.map(|done| done.is_some()))
     }
 }
 

@@ -63,9 +63,8 @@ pub(crate) fn offer(import: &str) -> Offer {
         ("muster:plugin/types" | "muster:plugin/dispatch" | "muster:plugin/progress", "0.1.0")
         | ("wasi:logging/logging", "0.1.0-draft")
         | ("wasi:config/store", "0.2.0-rc.1") => Offer::Always,
-        ("wasi:keyvalue/store" | "wasi:keyvalue/atomics" | "wasi:keyvalue/batch", "0.2.0-draft") => {
-            Offer::Granted(KEYVALUE)
-        }
+        ("wasi:keyvalue/store" | "wasi:keyvalue/atomics" | "wasi:keyvalue/batch", "0.2.0-draft")
+        | ("muster:plugin/compare-and-swap", "0.1.0") => Offer::Granted(KEYVALUE),
         _ if interface.starts_with("muster:plugin/") => {
             Offer::Never("; it was built for another version of the contract, and this host speaks muster:plugin@0.1.0")
         }

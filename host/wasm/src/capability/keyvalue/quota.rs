@@ -22,6 +22,8 @@ pub(super) enum Change {
     Remove,
     /// Adds to the number it has.
     Add(u64),
+    /// Gives it the new value where it has the old one, or none where that is none.
+    Swap { old: Option<Vec<u8>>, new: Vec<u8> },
 }
 
 /// Why a change did not happen.
@@ -31,6 +33,8 @@ pub(super) enum Refused {
     Limit(&'static str, u64),
     /// The value is not a number, or the sum is too large.
     NotANumber,
+    /// The value is not the one that was to be swapped.
+    Changed,
     /// The store does not answer.
     Store(StorageError),
 }
@@ -96,6 +100,12 @@ impl Quota {
             let (value, sum) = match change {
                 Change::Set(value) => (Some(value.clone()), 0),
                 Change::Remove => (None, 0),
+                Change::Swap { old: wanted, new } => {
+                    if old.as_ref().map(|entry| &entry.value) != wanted.as_ref() {
+                        return Err(Refused::Changed);
+                    }
+                    (Some(new.clone()), 0)
+                }
                 Change::Add(delta) => {
                     let number = match &old {
                         None => Some(0),
@@ -303,7 +313,7 @@ mod tests {
 
         #[test]
         fn the_count_is_what_the_store_has(
-            changes in prop::collection::vec((0..3_u8, 0..4_u8, 0..30_usize, any::<bool>()), 1..60),
+            changes in prop::collection::vec((0..4_u8, 0..4_u8, 0..30_usize, any::<bool>()), 1..60),
         ) {
             let limits = Limits { keyvalue_bytes_max: 60, keyvalue_keys_max: 3, ..Limits::default() };
             let storage: Arc<dyn Storage> = Arc::new(Memory::default());
@@ -313,6 +323,7 @@ mod tests {
                     let change = match kind {
                         0 => Change::Remove,
                         1 => Change::Add(bytes as u64),
+                        2 => Change::Swap { old: None, new: vec![b'y'; bytes] },
                         _ => Change::Set(vec![b'x'; bytes]),
                     };
                     let (quota, storage) = (Arc::clone(&quota), Arc::clone(&storage));

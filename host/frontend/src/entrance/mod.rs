@@ -1,0 +1,211 @@
+//! Where every request over HTTP comes in, before a wire sees it: is it for a name of this host (`name`), and may it come
+//! from where it comes (`origin`)? A page a person looks at can send requests to this machine, with credentials a browser
+//! adds by itself, and by a name whose address changes («DNS rebinding») even read the answers. What another site's page may
+//! do, and is told so (`cors`), is decided by the path alone, so that a wire nobody thought of is closed.
+//!
+//! Programs that are no browsers send neither `Origin` nor `Sec-Fetch-Site`, and only need a right `Host`. The local socket
+//! can be opened by no page: there, `Host` must be well-formed and nothing else.
+
+mod cors;
+mod name;
+mod origin;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use muster_core::dispatch::Dispatcher;
+
+pub use cors::Cors;
+pub(crate) use name::address_for;
+pub(crate) use origin::is_own;
+
+use crate::listen::{Peer, Unsent, network_of};
+use crate::problem::{self, Refusal};
+use crate::request_id::RequestIds;
+use name::Names;
+
+/// What the operator decides about where requests come from.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Names of this host that a request may be for, beside addresses, names without a dot, `localhost`, the hosts of
+    /// accounts, the one in the issuer's address, this machine's own and those in a listener's certificate.
+    pub allowed_hosts: Vec<String>,
+    /// Names that requests of MCP alone may be for.
+    pub mcp_hosts: Vec<String>,
+    /// Origins of pages that may speak MCP, beside pages of this host and of this machine.
+    pub mcp_origins: Vec<String>,
+    /// What pages of other sites may do elsewhere; nothing where it is absent.
+    pub cors: Option<Cors>,
+}
+
+/// The entrance of all wires.
+#[derive(Clone, Debug)]
+pub struct Entrance {
+    dispatcher: Arc<Dispatcher>,
+    request_ids: Arc<RequestIds>,
+    settings: Arc<Settings>,
+    unsent: Arc<Unsent>,
+    /// This machine's own name.
+    machine: Arc<str>,
+}
+
+/// What is at a path, for pages of other sites.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Ground {
+    /// Tools of assistants.
+    Mcp,
+    /// Commands, what describes them, and tokens: open to the origins the operator names.
+    Api,
+    /// Documents that say how to get tokens: any page may read them.
+    Metadata,
+    /// Pages people go to, from wherever they are.
+    Page,
+    /// Everything else.
+    Other,
+}
+
+impl Ground {
+    fn of(path: &str) -> Self {
+        match path {
+            "/mcp" | "/mcp/" => Self::Mcp,
+            "/api" | "/openapi.json" | "/oauth/token" | "/oauth/revoke" => Self::Api,
+            "/docs" | "/docs/page.css" | "/docs/page.js" | "/oauth/authorize" | "/oauth/style.css" => Self::Page,
+            path if path.starts_with("/api/") => Self::Api,
+            path if path.starts_with("/.well-known/") => Self::Metadata,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl Entrance {
+    /// The entrance of a host with this dispatcher on a machine of this name. `seed`: random bits that set this process's
+    /// request ids apart. `unsent`: the bounds on answers that nobody reads.
+    pub fn new(dispatcher: Arc<Dispatcher>, seed: u64, settings: Settings, unsent: Arc<Unsent>, machine: &str) -> Self {
+        let request_ids = Arc::new(RequestIds::new(seed));
+        Self { dispatcher, request_ids, settings: Arc::new(settings), unsent, machine: machine.into() }
+    }
+
+    /// Puts the entrance before everything the router has.
+    pub fn before(self, router: Router) -> Router {
+        router.layer(from_fn_with_state(self, enter))
+    }
+
+    /// Judges a request; gives the page of another origin that sent it and may, if one did.
+    fn judge(&self, request: &mut Request<Body>) -> Result<Option<cors::Page>, Refusal> {
+        let asked = name::asked(request)?;
+        // No page can open the local socket.
+        let Some(peer) = request.extensions().get::<Peer>() else { return Ok(None) };
+        let Peer::Network { door, .. } = peer else { return Ok(None) };
+        let settings = self.dispatcher.authenticator().bearers().server.settings();
+        let ground = Ground::of(request.uri().path());
+        if let Some(asked) = &asked {
+            let names = Names {
+                settings: &self.settings,
+                machine: &self.machine,
+                hosts: &self.dispatcher.authenticator().bearers().accounts.hosts(),
+                issuer: &settings.issuer,
+                tls: door.tls.as_deref(),
+            };
+            names.check(asked, ground)?;
+        }
+        if is_encoded(request.headers()) {
+            return Err(Refusal::Encoded);
+        }
+        let page = origin::judge(request, asked.as_ref(), ground, &self.settings, &settings.issuer)?;
+        if let Some(asked) = asked {
+            request.extensions_mut().insert(asked);
+        }
+        Ok(page)
+    }
+}
+
+async fn enter(State(entrance): State<Entrance>, mut request: Request<Body>, next: Next) -> Response {
+    let request_id = entrance.request_ids.assign(&request);
+    request.extensions_mut().insert(request_id.clone());
+    let network = match request.extensions().get::<Peer>() {
+        Some(Peer::Network { address, door, .. }) => Some(network_of(*address, door, request.headers())),
+        Some(Peer::Owner) | None => None,
+    };
+    let judged = entrance.judge(&mut request).and_then(|page| {
+        network.map_or(Ok(()), |network| entrance.unsent.admit(network))?;
+        Ok(page)
+    });
+    let page = match judged {
+        Ok(page) => page,
+        Err(refusal) => return problem::refusal(&refusal, &request_id),
+    };
+    let ground = Ground::of(request.uri().path());
+    if request.method() == Method::OPTIONS
+        && let Some(response) = cors::preflight(&request, page.as_ref(), ground, &entrance)
+    {
+        return response;
+    }
+    let mut response = next.run(request).await;
+    cors::open(&mut response, page, ground, &entrance.settings);
+    stream_on(&mut response);
+    if let Some(network) = network {
+        entrance.unsent.count(network, &mut response);
+    }
+    response
+}
+
+/// Whether the body is in a coding that would have to be undone first (RFC 9110 §8.4). What it says could not be bounded
+/// before it is, and no client has to compress.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let codings =
+        headers.get_all(CONTENT_ENCODING).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    codings.map(<[u8]>::trim_ascii).any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
+}
+
+/// Lets a stream of events through proxies as it comes: nginx would keep it to its end, others would compress it.
+fn stream_on(response: &mut Response) {
+    let is_stream =
+        response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    if is_stream {
+        let headers = response.headers_mut();
+        headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
+    }
+}
+
+/// The target with characters decoded that need not be encoded, once (RFC 3986 §6.2.2.2): `/api/%73tatus` is `/api/status`.
+/// Everything else stays as it is, so that no decoded character is taken for one that divides a path, and none twice.
+pub(crate) fn normal(target: &Uri) -> Option<Uri> {
+    let path = target.path();
+    if !path.contains('%') {
+        return None;
+    }
+    let mut normal = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((before, behind)) = rest.split_once('%') {
+        normal.push_str(before);
+        let code = behind.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let byte = code.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let plain = byte.filter(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(byte));
+        let decoded = plain.zip(behind.get(2..));
+        normal.push(decoded.map_or('%', |(plain, _)| char::from(plain)));
+        rest = decoded.map_or(behind, |(_, behind)| behind);
+    }
+    normal.push_str(rest);
+    if let Some(query) = target.query() {
+        normal.push('?');
+        normal.push_str(query);
+    }
+    let mut parts = target.clone().into_parts();
+    parts.path_and_query = Some(normal.parse().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+/// Whether a page in a browser sent the request: every browser says so, and a page cannot keep it from saying so.
+pub(crate) fn is_of_page(headers: &HeaderMap) -> bool {
+    ["origin", "sec-fetch-site", "sec-fetch-mode"].iter().any(|name| headers.contains_key(*name))
+}
+
+#[cfg(test)]
+mod tests;
