@@ -22,7 +22,7 @@ fn a_backup_is_whole_under_writes_and_makes_the_same_host() {
     let host = Host::start();
     host.install("hello", &[]);
     host.install("roster", &["keyvalue"]);
-    let contact = json!({"localuser": "ann", "localhost": "localhost", "user": "bob", "host": "localhost", "nick": "Bob", "groups": "f", "subs": "both"});
+    let contact = json!({"localuser": "ann", "localhost": "localhost", "user": "bob", "host": "localhost", "nick": "Bob", "groups": ["f"], "subs": "both"});
     assert_eq!(host.call("admin", "add_rosteritem", &contact).status, 200);
     let file = host.data().join("mine.tar");
     let path = file.to_str().unwrap();

@@ -156,9 +156,19 @@ impl Host {
         self.child.id()
     }
 
-    /// What the host logged so far.
+    /// What the host logged so far. A thread of its own writes that, so what is read is looked at until it stays the same.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.data().join("log")).unwrap()
+        let read = || std::fs::read_to_string(self.data().join("log")).unwrap();
+        let mut log = read();
+        for _ in 0..50 {
+            std::thread::sleep(Duration::from_millis(30));
+            let now = read();
+            if now.len() == log.len() {
+                break;
+            }
+            log = now;
+        }
+        log
     }
 
     /// Ends the host without warning, as `kill -9` does, and starts it again on the same data.
