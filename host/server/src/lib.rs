@@ -14,6 +14,7 @@ mod journal;
 mod logging;
 mod ownership;
 mod passwords;
+mod place;
 mod random;
 mod service;
 mod signals;

@@ -41,6 +41,7 @@ use crate::journal::Journal;
 use crate::logging::LogLevel;
 use crate::ownership;
 use crate::passwords::Argon2Passwords;
+use crate::place;
 use crate::random::SystemRandom;
 use crate::service;
 use crate::signals::Signals;
@@ -103,9 +104,13 @@ async fn run_host(options: &Options) -> Result<(), String> {
     if !options.insecure_data {
         ownership::check_data(&options.data)?;
     }
+    let lock = place::lock(&options.data)?;
+    place::check_store(&options.data)?;
     let socket = options.data.join(SOCKET);
-    let local = bind_local(&socket).map_err(|error| format!("{} cannot be opened: {error}", socket.display()))?;
+    place::check_socket(&socket)?;
     let sockets = Sockets::open(&config.listen).await?;
+    let local = bind_local(&socket).map_err(|error| format!("{} cannot be opened: {error}", socket.display()))?;
+    let socket_file = place::Removed(socket.clone());
 
     let (stopping, stop) = watch::channel(false);
     let start = Start {
@@ -169,7 +174,7 @@ async fn run_host(options: &Options) -> Result<(), String> {
         // What is waiting is written, and the head anchored.
         let _ = tokio::task::spawn_blocking(move || audit.close()).await;
     }
-    let _ = std::fs::remove_file(&socket);
+    drop((socket_file, lock));
     tracing::info!("stopped");
     Ok(())
 }
@@ -244,7 +249,7 @@ pub(crate) struct Host {
 }
 
 pub(crate) async fn assemble(data: &Path, config: &Config, start: Start) -> Result<Host, String> {
-    let storage = RedbStorage::open(&data.join("muster.redb"))
+    let storage = RedbStorage::open(&data.join(place::STORE))
         .map_err(|error| format!("the store in {} cannot be opened: {error}", data.display()))?;
     let storage: Arc<dyn Storage> = Arc::new(storage);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

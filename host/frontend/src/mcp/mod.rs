@@ -34,6 +34,7 @@ use muster_core::authn::{Credential, Source};
 use muster_core::caller::Caller;
 use muster_core::dispatch::Dispatcher;
 use muster_core::error::CallError;
+use muster_core::oauth::USER_SCOPE;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::sync::watch;
@@ -51,7 +52,7 @@ use session::{Running, SESSION_ID, Sessions};
 const PATH: &str = "/mcp";
 
 /// What the operator decides about MCP.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
     /// Names of this host that a request may be for, beside addresses, `localhost` and the one in the issuer's address.
     pub allowed_hosts: Vec<String>,
@@ -239,7 +240,8 @@ async fn handle(State(mcp): State<Mcp>, request: Request<Body>) -> Response {
     } else {
         mcp.answer(asker, request).await.unwrap_or_else(|refusal| {
             let mut response = problem::refusal(&refusal, &request_id);
-            problem::challenge(&mut response, bearer, &settings.issuer, Resource::Mcp);
+            let resource = Resource::Mcp { user_scope: settings.rules.honours(USER_SCOPE, false) };
+            problem::challenge(&mut response, bearer, &settings.issuer, resource);
             response
         })
     };
