@@ -156,7 +156,8 @@ fn what_was_answered_is_recorded_whatever_happens_then() {
     let mut host = Host::start();
     for round in 0..5 {
         let user = format!("user{round}");
-        let answer = host.call("admin", "register", &json!({"user": user, "host": "localhost", "password": "x"}));
+        let answer =
+            host.call("admin", "register", &json!({"user": user, "host": "localhost", "password": "a few words"}));
         assert_eq!(answer.status, 200);
         host.crash_and_restart();
         assert_eq!(newest(&host, "register")["arguments"]["user"], json!(user));

@@ -56,7 +56,10 @@ fn exit_codes_tell_what_went_wrong() {
         (&["call", "hello", "{"], 2, "not usable JSON"),
         (&["frobnicate"], 2, "unrecognized subcommand"),
         (&["account", "add", "ann"], 2, "user@host"),
-        (&["--url", "ftp://x", "call", "hello"], 2, "is not a URL"),
+        (&["--url", "ftp://x", "call", "hello"], 2, "is not the URL of a host"),
+        (&["--url", "http://localhost:1/api", "call", "hello"], 2, "it has a path"),
+        (&["--url", "http://a:b@localhost:1", "call", "hello"], 2, "an account is named by --user"),
+        (&["--url", "http://localhost:99999", "call", "hello"], 2, "invalid port number"),
         (&["--url", "http://127.0.0.1:1", "call", "hello", "{}"], 3, "no host answers at 127.0.0.1:1"),
         (&["--data", "/nowhere", "call", "hello", "{}"], 3, "start one with `muster serve`"),
         (&["--url", &format!("http://{}", host.address()), "call", "stop", "{}"], 4, "needs a credential"),
@@ -556,7 +559,9 @@ fn a_person_sees_how_far_a_command_is() {
 
 #[test]
 fn a_person_logs_in_with_a_real_browser() {
-    let host = Host::start();
+    let host = Host::start_with(&format!("{}{}", tests::RULES, tests::TOKEN_RULE));
+    host.add_account("admin");
+    host.add_account("ann");
     let (home, url) = (tempfile::tempdir().unwrap(), format!("http://{}", host.address()));
     assert_eq!(host.cli(&["client", "add", "muster-cli", "--redirect-uri", "http://127.0.0.1/callback"]).code, 0);
     let mut login = Command::new(tests::binary());

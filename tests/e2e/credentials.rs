@@ -323,3 +323,64 @@ fn no_token_or_key_is_stored_listed_or_logged() {
         assert!(!seen.contains(tail), "{text}");
     }
 }
+
+/// What a person typed is one name and one password, however their keyboard writes it; what nobody can see is no new name.
+#[test]
+fn names_and_passwords_are_the_same_in_every_way_to_type_them() {
+    let host = Host::start();
+    let register = |user: &str, password: &str| {
+        host.call("admin", "register", &json!({"user": user, "host": "localhost", "password": password}))
+    };
+    assert_eq!(register("Jose\u{301}", "man\u{303}ana siempre").status, 200);
+    assert_eq!(register("JOS\u{c9}", "another password").verdict(), "409 conflict");
+    for (user, password, status) in [
+        ("jos\u{e9}", "ma\u{f1}ana siempre", 200),
+        ("jose\u{301}", "man\u{303}ana siempre", 200),
+        ("\u{ff2a}OSE\u{301}", "ma\u{f1}ana\u{a0}siempre", 200),
+        ("jos\u{e9}", "manana siempre", 401),
+        ("jose", "ma\u{f1}ana siempre", 401),
+        ("jos\u{e9}\u{200b}", "ma\u{f1}ana siempre", 401),
+    ] {
+        let answer = host.request("GET", "/api").basic(&format!("{user}@localhost"), password).send();
+        assert_eq!(answer.status, status, "{user:?} {password:?}");
+    }
+    for odd in ["ann\u{200b}", "a\u{202e}nn", "ann\u{e0061}", "\u{301}ann", "ann\u{ad}", "\u{fb01}nn"] {
+        let answer = register(odd, "a good password");
+        assert_eq!(answer.verdict(), "400 invalid-arguments", "{odd:?}");
+        assert!(answer.text().contains("cannot be the name of a new account"), "{}", answer.text());
+    }
+    let listed = host.cli(&["--json", "account", "list", "localhost"]);
+    assert_eq!(serde_json::from_str::<Value>(&listed.stdout).unwrap(), json!(["admin", "ann", "jos\u{e9}"]));
+}
+
+/// Short passwords and those that are tried first are refused, where the operator does not say otherwise.
+#[test]
+fn new_passwords_have_a_length_and_are_not_the_first_to_be_tried() {
+    let host = Host::start();
+    let register = |user: &str, password: &str| {
+        host.call("admin", "register", &json!({"user": user, "host": "localhost", "password": password}))
+    };
+    for (password, expected) in [
+        ("x", "at least 8 characters"),
+        ("1234567", "at least 8 characters"),
+        ("Password2026!", "tried first"),
+        ("barbarella", "tried first"),
+        ("tab\there and there", "no control characters"),
+    ] {
+        let answer = register("barbarella", password);
+        assert!(answer.status == 400 && answer.text().contains(expected), "{password}: {}", answer.text());
+        assert!(!answer.text().contains(password));
+    }
+    let changed = json!({"user": "ann", "host": "localhost", "newpass": "12345678"});
+    assert_eq!(host.call("admin", "change_password", &changed).status, 400);
+    assert_eq!(register("barbarella", "a few words").status, 200);
+    let lax = Host::start_with("passwords: {length_min: 1, common: allowed}\n");
+    let added = lax.cli_with_input(&["account", "add", "bob@localhost", "--password-stdin"], "x");
+    assert_eq!(added.code, 0, "{added:?}");
+    // A person is told of accounts there are not.
+    let removed = lax.cli(&["account", "remove", "nobody@localhost"]);
+    assert!(removed.code == 5 && removed.stderr.contains("there is no account nobody@localhost"), "{removed:?}");
+    assert_eq!(lax.cli(&["account", "remove", "bob@localhost"]).stdout, "removed\n");
+    let explained = lax.cli(&["permissions", "explain", "--as", "bob@localhost", "status"]);
+    assert!(explained.stdout.contains("note: there is no account bob@localhost now"), "{explained:?}");
+}

@@ -76,9 +76,8 @@ fn host(keys: &[Value], more: &str) -> Host {
 /// The same with other rules.
 fn host_with(rules: &str, keys: &[Value], more: &str) -> Host {
     let config = format!(
-        "{}\nissuers:\n- {{issuer: '{ISSUER}', audience: [muster, other], jwks_file: KEYS, account_host: localhost, \
-         clock_skew_seconds: 5, refetch_seconds: 1{more}}}\n",
-        rules
+        "{rules}\nissuers:\n- {{issuer: '{ISSUER}', audience: [muster, other], jwks_file: KEYS, account_host: localhost, \
+         clock_skew_seconds: 5, refetch_seconds: 1{more}}}\n"
     );
     let directory = tempfile::tempdir().unwrap().keep();
     let file = directory.join("keys.json");

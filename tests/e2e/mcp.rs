@@ -211,7 +211,8 @@ fn the_list_has_pages_and_what_the_caller_may_call() {
 
 #[test]
 fn who_is_nobody_is_asked_to_log_in() {
-    let host = start();
+    let host = Host::start_with(&format!("{RULES}{}", tests::TOKEN_RULE));
+    host.add_account("ann");
     let issuer = host.urls()[0].clone();
     let asked = post(&host, &initialize()).send();
     assert_eq!(asked.verdict(), "401 unauthenticated");
@@ -234,6 +235,11 @@ fn who_is_nobody_is_asked_to_log_in() {
     assert_eq!(of_host["scopes_supported"], json!(["muster:user", "muster:admin"]));
     assert_eq!(post(&host, &initialize()).basic("ann@localhost", "wrong").send().verdict(), "401 unauthenticated");
     assert_eq!(post(&host, &initialize()).bearer("made-up").send().verdict(), "401 unauthenticated");
+
+    // A scope no rule honours is not what anybody is told to ask for.
+    let bare = Host::start_with(RULES);
+    let challenges = post(&bare, &initialize()).send().headers("www-authenticate").join(", ");
+    assert!(challenges.contains("Bearer realm=\"muster\", resource_metadata=") && !challenges.contains("scope="));
 
     // Where there is something for everybody, nobody is asked before they want more.
     let open = Host::start_with(&format!("{RULES}  open: {{from: mcp, who: all, what: [check_account]}}\n"));

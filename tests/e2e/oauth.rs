@@ -21,7 +21,7 @@ impl Shop {
     }
 
     pub(super) fn start_with(more: &str) -> Self {
-        let host = Host::start_with(&format!("{}\n{more}\n", tests::RULES));
+        let host = Host::start_with(&format!("{}{}\n{more}\n", tests::RULES, tests::TOKEN_RULE));
         host.add_account("admin");
         host.add_account("ann");
         let add = |words: &[&str]| {
@@ -444,6 +444,78 @@ fn an_application_on_the_same_machine_takes_the_port_it_gets() {
         let page = shop.page(&[("client_id", "app"), ("redirect_uri", uri)]);
         assert_eq!(page.answer.status, status, "{uri}");
     }
+    // By name, too, where the client keeps no secret.
+    assert_eq!(shop.host.cli(&["client", "add", "ide", "--redirect-uri", "http://localhost/cb"]).code, 0);
+    for (uri, status) in [
+        ("http://localhost:51004/cb", 200),
+        ("http://localhost/cb", 200),
+        ("http://127.0.0.1:51004/cb", 400),
+        ("http://localhost.evil.example:51004/cb", 400),
+        ("https://localhost:51004/cb", 400),
+    ] {
+        let page = shop.page(&[("client_id", "ide"), ("redirect_uri", uri)]);
+        assert_eq!(page.answer.status, status, "{uri}");
+    }
+    let confidential = ["client", "add", "web", "--confidential", "--redirect-uri", "http://localhost/cb"];
+    assert!(shop.host.cli(&confidential).stderr.contains("only a client without a secret"));
+}
+
+/// What many clients send as a matter of course is taken as far as it means something, and what is not done here is refused.
+#[test]
+fn what_clients_send_besides_is_narrowed_or_refused() {
+    let shop = Shop::start();
+    let code = shop.code_for(&[("scope", "openid status offline_access [tag:accounts] profile")]);
+    assert_eq!(shop.redeem(&code).value()["scope"], "status [tag:accounts]");
+    for (field, value, expected) in [
+        ("scope", "openid offline_access", "invalid_scope"),
+        ("response_mode", "fragment", "invalid_request"),
+        ("response_mode", "form_post", "invalid_request"),
+        ("request", "e30.e30.", "request_not_supported"),
+        ("request_uri", "https://app.example.org/request", "request_uri_not_supported"),
+    ] {
+        let answer = shop.page(&[(field, value)]).answer;
+        let error = parameter(answer.header("location"), "error");
+        assert_eq!((answer.status, error.as_deref()), (303, Some(expected)), "{field} {value}");
+    }
+    assert_eq!(shop.page(&[("response_mode", "query")]).answer.status, 200);
+    let address = format!("HTTP://{}", shop.host.address());
+    assert_eq!(shop.page(&[("resource", &address)]).answer.status, 200, "{address}");
+    // A public client that presents an empty secret presents none.
+    let code = shop.code_for(&[]);
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("code", &code),
+        ("redirect_uri", CALLBACK),
+        ("code_verifier", VERIFIER),
+    ];
+    let answer = shop.host.request("POST", "/oauth/token").basic("shop", "").form(&fields).send();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let grant = [("grant_type", "client_credentials"), ("scope", "status")];
+    assert_eq!(shop.host.request("POST", "/oauth/token").basic("billing", "").form(&grant).send().status, 401);
+}
+
+/// A token is told of a scope only where that would help: otherwise its client would ask for one again and again.
+#[test]
+fn a_refusal_names_a_scope_only_where_one_would_help() {
+    let shop = Shop::start_with("");
+    let token = shop.host.cli(&["token", "issue", "ann@localhost", "status"]).stdout;
+    let asked = |token: &str| {
+        let answer = shop.host.request("GET", "/api/status").bearer(token.trim()).send();
+        (answer.status, answer.headers("www-authenticate").join(", "))
+    };
+    let (status, challenge) = asked(&token);
+    assert_eq!(status, 403);
+    assert!(!challenge.contains("insufficient_scope"), "{challenge}");
+    let rule = "  some: {who: {oauth: {scope: 'ops:read', user: ann@localhost}}, what: status}\n";
+    let file = shop.host.data().join("muster.yaml");
+    let rules = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{}{rule}", rules.trim_end_matches('\n').to_owned() + "\n")).unwrap();
+    assert_eq!(shop.host.cli(&["call", "reload_config"]).code, 0);
+    let (status, challenge) = asked(&token);
+    assert_eq!(status, 403);
+    assert!(challenge.contains("error=\"insufficient_scope\", scope=\"ops:read\""), "{challenge}");
+    let token = shop.host.cli(&["token", "issue", "ann@localhost", "ops:read"]).stdout;
+    assert_eq!(asked(&token), (200, String::new()));
 }
 
 #[test]

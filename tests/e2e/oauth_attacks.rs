@@ -253,7 +253,9 @@ fn a_form_is_taken_from_the_page_it_was_made_for_alone() {
 
 #[test]
 fn names_states_and_scopes_are_never_markup_or_headers() {
-    let host = Host::start();
+    let host = Host::start_with(&format!("{}{}", tests::RULES, tests::TOKEN_RULE));
+    host.add_account("admin");
+    host.add_account("ann");
     let name = "<script>alert(1)</script>\"'&";
     let added = host.cli(&["client", "add", "evil", "--name", name, "--redirect-uri", CALLBACK]);
     assert_eq!(added.code, 0, "{added:?}");

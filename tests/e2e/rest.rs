@@ -420,3 +420,58 @@ fn methods_are_told_exactly_to_those_who_may_call() {
     let wrong = host.request("OPTIONS", "/api/stop").basic("admin@localhost", "wrong").send();
     assert_eq!((wrong.status, wrong.header("allow")), (204, all));
 }
+
+/// A long list comes in parts to those who ask for that, each with the address of the next; to others it comes whole.
+#[test]
+fn long_lists_come_in_parts_that_lead_to_one_another() {
+    let host = Host::start();
+    for user in ["bob", "eve", "zoe"] {
+        host.add_account(user);
+    }
+    let follow = |first: &str, items: fn(&Value) -> usize| {
+        let (mut address, mut counts) = (first.to_owned(), Vec::new());
+        loop {
+            let answer = host.request("GET", &address).as_user("admin").send();
+            assert_eq!(answer.status, 200, "{address}: {}", answer.text());
+            counts.push(items(&answer.value()));
+            assert!(counts.len() < 100, "{first} has no end");
+            let links = answer.headers("link");
+            let Some(link) = links.first() else { return counts };
+            let next = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\""));
+            address = next.unwrap_or_else(|| panic!("{link}")).to_owned();
+        }
+    };
+    let of_list = |value: &Value| value.as_array().unwrap().len();
+    assert_eq!(follow("/api/registered_users?host=localhost&limit=2", of_list), [2, 2, 1]);
+    assert_eq!(follow("/api/registered_users?host=localhost&limit=5", of_list), [5]);
+    assert_eq!(follow("/api/registered_users?host=localhost", of_list), [5]);
+    assert_eq!(follow("/api/registered_users?host=localhost&after=bob", of_list), [2]);
+    let whole = host.call("admin", "registered_users", &json!({"host": "localhost"}));
+    assert_eq!(whole.value(), json!(["admin", "ann", "bob", "eve", "zoe"]));
+    // By POST as well: the link answers GET.
+    let part = host.call("admin", "registered_users", &json!({"host": "localhost", "limit": 2}));
+    assert_eq!(part.value(), json!(["admin", "ann"]));
+    assert_eq!(part.header("link"), "</api/registered_users?host=localhost&after=ann&limit=2>; rel=\"next\"");
+    for number in 0..3 {
+        let ran = host.cli(&["key", "create", "ann@localhost", &format!("key {number}"), "--scope", "status"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert_eq!(host.cli(&["token", "issue", "ann@localhost", "status"]).code, 0);
+        assert_eq!(host.cli(&["client", "add", &format!("client{number}")]).code, 0);
+    }
+    host.install("hello", &[]);
+    host.install("roster", &["keyvalue"]);
+    let of_map = |value: &Value| value.as_object().unwrap().len();
+    assert_eq!(follow("/api/key_list?user=ann&host=localhost&limit=2", of_list), [2, 1]);
+    assert_eq!(follow("/api/oauth_list_tokens?limit=2", of_list), [2, 1]);
+    assert_eq!(follow("/api/oauth_list_clients?limit=1", of_list), [1, 1, 1]);
+    assert_eq!(follow("/api/modules_installed?limit=1", of_map), [1, 1]);
+    assert_eq!(follow("/api/modules_details?limit=1", of_list), [1, 1]);
+    let records =
+        follow("/api/audit_search?command=key_create&limit=2", |value| value["records"].as_array().unwrap().len());
+    assert_eq!(records.iter().sum::<usize>(), 3, "{records:?}");
+    for wrong in ["limit=0", "limit=1001", "limit=x"] {
+        let answer =
+            host.request("GET", &format!("/api/registered_users?host=localhost&{wrong}")).as_user("admin").send();
+        assert_eq!(answer.verdict(), "400 invalid-arguments", "{wrong}");
+    }
+}

@@ -128,7 +128,7 @@ fn core_names_no_frontend() {
 #[test]
 fn siblings_do_not_import_siblings() {
     let families: &[(&str, &[&str])] = &[
-        ("host/builtin/src", &["lib", "definition", "result", "candidate", "clients", "world"]),
+        ("host/builtin/src", &["lib", "definition", "paging", "result", "candidate", "clients", "world"]),
         ("host/frontend/src", BESIDE_FRONTENDS),
     ];
     for (folder, shared) in families {

@@ -82,7 +82,7 @@ fn pythons_own_client_calls_commands() {
                 ),
             ),
             (
-                json!(["register", ["$admin", {"user": "bob", "host": "localhost", "password": "x"}]]),
+                json!(["register", ["$admin", {"user": "bob", "host": "localhost", "password": "a few words"}]]),
                 Ok(json!({"res": 0, "text": "User bob@localhost successfully registered"})),
             ),
         ],

@@ -13,14 +13,14 @@ from ejabberd_python3d.client import EjabberdAPIClient
 port, password = sys.argv[1:]
 client = EjabberdAPIClient("127.0.0.1", "admin", password, server="localhost", port=int(port), protocol="http")
 steps = [
-    ("register", {"user": "bob", "host": "localhost", "password": "blank"}),
-    ("register", {"user": "bob", "host": "localhost", "password": "blank"}),
+    ("register", {"user": "bob", "host": "localhost", "password": "blank space"}),
+    ("register", {"user": "bob", "host": "localhost", "password": "blank space"}),
     ("check_account", {"user": "bob", "host": "localhost"}),
     ("check_account", {"user": "nobody", "host": "localhost"}),
     ("registered_users", {"host": "localhost"}),
-    ("check_password", {"user": "bob", "host": "localhost", "password": "blank"}),
+    ("check_password", {"user": "bob", "host": "localhost", "password": "blank space"}),
     ("change_password", {"user": "bob", "host": "localhost", "newpass": "other"}),
-    ("check_password", {"user": "bob", "host": "localhost", "password": "blank"}),
+    ("check_password", {"user": "bob", "host": "localhost", "password": "blank space"}),
     ("ban_account", {"user": "bob", "host": "localhost", "reason": "spam"}),
     ("registered_vhosts", {}),
     ("stats", {"name": "registeredusers"}),

@@ -37,6 +37,11 @@ api_permissions:
   public: {who: all, what: [check_account]}
 ";
 
+/// A group for [`RULES`] under which scopes mean something, to an account no test has: consent is asked for no others.
+pub const TOKEN_RULE: &str =
+    "  tokens: {who: {oauth: {scope: ['@command', 'muster:user', 'muster:admin'], user: operator@localhost}}, what: stop}
+";
+
 /// The folder the project is in.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::Services;
 use crate::definition::{Call, Definition};
+use crate::paging::Paging;
 
 /// Records given where nothing else is said.
 const LIMIT: u16 = 100;
@@ -57,6 +58,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
         .tags(&["audit"])
         .audience(Audience::Admin)
         .read_only()
+        .paged(Paging::Number)
         .example(
             "What was forbidden",
             json!({"outcome": "forbidden", "limit": 1}),

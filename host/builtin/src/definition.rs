@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::Services;
+use crate::paging::Paging;
 
 /// One call of a built-in command.
 pub(crate) struct Call<A> {
@@ -43,6 +44,7 @@ pub(crate) struct Definition {
     examples: Vec<Example>,
     input_bytes_max: Option<usize>,
     deadline_least: Option<Duration>,
+    paging: Option<Paging>,
 }
 
 impl Definition {
@@ -58,6 +60,7 @@ impl Definition {
             examples: Vec::new(),
             input_bytes_max: None,
             deadline_least: None,
+            paging: None,
         }
     }
 
@@ -108,6 +111,11 @@ impl Definition {
         Self { deadline_least: Some(time), ..self }
     }
 
+    /// Gives a list that can be long, in parts to those who ask for that.
+    pub(crate) fn paged(self, paging: Paging) -> Self {
+        Self { paging: Some(paging), ..self }
+    }
+
     /// Finishes the definition with what it does.
     pub(crate) fn run<A, R, F, Fut>(self, services: &Arc<Services>, run: F) -> Result<Registered, String>
     where
@@ -116,6 +124,10 @@ impl Definition {
         F: Fn(Call<A>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R, CallError>> + Send + 'static,
     {
+        let mut input = schema_of::<A>();
+        if let Some(paging) = self.paging {
+            paging.describe(&mut input);
+        }
         let named = |error: String| format!("built-in command `{}`: {error}", self.name);
         let command = Command {
             name: CommandName::parse(self.name).map_err(|error| named(error.to_string()))?,
@@ -131,7 +143,7 @@ impl Definition {
             rule_tags: Vec::new(),
             audience: self.audience,
             effects: self.effects,
-            input: Schema::input(schema_of::<A>()).map_err(named)?,
+            input: Schema::input(input).map_err(named)?,
             output: Schema::output(schema_of::<R>()).map_err(named)?,
             examples: self.examples,
             deprecated: None,
@@ -140,7 +152,7 @@ impl Definition {
             origin: Origin::Builtin,
         };
         command.check().map_err(named)?;
-        let invoke = Native { services: Arc::clone(services), run, types: PhantomData };
+        let invoke = Native { services: Arc::clone(services), run, paging: self.paging, types: PhantomData };
         Ok(Registered { command, invoke: Arc::new(invoke) })
     }
 }
@@ -158,6 +170,7 @@ fn schema_of<T: JsonSchema>() -> Value {
 struct Native<A, F> {
     services: Arc<Services>,
     run: F,
+    paging: Option<Paging>,
     types: PhantomData<fn(A)>,
 }
 
@@ -176,13 +189,22 @@ where
 {
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Output, CallError>> {
         let caller = Arc::clone(invocation.permit.caller());
-        let arguments = serde_json::from_value::<A>(invocation.arguments.into_value());
+        let mut value = invocation.arguments.into_value();
+        let part = self.paging.map(|paging| (paging, paging.take(&mut value)));
+        // What the parts that follow are asked for with.
+        let own = part.is_some().then(|| value.clone());
+        let arguments = serde_json::from_value::<A>(value);
         let services = Arc::clone(&self.services);
         Box::pin(async move {
             // The schema was made from the type, so what is left is what JSON Schema does not tell apart: 1 and 1.0.
             let arguments = arguments.map_err(|error| CallError::argument("", error.to_string()))?;
             let result = (self.run)(Call { services, caller, arguments }).await?;
-            serde_json::to_value(result).map(Output::Value).map_err(CallError::internal_from)
+            let mut value = serde_json::to_value(result).map_err(CallError::internal_from)?;
+            let next = part.zip(own).and_then(|((paging, part), own)| paging.cut(&part, &own, &mut value));
+            Ok(match next {
+                Some(next) => Output::Page(value, next),
+                None => Output::Value(value),
+            })
         })
     }
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::Services;
 use crate::definition::{Call, Definition};
+use crate::paging::Paging;
 use crate::result::{account, moment};
 
 #[derive(Deserialize, JsonSchema)]
@@ -41,6 +42,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
         .description("Never the keys themselves: nobody can find those out again.")
         .tags(&["keys"])
         .read_only()
+        .paged(Paging::Member("id"))
         .example("No keys", json!({"user": "bob", "host": "localhost"}), json!([]))
         .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
             let account = account(&arguments.user, &arguments.host)?;

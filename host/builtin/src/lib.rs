@@ -6,6 +6,7 @@
 mod candidate;
 mod clients;
 mod definition;
+mod paging;
 mod result;
 mod world;
 

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::Services;
 use crate::definition::{Call, Definition};
+use crate::paging::Paging;
 use crate::result::account_error;
 
 #[derive(Deserialize, JsonSchema)]
@@ -22,6 +23,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("list_banned", "Lists the banned accounts of a host")
         .tags(&["accounts"])
         .read_only()
+        .paged(Paging::Item)
         .example("At localhost", json!({"host": "localhost"}), json!(["bob@localhost"]))
         .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
             let host = (arguments.host != "all").then_some(arguments.host.as_str());

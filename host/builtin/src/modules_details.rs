@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::Services;
 use crate::definition::{Call, Definition};
+use crate::paging::Paging;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -88,6 +89,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
         .tags(&["modules"])
         .audience(Audience::Admin)
         .read_only()
+        .paged(Paging::Member("name"))
         .example(
             "One plugin",
             json!({"module": "hello"}),

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::Services;
 use crate::definition::{Call, Definition, NoArguments};
+use crate::paging::Paging;
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("modules_installed", "Lists the installed plugins")
@@ -16,6 +17,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
         .tags(&["modules"])
         .audience(Audience::Admin)
         .read_only()
+        .paged(Paging::Item)
         .example("One", json!({}), json!({"roster": "Contact lists of accounts"}))
         .run(services, |Call { services, .. }: Call<NoArguments>| async move {
             let summaries: BTreeMap<String, String> =

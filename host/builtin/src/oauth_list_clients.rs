@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::Services;
 use crate::definition::{Call, Definition, NoArguments};
+use crate::paging::Paging;
 use crate::result::moment;
 
 #[derive(Serialize, JsonSchema)]
@@ -35,6 +36,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
         .description("Never their secrets.")
         .tags(&["oauth"])
         .read_only()
+        .paged(Paging::Member("client_id"))
         .example("None", json!({}), json!([]))
         .run(services, |Call { services, .. }: Call<NoArguments>| async move {
             let entry = |client: Client| Entry {

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::Services;
 use crate::definition::{Call, Definition, NoArguments};
+use crate::paging::Paging;
 
 #[derive(Serialize, JsonSchema)]
 struct Entry {
@@ -32,6 +33,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
         .description("Tokens themselves are not shown, and nobody can find them out.")
         .tags(&["oauth"])
         .read_only()
+        .paged(Paging::Member("token"))
         .example("None", json!({}), json!([]))
         .run(services, |Call { services, .. }: Call<NoArguments>| async move {
             let entry = |token: ListedToken| Entry {

@@ -19,6 +19,13 @@ use crate::{Reading, Services};
 struct Arguments {
     /// A configuration to compare with, as YAML, instead of the configuration file as it is now.
     config: Option<String>,
+    /// Whether to look at rights too, or only at what needs a restart. Yes without.
+    #[serde(default = "yes")]
+    rights: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -30,6 +37,9 @@ struct Review {
     locked_out: Vec<String>,
     /// Keys beside the rules that have changed since the start, and that only a restart puts into force.
     needs_restart: Vec<String>,
+    /// Whether there were too many callers to look at all of them in time; absent where not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    cut_short: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -54,8 +64,11 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
         .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
             let reading = services.control.read_config(arguments.config).await.map_err(CallError::Failed)?;
             let Reading { rules: after, needs_restart } = reading;
+            if !arguments.rights {
+                return Ok(Review { changes: Vec::new(), locked_out: Vec::new(), needs_restart, cut_short: false });
+            }
             let world = World::look(&services, Some(&after)).await?;
-            let changes = changes(&world.rules, &after, &world.callers, &world.commands());
+            let (changes, all) = changes(&world.rules, &after, &world.callers, &world.commands());
             let reload = world.command("reload_config", None);
             let locked_out = reload.map(|reload| locked_out(&world.rules, &after, &world.callers, reload));
             Ok(Review {
@@ -70,6 +83,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
                     .collect(),
                 locked_out: locked_out.unwrap_or_default(),
                 needs_restart,
+                cut_short: !all,
             })
         })
 }

@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 use crate::Services;
 use crate::definition::{Call, Definition};
+use crate::result::account_error;
 use crate::world::World;
 
 #[derive(Deserialize, JsonSchema)]
@@ -58,6 +59,9 @@ struct Explanation {
     /// What came of a recorded call: its time, outcome, and the group that allowed it then.
     #[serde(skip_serializing_if = "Option::is_none")]
     recorded: Option<Map<String, Value>>,
+    /// What else to know about the question; absent where there is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
     /// Whether the credential was accepted, and made for the command.
     credential: Reason,
     /// Every group.
@@ -152,6 +156,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
                 command: name,
                 caller: seen(&asked),
                 recorded,
+                note: note(&services, &asked).await?,
                 credential: reason(explanation.credential),
                 groups: explanation.groups.into_iter().map(group).collect(),
                 changes: explanation.changes,
@@ -184,6 +189,7 @@ fn of_rejected(reason: Rejection, name: String, asked: &Caller, recorded: Map<St
             parts: Vec::new(),
         },
         recorded: Some(recorded),
+        note: None,
         groups: Vec::new(),
         changes: vec![reason.advice().to_owned()],
     }
@@ -265,6 +271,16 @@ async fn recorded_call(services: &Services, asking: &Caller, id: &str) -> Result
         recorded: Some(recorded),
         rejected: field("rejected").and_then(Rejection::parse),
     })
+}
+
+/// Says so where nobody can be this caller: rules are about names, and do not know whether there are such accounts.
+async fn note(services: &Services, asked: &Caller) -> Result<Option<String>, CallError> {
+    let Some(account) = asked.account() else { return Ok(None) };
+    let at_host = services.accounts.hosts().iter().any(|host| host == account.host());
+    if !at_host || services.accounts.exists(account).await.map_err(account_error)? {
+        return Ok(None);
+    }
+    Ok(Some(format!("there is no account {account} now: this is what the rules would say to one of that name")))
 }
 
 /// The caller that is asked about.

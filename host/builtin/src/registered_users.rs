@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::Services;
 use crate::definition::{Call, Definition};
+use crate::paging::Paging;
 use crate::result::account_error;
 
 #[derive(Deserialize, JsonSchema)]
@@ -23,6 +24,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
         .description("User names in ascending order.")
         .tags(&["accounts"])
         .read_only()
+        .paged(Paging::Item)
         .example("Two accounts", json!({"host": "localhost"}), json!(["ann", "bob"]))
         .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
             services.accounts.list(&arguments.host).await.map_err(account_error)

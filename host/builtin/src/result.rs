@@ -52,7 +52,9 @@ pub(crate) fn account_error(error: AccountError) -> CallError {
         AccountError::Exists(_) => CallError::Conflict(text),
         AccountError::Missing(_) => CallError::NotFound(text),
         AccountError::UnusableName(_) => CallError::argument("/user", text),
-        AccountError::UnusablePassword => CallError::argument("/password", text),
+        AccountError::UnusablePassword | AccountError::ShortPassword(_) | AccountError::CommonPassword => {
+            CallError::argument("/password", text)
+        }
         AccountError::Below(below) => below,
     }
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use futures_util::future::{Either, select};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tracing::{Instrument, Span, debug, debug_span, error, field, warn};
 
 use crate::audit::{Audit, Record, Subject};
@@ -63,6 +63,8 @@ pub struct Outcome {
     pub value: Value,
     /// The same as JSON text.
     pub text: String,
+    /// The arguments of a call that goes on where this result ends; nothing where it is whole.
+    pub next: Option<Map<String, Value>>,
 }
 
 /// Everything that decides about calls.
@@ -530,22 +532,26 @@ fn check_output(command: &Command, output: Output) -> Result<Outcome, CallError>
         Some(_) => CallError::PluginFault { fault: Fault::InvalidOutput, internal },
         None => CallError::Internal { internal },
     };
-    let (value, text) = match output {
+    let (value, text, next) = match output {
         Output::Value(value) => {
             let text = value.to_string();
-            (value, text)
+            (value, text, None)
+        }
+        Output::Page(value, next) => {
+            let text = value.to_string();
+            (value, text, Some(next))
         }
         Output::Text(text) => {
             let value = parse_json(text.as_bytes(), DEPTH_MAX)
                 .map_err(|error| fault(format!("the result of `{}` is not usable JSON: {error}", command.name)))?;
-            (value, text)
+            (value, text, None)
         }
     };
     command.output.check(&value).map_err(|errors| {
         let first = errors.first().map(ToString::to_string).unwrap_or_default();
         fault(format!("the result of `{}` does not satisfy its schema: {first}", command.name))
     })?;
-    Ok(Outcome { value, text })
+    Ok(Outcome { value, text, next })
 }
 
 fn micros(started: Instant) -> u64 {

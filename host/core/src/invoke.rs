@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::BoxFuture;
 use crate::caller::Caller;
@@ -40,6 +40,8 @@ pub trait Progress: Debug + Send + Sync {
 pub enum Output {
     /// A value made inside the host.
     Value(Value),
+    /// A part of a longer list made inside the host, and the arguments of a call that goes on behind it.
+    Page(Value, Map<String, Value>),
     /// JSON text from a guest, not yet read.
     Text(String),
 }

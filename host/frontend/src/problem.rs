@@ -230,7 +230,10 @@ pub(crate) enum Resource {
     /// The whole host.
     Host,
     /// What is at `/mcp`, for programs that log in by what the challenge says.
-    Mcp,
+    Mcp {
+        /// Whether some rule honours the scope of what people do with their own account.
+        user_scope: bool,
+    },
 }
 
 /// Adds the challenge for tokens (RFC 6750 §3, RFC 9728 §5.1) to an answer that asks for a credential, or for a better
@@ -251,10 +254,10 @@ pub(crate) fn challenge(response: &mut Response, bearer: bool, issuer: &str, res
     let challenge = match resource {
         Resource::Host => format!("{challenge}, resource_metadata=\"{metadata}\""),
         // Without a scope here, clients ask for every scope there is.
-        Resource::Mcp if challenge.contains("scope=\"") => {
+        Resource::Mcp { user_scope } if !user_scope || challenge.contains("scope=\"") => {
             format!("{challenge}, resource_metadata=\"{metadata}/mcp\"")
         }
-        Resource::Mcp => format!("{challenge}, scope=\"{USER_SCOPE}\", resource_metadata=\"{metadata}/mcp\""),
+        Resource::Mcp { .. } => format!("{challenge}, scope=\"{USER_SCOPE}\", resource_metadata=\"{metadata}/mcp\""),
     };
     // The issuer was checked to be a plain address when the configuration was read.
     let Ok(challenge) = HeaderValue::from_str(&challenge) else { return };
@@ -263,7 +266,7 @@ pub(crate) fn challenge(response: &mut Response, bearer: bool, issuer: &str, res
     let in_order = match resource {
         Resource::Host => [basic, Some(challenge)],
         // Some clients read the first one alone.
-        Resource::Mcp => [Some(challenge), basic],
+        Resource::Mcp { .. } => [Some(challenge), basic],
     };
     for one in in_order.into_iter().flatten() {
         headers.append(WWW_AUTHENTICATE, one);

@@ -14,7 +14,7 @@ use muster_core::dispatch::Dispatcher;
 use muster_core::name::FrontendName;
 use muster_core::oauth::{AuthorizationServer, Settings};
 use muster_core::permission::survey::representatives;
-use muster_core::permission::{Permissions, Severity, Surroundings};
+use muster_core::permission::{Permissions, Surroundings};
 use muster_issuer::TrustedIssuers;
 use muster_storage::RedbStorage;
 use muster_wasm::Limits;
@@ -36,13 +36,40 @@ pub(crate) struct Configured {
     xmpp: Option<Xmpp>,
     audit: Option<muster_audit::Options>,
     plugins_available: Option<PathBuf>,
+    mcp: muster_frontend::mcp::Settings,
     /// Those below `limits`, by name.
     limits: BTreeMap<&'static str, u128>,
 }
 
 impl Configured {
     pub(crate) fn of(config: &Config) -> Self {
-        let Config { listen, entrance, xmlrpc, xmpp, audit, plugins_available, .. } = config;
+        // Every key is named, so that a new one is thought about: what stands behind `_` is put into force by a reload.
+        let Config {
+            listen,
+            entrance,
+            xmlrpc,
+            xmpp,
+            audit,
+            plugins_available,
+            mcp,
+            limits: _,
+            body_bytes_max: _,
+            connections_max: _,
+            connections_per_address_max: _,
+            idle_deadline_ms: _,
+            write_deadline_ms: _,
+            unsent_bytes_max: _,
+            unsent_bytes_per_caller_max: _,
+            drain_deadline: _,
+            hosts: _,
+            log_level: _,
+            call_deadline: _,
+            rates: _,
+            passwords: _,
+            oauth: _,
+            issuers: _,
+            permissions: _,
+        } = config;
         let of_plugins = Limits::ALL.iter().map(|limit| limit.name);
         let of_plugins = of_plugins.map(|name| (name, config.limits.get(name).unwrap_or_default().into()));
         let of_host = [
@@ -62,13 +89,14 @@ impl Configured {
             xmpp: xmpp.clone(),
             audit: audit.clone(),
             plugins_available: plugins_available.clone(),
+            mcp: mcp.clone(),
             limits: of_plugins.chain(of_host).collect(),
         }
     }
 
     /// The keys that say something else there.
     fn changes(&self, other: &Self) -> Vec<String> {
-        let Self { listen, entrance, xmlrpc, xmpp, audit, plugins_available, limits } = self;
+        let Self { listen, entrance, xmlrpc, xmpp, audit, plugins_available, mcp, limits } = self;
         let changes = [
             ("listen", *listen != other.listen),
             ("allowed_hosts", entrance.allowed_hosts != other.entrance.allowed_hosts),
@@ -79,6 +107,7 @@ impl Configured {
             ("xmpp", *xmpp != other.xmpp),
             ("audit", *audit != other.audit),
             ("plugins_available", *plugins_available != other.plugins_available),
+            ("mcp", *mcp != other.mcp),
         ];
         let changes = changes.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key.to_owned());
         let limits = limits.iter().filter(|(name, value)| other.limits.get(*name) != Some(*value));
@@ -129,16 +158,15 @@ impl Process {
         let callers = representatives(&[&rules], &[], &INTERFACES);
         let tags = self.listener_tags();
         let surroundings = Surroundings { commands: &commands, callers: &callers, tags: Some(&tags) };
-        for finding in rules.lint(surroundings) {
-            if finding.severity == Severity::Warning {
-                tracing::warn!(place = finding.place, "{}; see `muster permissions check`", finding.text);
-            }
+        for finding in rules.warnings(surroundings) {
+            tracing::warn!(place = finding.place, "{}; see `muster permissions check`", finding.text);
         }
     }
 
     /// Puts into force what can change while the host runs.
     pub(crate) fn apply(&self, config: Config) {
         self.accounts.set_hosts(config.hosts);
+        self.accounts.set_policy(config.passwords);
         self.log_level.set(&config.log_level);
         let rules = Arc::new(config.permissions);
         self.tokens.set_settings(Settings {

@@ -16,6 +16,7 @@ mod journal;
 mod logging;
 mod ownership;
 mod passwords;
+mod place;
 mod random;
 mod service;
 mod signals;

@@ -44,6 +44,7 @@ use crate::journal::Journal;
 use crate::logging::LogLevel;
 use crate::ownership;
 use crate::passwords::Argon2Passwords;
+use crate::place;
 use crate::random::SystemRandom;
 use crate::service;
 use crate::signals::Signals;
@@ -115,9 +116,13 @@ async fn run_host(options: &Options) -> Result<(), String> {
     if !options.insecure_data {
         ownership::check_data(&options.data)?;
     }
+    let lock = place::lock(&options.data)?;
+    place::check_store(&options.data)?;
     let socket = options.data.join(SOCKET);
-    let local = bind_local(&socket).map_err(|error| format!("{} cannot be opened: {error}", socket.display()))?;
+    place::check_socket(&socket)?;
     let sockets = Sockets::open(&config.listen).await?;
+    let local = bind_local(&socket).map_err(|error| format!("{} cannot be opened: {error}", socket.display()))?;
+    let socket_file = place::Removed(socket.clone());
 
     let (stopping, stop) = watch::channel(false);
     let start = Start {
@@ -189,7 +194,7 @@ async fn run_host(options: &Options) -> Result<(), String> {
             tracing::error!("the disk does not take the last audit records; they are lost");
         }
     }
-    let _ = std::fs::remove_file(&socket);
+    drop((socket_file, lock));
     tracing::info!("stopped");
     Ok(())
 }
@@ -279,7 +284,7 @@ pub(crate) struct Host {
 }
 
 pub(crate) async fn assemble(data: &Path, config: &Config, start: Start) -> Result<Host, String> {
-    let store = RedbStorage::open(&data.join(backup::STORE_FILE))
+    let store = RedbStorage::open(&data.join(place::STORE))
         .map_err(|error| format!("the store in {} cannot be opened: {error}", data.display()))?;
     let store = Arc::new(store);
     let storage: Arc<dyn Storage> = Arc::clone(&store) as _;

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::chosen::{ChosenSecrets, Claim, Kept};
 use super::secret;
-use super::{Passwords, Rejection, Throttle};
+use super::{PasswordPolicy, Passwords, Rejection, Throttle};
 use crate::clock::Clock;
 use crate::error::CallError;
 use crate::name::AccountId;
@@ -41,9 +41,15 @@ pub enum AccountError {
          write it with letters and digits"
     )]
     UnusableName(AccountId),
-    /// The password is empty or too long.
-    #[error("a password has 1 to {PASSWORD_BYTES_MAX} bytes")]
+    /// The password is empty or too long, or has control characters.
+    #[error("a password has 1 to {PASSWORD_BYTES_MAX} bytes, and no control characters")]
     UnusablePassword,
+    /// The password has fewer characters than the operator wants.
+    #[error("a password has at least {0} characters here")]
+    ShortPassword(usize),
+    /// The password is one of those that are tried first.
+    #[error("this password is one of those that are tried first; choose another, such as a few words")]
+    CommonPassword,
     /// Something below failed.
     #[error(transparent)]
     Below(#[from] CallError),
@@ -93,6 +99,7 @@ pub struct Accounts {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     hosts: ArcSwap<Vec<String>>,
+    policy: ArcSwap<PasswordPolicy>,
     /// The keys of accounts whose name is now written in another way, by that way.
     old_keys: ArcSwap<BTreeMap<AccountId, String>>,
 }
@@ -114,6 +121,7 @@ impl Accounts {
             clock,
             random,
             hosts: ArcSwap::default(),
+            policy: ArcSwap::default(),
             old_keys: ArcSwap::default(),
         })
     }
@@ -161,6 +169,11 @@ impl Accounts {
         self.hosts.store(Arc::new(hosts));
     }
 
+    /// Sets what new passwords must be.
+    pub fn set_policy(&self, policy: PasswordPolicy) {
+        self.policy.store(Arc::new(policy));
+    }
+
     /// The hosts accounts can be at.
     pub fn hosts(&self) -> Vec<String> {
         self.hosts.load().to_vec()
@@ -179,7 +192,10 @@ impl Accounts {
         if !account.is_well_formed() {
             return Err(AccountError::UnusableName(account.clone()));
         }
-        let password = self.hash(password).await?;
+        if self.exists(account).await? {
+            return Err(AccountError::Exists(account.clone()));
+        }
+        let password = self.hash(account, password).await?;
         let record = Record {
             password,
             changed: self.clock.since_epoch().as_secs(),
@@ -199,7 +215,7 @@ impl Accounts {
     /// When there is no such account or the password cannot be used.
     pub async fn change_password(&self, account: &AccountId, password: String) -> Result<(), AccountError> {
         let (revision, mut record) = self.record(account).await?;
-        record.password = self.hash(password).await?;
+        record.password = self.hash(account, password).await?;
         record.changed = self.clock.since_epoch().as_secs();
         self.put(account, &record, Expect::Revision(revision)).await
     }
@@ -433,10 +449,8 @@ impl Accounts {
         Ok(())
     }
 
-    async fn hash(&self, password: String) -> Result<String, AccountError> {
-        if password.is_empty() || password.len() > PASSWORD_BYTES_MAX {
-            return Err(AccountError::UnusablePassword);
-        }
+    async fn hash(&self, account: &AccountId, password: String) -> Result<String, AccountError> {
+        self.policy.load().check(account, &password)?;
         Ok(self.secrets.hash(precis::password(&password).into_owned()).await?)
     }
 }

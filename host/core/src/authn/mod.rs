@@ -5,6 +5,7 @@ mod bearer;
 mod chosen;
 mod issuers;
 mod keys;
+mod policy;
 mod rejection;
 pub(crate) mod secret;
 mod throttle;
@@ -25,6 +26,7 @@ pub use bearer::Bearers;
 pub(crate) use chosen::{ChosenSecrets, Claim, Kept};
 pub use issuers::{External, Issuers, NoIssuers};
 pub use keys::{ApiKey, KEY_NAME_CHARS_MAX, KEY_PREFIX, KEY_SCOPES_MAX, KeyError, Keys};
+pub use policy::PasswordPolicy;
 pub use rejection::Rejection;
 pub use throttle::{Attempt, Throttle, network};
 

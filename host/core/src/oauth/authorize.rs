@@ -159,7 +159,8 @@ impl AuthorizationServer {
         }
         let settings = self.settings.load();
         let scopes = parse_scopes(request.scope.as_deref().unwrap_or_default())?;
-        let scopes = scope::narrowed(scopes, &settings.rules, snapshot)?;
+        let scopes = scope::known(scopes, &settings.rules, snapshot)?;
+        let scopes = scope::honoured(scopes, &settings.rules, snapshot)?;
         let audience = settings.resource(&request.resources)?;
         Ok(Wanted { scopes, challenge: challenge.to_owned(), audience })
     }

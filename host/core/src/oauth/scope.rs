@@ -51,25 +51,43 @@ pub(super) fn is_within(wanted: &str, granted: &[String]) -> bool {
     granted.iter().any(|scope| same_scope(scope, wanted))
 }
 
-/// Those of the scopes that some rule honours: less may be given than is asked for, which the client is told
-/// (RFC 6749 §3.3). Clients ask for `openid` or `offline_access` as a matter of course.
+/// Those of the scopes that mean something here: well-known ones, those rules speak of, and those that name commands there
+/// are now. Less may be given than is asked for, which the client is told (RFC 6749 §3.3): many ask for `openid` or
+/// `offline_access` as a matter of course.
 ///
 /// # Errors
 /// [`OAuthError::InvalidScope`] when none is left.
-pub(super) fn narrowed(
+pub(super) fn known(scopes: Vec<String>, rules: &Permissions, snapshot: &Snapshot) -> Result<Vec<String>, OAuthError> {
+    let is_well_known = |scope: &str| WELL_KNOWN.iter().any(|known| same_scope(known, scope));
+    narrowed(scopes, "there is no scope", |scope| {
+        is_well_known(scope) || rules.honours(scope, false) || names_commands(scope, snapshot)
+    })
+}
+
+/// Those of the scopes that some rule honours: a person is not asked to consent to what opens nothing.
+///
+/// # Errors
+/// [`OAuthError::InvalidScope`] when none is left.
+pub(super) fn honoured(
     scopes: Vec<String>,
     rules: &Permissions,
     snapshot: &Snapshot,
 ) -> Result<Vec<String>, OAuthError> {
-    let commands = || snapshot.iter().map(|registered| &registered.command);
-    let (honoured, others): (Vec<String>, Vec<String>) =
-        scopes.into_iter().partition(|scope| rules.honours(scope, covered(scope, commands()).next().is_some()));
-    match (honoured.is_empty(), others.first()) {
+    narrowed(scopes, "no rule of this server honours the scope", |scope| {
+        rules.honours(scope, names_commands(scope, snapshot))
+    })
+}
+
+fn names_commands(scope: &str, snapshot: &Snapshot) -> bool {
+    covered(scope, snapshot.iter().map(|registered| &registered.command)).next().is_some()
+}
+
+fn narrowed(scopes: Vec<String>, what: &str, counts: impl Fn(&str) -> bool) -> Result<Vec<String>, OAuthError> {
+    let (kept, others): (Vec<String>, Vec<String>) = scopes.into_iter().partition(|scope| counts(scope));
+    match (kept.is_empty(), others.first()) {
         // What is repeated was checked to be harmless.
-        (true, Some(scope)) => {
-            Err(OAuthError::InvalidScope(format!("there is no scope {scope} here: no rule of this server honours it")))
-        }
-        _ => Ok(honoured),
+        (true, Some(scope)) => Err(OAuthError::InvalidScope(format!("{what} {scope}"))),
+        _ => Ok(kept),
     }
 }
 

@@ -276,7 +276,7 @@ impl AuthorizationServer {
     ) -> Result<(Vec<String>, Option<String>), OAuthError> {
         let settings = self.settings.load();
         let scopes = parse_scopes(scope.unwrap_or_default())?;
-        let scopes = scope::narrowed(scopes, &settings.rules, snapshot)?;
+        let scopes = scope::known(scopes, &settings.rules, snapshot)?;
         Ok((scopes, settings.resource(resources)?))
     }
 

@@ -1,6 +1,7 @@
 //! What is odd about rules: groups that can never allow anything, conditions nobody can meet, names nothing has.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use super::answer::Answer;
 use super::subject::{AccessRule, Subject, Who};
@@ -11,6 +12,9 @@ use crate::caller::{Caller, Identity};
 use crate::command::{Audience, Command};
 use crate::name::{AccountId, PluginName, Tag};
 use crate::suggest;
+
+/// Longest time a look at rules takes for what is only good to know.
+const LOOK_TIME_MAX: Duration = Duration::from_millis(700);
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -54,9 +58,22 @@ pub struct Surroundings<'a> {
 }
 
 impl Permissions {
-    /// Everything odd about the rules, what matters most first.
+    /// Everything odd about the rules, what matters most first. What would take longer than [`LOOK_TIME_MAX`] is left out,
+    /// and said so.
     pub fn lint(&self, surroundings: Surroundings<'_>) -> Vec<Finding> {
-        let mut lint = Lint { rules: self, surroundings, findings: Vec::new() };
+        self.look(surroundings, Some(Instant::now() + LOOK_TIME_MAX))
+    }
+
+    /// What is most likely not meant, without the rest: quick, whatever the rules.
+    pub fn warnings(&self, surroundings: Surroundings<'_>) -> Vec<Finding> {
+        let mut findings = self.look(surroundings, None);
+        findings.retain(|finding| finding.severity == Severity::Warning);
+        findings
+    }
+
+    /// `notes_until`: when to stop looking for what is good to know; nothing not to begin.
+    fn look(&self, surroundings: Surroundings<'_>, notes_until: Option<Instant>) -> Vec<Finding> {
+        let mut lint = Lint { rules: self, surroundings, notes_until, findings: Vec::new() };
         lint.console();
         for group in &self.groups {
             lint.group(group);
@@ -64,6 +81,12 @@ impl Permissions {
         lint.names();
         if !surroundings.commands.is_empty() {
             lint.commands();
+        }
+        if lint.notes_until.is_some() && !lint.has_time() {
+            lint.note(
+                "",
+                "the rules are too many to look at all of them in time: what adds nothing was not looked for",
+            );
         }
         let mut findings = lint.findings;
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
@@ -75,6 +98,7 @@ impl Permissions {
 struct Lint<'a> {
     rules: &'a Permissions,
     surroundings: Surroundings<'a>,
+    notes_until: Option<Instant>,
     findings: Vec<Finding>,
 }
 
@@ -85,6 +109,11 @@ impl Lint<'_> {
 
     fn note(&mut self, place: &str, text: impl Into<String>) {
         self.findings.push(Finding { severity: Severity::Notice, place: place.to_owned(), text: text.into() });
+    }
+
+    /// Whether there is time for what is only good to know.
+    fn has_time(&self) -> bool {
+        self.notes_until.is_some_and(|until| Instant::now() < until)
     }
 
     fn console(&mut self) {
@@ -126,7 +155,7 @@ impl Lint<'_> {
             self.warn(&place, format!("{reason}{consequence}"));
         }
         let clean = self.findings.len() == before;
-        if clean && &*group.name != CONSOLE_GROUP {
+        if clean && &*group.name != CONSOLE_GROUP && self.has_time() {
             self.use_of(group, &place);
         }
     }
@@ -320,6 +349,9 @@ impl Lint<'_> {
     fn use_of(&mut self, group: &Group, place: &str) {
         let (mut matches, mut alone) = (false, false);
         for one in self.surroundings.callers {
+            if !self.has_time() {
+                return;
+            }
             for command in self.surroundings.commands {
                 if self.rules.group_answer(group, &one.calling(command), command, None) == Answer::No {
                     continue;
@@ -370,7 +402,9 @@ impl Lint<'_> {
             let may = |one: &&Representative| self.rules.may_call(&one.calling(command), command);
             let callers = self.surroundings.callers.iter();
             let name = command.name.as_str();
-            if !callers.clone().filter(|one| one.caller.identity != Identity::Console).any(|one| may(&one)) {
+            if self.has_time()
+                && !callers.clone().filter(|one| one.caller.identity != Identity::Console).any(|one| may(&one))
+            {
                 nobody.push(name);
             }
             if callers.clone().filter(|one| one.caller.is_anonymous()).any(|one| may(&one)) {

@@ -418,6 +418,32 @@ impl Permissions {
             .collect()
     }
 
+    /// The accounts a group names, itself or by ACLs and access rules.
+    fn accounts_of<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = &'a AccountId> {
+        fn in_who<'a>(who: &'a Who, names: &'a Names) -> Vec<&'a Subject> {
+            match who {
+                Who::Subject(subject) => vec![subject],
+                Who::Access(rule) => rule.lines.iter().flat_map(|line| &line.conditions).collect(),
+                Who::AccessNamed(name) => {
+                    let rule = names.access_rules.get(name);
+                    rule.into_iter().flat_map(|rule| &rule.lines).flat_map(|line| &line.conditions).collect()
+                }
+                // Who has a token is judged by it.
+                Who::OAuth(_) => Vec::new(),
+            }
+        }
+        let tables = || std::iter::once(&self.names).chain(self.hosts.values());
+        let direct = tables().flat_map(|names| group.who.iter().flat_map(move |who| in_who(who, names)));
+        direct.flat_map(move |subject| {
+            let of_acl = if let Subject::Acl(name) = subject { Some(name) } else { None };
+            let inner: Vec<&Subject> = match of_acl {
+                Some(name) => tables().filter_map(|names| names.acls.get(name)).flatten().collect(),
+                None => vec![subject],
+            };
+            inner.into_iter().filter_map(|one| if let Subject::User(account) = one { Some(account) } else { None })
+        })
+    }
+
     /// Every subject any rule names, at whatever depth.
     fn subjects(&self) -> impl Iterator<Item = &Subject> {
         fn of_rule(rule: &AccessRule) -> impl Iterator<Item = &Subject> {

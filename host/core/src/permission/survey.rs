@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
@@ -20,6 +21,10 @@ use crate::name::{AccountId, FrontendName};
 pub const ACCOUNTS_MAX: usize = 50;
 /// Most networks, scopes and tags each that give an account a row of its own.
 const VARIANTS_MAX: usize = 16;
+/// Most accounts that are looked at because rules about a command name them.
+const NAMED_MAX: usize = 200;
+/// Longest time a look at who may call takes.
+const LOOK_TIME_MAX: Duration = Duration::from_millis(400);
 /// A user name of nobody in particular.
 const SOMEBODY: &str = "somebody";
 /// Addresses no network on earth has (RFC 5737): for callers from where no rule speaks of.
@@ -224,15 +229,20 @@ pub fn matrix(rules: &Permissions, representatives: &[Representative], commands:
     rows
 }
 
-/// What changes for whom between two sets of rules, of the callers that stand for all of both.
+/// What changes for whom between two sets of rules, of the callers that stand for all of both; and whether all of them were
+/// looked at, which takes at most [`LOOK_TIME_MAX`].
 pub fn changes(
     before: &Permissions,
     after: &Permissions,
     representatives: &[Representative],
     commands: &[&Command],
-) -> Vec<Change> {
+) -> (Vec<Change>, bool) {
+    let until = Instant::now() + LOOK_TIME_MAX;
     let mut changes: Vec<Change> = Vec::new();
     for one @ Representative { label, base, .. } in representatives {
+        if Instant::now() >= until {
+            return (changes, false);
+        }
         let mut change = Change { label: label.clone(), gained: Vec::new(), lost: Vec::new(), changed: Vec::new() };
         for command in commands {
             let name = || command.name.as_str().to_owned();
@@ -258,11 +268,12 @@ pub fn changes(
             changes.push(change);
         }
     }
-    changes
+    (changes, true)
 }
 
 /// Who could call a command under the rules before and nobody like them can under those after: the console, and the
-/// accounts when none of them is left. A host nobody can reload is one nobody can mend.
+/// accounts when none of them is left. A host nobody can reload is one nobody can mend. Accounts the rules name for this
+/// command come first; no more are looked at than [`LOOK_TIME_MAX`] is enough for.
 pub fn locked_out(
     before: &Permissions,
     after: &Permissions,
@@ -274,9 +285,43 @@ pub fn locked_out(
     let is_console = |one: &&Representative| one.caller.identity == Identity::Console;
     labels.extend(representatives.iter().filter(is_console).filter(|one| may(before, one) && !may(after, one)));
     let is_account = |one: &&Representative| one.caller.account().is_some() && one.caller.authority == Authority::Full;
-    let accounts: Vec<&Representative> = representatives.iter().filter(is_account).collect();
-    if !accounts.iter().any(|one| may(after, one)) {
-        labels.extend(accounts.into_iter().filter(|one| one.base.is_none() && may(before, one)));
+    let named = named_for(before, after, representatives, command);
+    let accounts: Vec<&Representative> = named.iter().chain(representatives.iter().filter(is_account)).collect();
+    let until = Instant::now() + LOOK_TIME_MAX;
+    let in_time = || Instant::now() < until;
+    // Accounts nobody had time to look at may be those that still can.
+    let some_may = accounts.iter().any(|one| !in_time() || may(after, one));
+    if !some_may {
+        labels.extend(accounts.into_iter().filter(|one| one.base.is_none() && in_time() && may(before, one)));
     }
-    labels.into_iter().map(|one| one.label.clone()).collect()
+    let mut labels: Vec<String> = labels.into_iter().map(|one| one.label.clone()).collect();
+    let mut seen = BTreeSet::new();
+    labels.retain(|label| seen.insert(label.clone()));
+    labels
+}
+
+/// The accounts that rules name where they are about the command, as callers of whom nothing else is said.
+fn named_for(
+    before: &Permissions,
+    after: &Permissions,
+    representatives: &[Representative],
+    command: &Command,
+) -> Vec<Representative> {
+    let is_account = |one: &&Representative| one.caller.account().is_some() && one.base.is_none();
+    let Some(model) = representatives.iter().find(is_account) else { return Vec::new() };
+    let accounts: BTreeSet<&AccountId> = [after, before]
+        .into_iter()
+        .flat_map(|rules| {
+            rules.groups.iter().filter(|group| group.what.covers(command)).map(move |group| (rules, group))
+        })
+        .flat_map(|(rules, group)| rules.accounts_of(group))
+        .take(NAMED_MAX)
+        .collect();
+    let named = accounts.into_iter().map(|account| Representative {
+        label: account.as_str().to_owned(),
+        caller: Caller { identity: Identity::Account(account.clone()), ..model.caller.clone() },
+        base: None,
+        names_command: false,
+    });
+    named.collect()
 }

@@ -34,6 +34,7 @@ use muster_core::authn::{Credential, Source};
 use muster_core::caller::Caller;
 use muster_core::dispatch::Dispatcher;
 use muster_core::error::CallError;
+use muster_core::oauth::USER_SCOPE;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::sync::watch;
@@ -59,7 +60,7 @@ const METHODS: &str = "GET, POST, DELETE, OPTIONS";
 const PRIMED_SINCE: &str = "2025-11-25";
 
 /// What the operator decides about MCP.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
     /// Sessions open at a time.
     pub sessions_max: usize,
@@ -269,7 +270,8 @@ async fn handle(State(mcp): State<Mcp>, request: Request<Body>) -> Response {
     } else {
         mcp.answer(asker, request).await.unwrap_or_else(|refusal| {
             let mut response = problem::refusal(&refusal, &request_id);
-            problem::challenge(&mut response, bearer, address.as_deref().unwrap_or(&settings.issuer), Resource::Mcp);
+            let resource = Resource::Mcp { user_scope: settings.rules.honours(USER_SCOPE, false) };
+            problem::challenge(&mut response, bearer, address.as_deref().unwrap_or(&settings.issuer), resource);
             response
         })
     };

@@ -232,7 +232,7 @@ pub(super) fn resource_metadata(settings: &Settings, resource: Resource) -> Resp
     let (path, scopes) = match resource {
         Resource::Host => ("", settings.scopes()),
         // Clients may ask for whatever stands here, and no assistant should ask for everything without being told to.
-        Resource::Mcp => {
+        Resource::Mcp { .. } => {
             ("/mcp", settings.scopes().into_iter().filter(|scope| !same_scope(ADMIN_SCOPE, scope)).collect())
         }
     };

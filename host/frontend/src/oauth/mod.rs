@@ -419,9 +419,10 @@ async fn resource_metadata(State(oauth): State<OAuth>, request: Request<Body>) -
 /// Clients of MCP look for the document of that very address (RFC 9728 §3.1).
 async fn mcp_metadata(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
     match *request.method() {
-        Method::GET | Method::HEAD => {
-            encode::resource_metadata(&Address::of(&oauth, &request).settings(&oauth), Resource::Mcp)
-        }
+        Method::GET | Method::HEAD => encode::resource_metadata(
+            &Address::of(&oauth, &request).settings(&oauth),
+            Resource::Mcp { user_scope: true },
+        ),
         _ => encode::method_not_allowed("GET, HEAD"),
     }
 }

@@ -1,6 +1,6 @@
 //! From results to HTTP responses.
 
-use axum::http::header::CONTENT_DISPOSITION;
+use axum::http::header::{CONTENT_DISPOSITION, LINK};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use base64::Engine;
@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use muster_core::caller::RequestId;
 use muster_core::dispatch::{Listed, Outcome};
 use muster_core::name::Tag;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::decode::Wanted;
 use crate::problem::{inert, response};
@@ -34,6 +34,25 @@ pub(super) fn result(outcome: Outcome, wanted: Wanted, request_id: &RequestId) -
             response
         }
         None => response(StatusCode::OK, JSON, outcome.text, request_id),
+    }
+}
+
+/// Says where the list goes on (RFC 8288): the same address, with these arguments in the query. Only read-only commands have
+/// such results, so it answers `GET`.
+pub(super) fn link_to_next(response: &mut Response, path: &str, arguments: &Map<String, Value>) {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in arguments {
+        for item in value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice) {
+            if let Some(text) = item.as_str() {
+                query.append_pair(name, text);
+            } else if !item.is_null() {
+                query.append_pair(name, &item.to_string());
+            }
+        }
+    }
+    // Encoded, it has no character that would end the address or the header.
+    if let Ok(link) = HeaderValue::from_str(&format!("<{path}?{}>; rel=\"next\"", query.finish())) {
+        response.headers_mut().insert(LINK, link);
     }
 }
 

@@ -150,12 +150,21 @@ async fn run(
     request_id: &RequestId,
 ) -> Result<Response, Refusal> {
     let wanted = decode::wanted(&request, admitted.command())?;
+    let path = request.uri().path().to_owned();
     let bytes_max = admitted.command().input_bytes_max.unwrap_or(rest.body_bytes_max).max(rest.body_bytes_max);
     let unread = decode::arguments(request, bytes_max, admitted.deadline()).await?;
     let version = admitted.command().version;
     let response = match wanted {
         Wanted::Events => events::stream(admitted, unread, request_id).await?,
-        Wanted::Json | Wanted::Raw(_) => encode::result(admitted.call(unread).await?, wanted, request_id),
+        Wanted::Json | Wanted::Raw(_) => {
+            let mut outcome = admitted.call(unread).await?;
+            let next = outcome.next.take();
+            let mut response = encode::result(outcome, wanted, request_id);
+            if let Some(next) = next {
+                encode::link_to_next(&mut response, &path, &next);
+            }
+            response
+        }
     };
     Ok(encode::of_version(response, version))
 }

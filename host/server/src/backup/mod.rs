@@ -35,8 +35,6 @@ const HEADER: &str = "muster-backup.json";
 const MANIFEST: &str = "manifest.json";
 const STORE: &str = "store/";
 const AUDIT: &str = "audit/";
-/// Name of the store in a data directory.
-pub(crate) const STORE_FILE: &str = "muster.redb";
 /// Folder of the audit record in a data directory.
 pub(crate) const AUDIT_FOLDER: &str = "audit";
 /// Folder of backups in a data directory.

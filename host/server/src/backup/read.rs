@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Read, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::place;
 use muster_core::storage::Entry;
 use muster_storage::RedbStorage;
 use serde::de::DeserializeOwned;
@@ -12,7 +13,7 @@ use tar::{Archive, EntryType};
 
 use super::{
     AUDIT, AUDIT_FOLDER, FORM, HEADER, Hashing, Header, Line, MANIFEST, MEMBER_BYTES_MAX, MEMBERS_MAX, Manifest,
-    Member, RESTORED, STORE, STORE_FILE, is_member,
+    Member, RESTORED, STORE, is_member,
 };
 
 /// A backup that is as it was written.
@@ -144,7 +145,7 @@ fn make(file: &Path, data: &Path, verified: &Verified) -> Result<(), String> {
         copied.map_err(|error| format!("{name}: {error}"))
     })?;
     let mut reader = BufReader::new(File::open(&lines).map_err(|error| error.to_string())?);
-    let made = RedbStorage::make(&data.join(STORE_FILE), verified.last_revision, || next_line(&mut reader));
+    let made = RedbStorage::make(&data.join(place::STORE), verified.last_revision, || next_line(&mut reader));
     made.map_err(|error| error.to_string())?;
     fs::remove_file(&lines).map_err(|error| error.to_string())?;
     let restored = serde_json::to_vec(&verified.header).map_err(|error| error.to_string())?;

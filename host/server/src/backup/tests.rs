@@ -7,7 +7,7 @@ use muster_storage::RedbStorage;
 
 fn store(data: &Path, entries: usize) -> (tokio::runtime::Runtime, RedbStorage) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let storage = RedbStorage::open(&data.join(STORE_FILE)).unwrap();
+    let storage = RedbStorage::open(&data.join(crate::place::STORE)).unwrap();
     for number in 0..entries {
         let value = vec![u8::try_from(number % 256).unwrap(); number];
         runtime.block_on(storage.put("bucket", &format!("key {number}\n\"é"), value, Expect::Anything)).unwrap();
@@ -43,7 +43,8 @@ fn what_is_restored_is_what_was_there() {
     assert_eq!((verified.entries, verified.audit_files, verified.time()), (300, 2, "2026-11-28T06:00:00Z"));
     let data = to.path().join("data");
     restore(&file, &data).unwrap();
-    let storages = [from.path(), &data].map(|data| contents(&RedbStorage::open(&data.join(STORE_FILE)).unwrap()));
+    let storages =
+        [from.path(), &data].map(|data| contents(&RedbStorage::open(&data.join(crate::place::STORE)).unwrap()));
     assert_eq!(storages[0], storages[1]);
     let read = |name: &str| std::fs::read_to_string(data.join(name)).unwrap();
     assert_eq!(

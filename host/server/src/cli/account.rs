@@ -52,6 +52,11 @@ pub(super) fn run(client: &Client, action: Account, format: Format) -> Result<()
         Account::List { host } => ("registered_users", json!({ "host": host })),
         Account::Remove { account } => {
             let account = parse(&account)?;
+            // The command succeeds for accounts there are not, as clients of ejabberd expect. A person is told.
+            let name = json!({ "user": account.user(), "host": account.host() });
+            if client.call("check_account", None, &name).is_ok_and(|found| found == json!(1)) {
+                return Err(CliError::Missing(format!("there is no account {account}")));
+            }
             ("unregister", json!({ "user": account.user(), "host": account.host() }))
         }
         Account::Password { account, password_stdin } => {

@@ -3,17 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use muster_core::permission::survey::representatives;
+use muster_core::permission::{Names, Permissions, Surroundings};
 use serde_json::{Value, json};
 
 use super::CliError;
 use super::client::Client;
 use super::output::{self, Format};
-use crate::config::Config;
+use crate::config::{Config, INTERFACES};
 use crate::serve::CONFIG;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
-    /// Report the first mistake, or that there is none
+    /// Report every mistake, or that there is none
     Check {
         /// The file; without, muster.yaml in the data directory
         file: Option<PathBuf>,
@@ -43,7 +45,7 @@ pub(super) fn run(
             let client = client()?;
             let result = client.call("reload_config", None, &arguments)?;
             // Who may not ask what else has changed has it in the host's log.
-            let found = client.call("permissions_changes", None, &json!({})).unwrap_or_default();
+            let found = client.call("permissions_changes", None, &json!({ "rights": false })).unwrap_or_default();
             let waiting = words(&found, "needs_restart");
             let waiting =
                 if waiting.is_empty() { String::new() } else { format!("; a restart is needed for {waiting}") };
@@ -54,7 +56,24 @@ pub(super) fn run(
 }
 
 fn check(file: &Path, format: Format) -> Result<(), CliError> {
-    let config = Config::read(file).map_err(CliError::Failed)?;
+    let config = Config::check(file).map_err(|mistakes| CliError::Failed(mistakes.join("\n")))?;
+    let mistakes = config.unusable_files();
+    if !mistakes.is_empty() {
+        return Err(CliError::Failed(mistakes.join("\n")));
+    }
+    let callers = representatives(&[&config.permissions], &[], &INTERFACES);
+    let tags: Vec<String> = config.listen.iter().filter_map(|listener| listener.tag.clone()).collect();
+    let surroundings = Surroundings { commands: &[], callers: &callers, tags: Some(&tags) };
+    // Rules nobody wrote are no mistake of anybody's.
+    let unwritten = Permissions::with_default_groups(Names::default()).groups() == config.permissions.groups();
+    let warnings = if unwritten { Vec::new() } else { config.permissions.warnings(surroundings) };
+    let warnings: Vec<String> = warnings
+        .into_iter()
+        .map(|finding| format!("{}: {}: {}", file.display(), finding.place, finding.text))
+        .collect();
+    if !warnings.is_empty() {
+        return Err(CliError::Failed(warnings.join("\n")));
+    }
     let groups: Vec<_> = config.permissions.groups().iter().map(|group| &*group.name).collect();
     let warnings = config.warnings();
     let mut line = format!("{}: no mistakes; rule groups: {}", file.display(), groups.join(", "));

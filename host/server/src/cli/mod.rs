@@ -87,9 +87,8 @@ struct Connection {
     /// Print results and errors as JSON: the same as --output json
     #[arg(long, global = true)]
     json: bool,
-    /// Use a data directory others can write to, and a local socket that another user answers: they can read and do
-    /// everything
-    #[arg(long, global = true, hide_short_help = true)]
+    /// Use a data directory others can write to, and a local socket another user answers; they can then do everything
+    #[arg(long, global = true)]
     insecure_data: bool,
     /// Options that stand on the command line itself, and so beat variables.
     #[arg(skip)]

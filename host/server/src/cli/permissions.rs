@@ -127,6 +127,9 @@ fn in_words(explanation: &Value) -> String {
     if let Some(recorded) = explanation.get("recorded") {
         lines.push(format!("recorded: {} at {}", text(recorded, "outcome"), text(recorded, "time")));
     }
+    if !text(explanation, "note").is_empty() {
+        lines.push(format!("note: {}", text(explanation, "note")));
+    }
     if let Some(credential) = explanation.get("credential") {
         lines.push(format!("credential: {}", text(credential, "text")));
     }

@@ -3,10 +3,12 @@
 
 mod audit;
 mod entrance;
+mod files;
 mod issuers;
 mod listen;
 mod mcp;
 mod oauth;
+mod passwords;
 mod permissions;
 mod rates;
 mod xmlrpc;
@@ -19,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use muster_builtin::LOG_LEVELS;
+use muster_core::authn::PasswordPolicy;
 use muster_core::permission::{self, Names, Permissions};
 use muster_core::rate::Rate;
 use muster_issuer::IssuerSettings;
@@ -27,15 +30,16 @@ use muster_wasm::Limits;
 pub use listen::Listener;
 pub use oauth::OAuth;
 pub(crate) use permissions::INTERFACES;
+use saphyr::MarkedYaml;
 pub use xmpp::{Xmpp, XmppTls};
 pub use yaml::ConfigError;
-use yaml::Node;
+use yaml::{Member, Node};
 
 /// Longest file, in bytes.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 /// The address without configuration.
 const LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 5280));
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "listen",
     "allowed_hosts",
     "cors",
@@ -45,6 +49,7 @@ const KEYS: [&str; 14] = [
     "rate_limits",
     "audit",
     "plugins_available",
+    "passwords",
     "oauth",
     "issuers",
     "mcp",
@@ -101,6 +106,8 @@ pub struct Config {
     pub rates: Vec<Rate>,
     /// Where components lie ready to be installed by name; `available` in the data directory without.
     pub plugins_available: Option<PathBuf>,
+    /// What new passwords must be.
+    pub passwords: PasswordPolicy,
     /// What is decided about tokens.
     pub oauth: OAuth,
     /// How MCP is served; the bound on messages is that of every body.
@@ -137,6 +144,7 @@ impl Default for Config {
             audit: Some(muster_audit::Options::default()),
             rates: Vec::new(),
             plugins_available: None,
+            passwords: passwords::DEFAULT,
             oauth: OAuth::default(),
             mcp: muster_frontend::mcp::Settings::default(),
             issuers: Vec::new(),
@@ -153,7 +161,23 @@ impl Config {
     /// When it cannot be read, or has a mistake: the text begins with file, line and column.
     pub fn read(path: &Path) -> Result<Self, String> {
         let text = text_of(path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
-        Self::parse(&path.display().to_string(), &text).map_err(|error| error.to_string())
+        Self::parse_all(&path.display().to_string(), &text).map_err(|mistakes| {
+            let first = mistakes.first().map(ToString::to_string).unwrap_or_default();
+            match mistakes.len() {
+                0 | 1 => first,
+                count => format!("{first} (and {} more; `muster config check` tells all)", count - 1),
+            }
+        })
+    }
+
+    /// Reads the file, and gives every mistake that was found.
+    ///
+    /// # Errors
+    /// A line for each.
+    pub fn check(path: &Path) -> Result<Self, Vec<String>> {
+        let text = text_of(path).map_err(|error| vec![format!("{}: cannot be read: {error}", path.display())])?;
+        Self::parse_all(&path.display().to_string(), &text)
+            .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
     }
 
     /// Reads the file, if there is one.
@@ -169,9 +193,10 @@ impl Config {
     /// # Errors
     /// The first mistake.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
-        yaml::with_document(file, text, |document| match document {
-            Some(root) if !root.is_null() => Self::from_root(&root),
-            _ => Ok(Self::default()),
+        yaml::with_document(file, text, |document| {
+            let mut mistakes = Vec::new();
+            let config = Self::of_document(document, &mut mistakes);
+            mistakes.into_iter().next().map_or(Ok(config), Err)
         })
     }
 
@@ -188,39 +213,88 @@ impl Config {
         everywhere.map(text).into_iter().collect()
     }
 
-    fn from_root(root: &Node<'_>) -> Result<Self, ConfigError> {
-        let mut config = Self::default();
-        let mut issuers = None;
-        for member in root.members("a map of settings")? {
-            let node = root.below(member.key, member.value);
-            match member.key {
-                "listen" => config.listen = listen::listeners(&node)?,
-                "allowed_hosts" => config.entrance.allowed_hosts = entrance::allowed_hosts(&node)?,
-                "cors" => config.entrance.cors = Some(entrance::cors(&node)?),
-                "hosts" => config.hosts = hosts(&node)?,
-                "loglevel" => config.log_level = log_level(&node)?,
-                "limits" => limits(&node, &mut config)?,
-                "audit" => config.audit = audit::audit(&node)?,
-                "rate_limits" => config.rates = rates::rates(&node)?,
-                "plugins_available" => config.plugins_available = Some(node.text("a directory")?.into()),
-                "oauth" => config.oauth = oauth::section(&node)?,
-                "mcp" => config.mcp = mcp::section(&node, &mut config.entrance)?,
-                "issuers" => issuers = Some(member),
-                "xmlrpc" => config.xmlrpc = Some(xmlrpc::path(&node)?),
-                "xmpp" => config.xmpp = Some(xmpp::section(&node)?),
-                key if permission::KEYS.contains(&key) => {}
-                other => {
-                    let known = [&KEYS[..], &permission::KEYS].concat();
-                    return Err(root.at(member.key_node).unknown("key", other, &known));
-                }
+    /// As [`Config::parse`], with the first mistake of each section, and of each group of rules.
+    ///
+    /// # Errors
+    /// All of them, in the order of the file.
+    pub fn parse_all(file: &str, text: &str) -> Result<Self, Vec<ConfigError>> {
+        let mut mistakes = Vec::new();
+        let config = yaml::with_document(file, text, |document| Ok(Self::of_document(document, &mut mistakes)));
+        match config {
+            Ok(config) if mistakes.is_empty() => Ok(config),
+            Ok(_) => {
+                mistakes.sort_by_key(ConfigError::place);
+                Err(mistakes)
             }
+            Err(error) => Err(vec![error]),
+        }
+    }
+
+    fn of_document(document: Option<Node<'_>>, mistakes: &mut Vec<ConfigError>) -> Self {
+        match document {
+            Some(root) if !root.is_null() => Self::from_root(&root, mistakes),
+            _ => Self::default(),
+        }
+    }
+
+    fn from_root(root: &Node<'_>, mistakes: &mut Vec<ConfigError>) -> Self {
+        let mut config = Self::default();
+        let members = match root.members("a map of settings") {
+            Ok(members) => members,
+            Err(mistake) => {
+                mistakes.push(mistake);
+                return config;
+            }
+        };
+        let mut issuers = None;
+        for member in &members {
+            mistakes.extend(config.section(root, member, &mut issuers).err());
         }
         // Behind the loop: what hosts there are is known only now.
-        if let Some(member) = issuers {
-            config.issuers = issuers::section(&root.below(member.key, member.value), &config.hosts)?;
+        if let Some((key, value)) = issuers {
+            match issuers::section(&root.below(key, value), &config.hosts) {
+                Ok(read) => config.issuers = read,
+                Err(mistake) => mistakes.push(mistake),
+            }
         }
-        config.permissions = permissions::rules(root, &config.hosts)?;
-        Ok(config)
+        match permissions::rules(root, &config.hosts) {
+            Ok(rules) => config.permissions = rules,
+            Err(of_rules) => mistakes.extend(of_rules),
+        }
+        config
+    }
+
+    /// Reads what stands under one key of the root.
+    fn section<'a>(
+        &mut self,
+        root: &Node<'_>,
+        member: &Member<'a>,
+        issuers: &mut Option<(&'a str, &'a MarkedYaml<'a>)>,
+    ) -> Result<(), ConfigError> {
+        let node = root.below(member.key, member.value);
+        match member.key {
+            "listen" => self.listen = listen::listeners(&node)?,
+            "allowed_hosts" => self.entrance.allowed_hosts = entrance::allowed_hosts(&node)?,
+            "cors" => self.entrance.cors = Some(entrance::cors(&node)?),
+            "hosts" => self.hosts = hosts(&node)?,
+            "loglevel" => self.log_level = log_level(&node)?,
+            "limits" => limits(&node, self)?,
+            "audit" => self.audit = audit::audit(&node)?,
+            "rate_limits" => self.rates = rates::rates(&node)?,
+            "plugins_available" => self.plugins_available = Some(node.path("a directory")?),
+            "passwords" => self.passwords = passwords::section(&node)?,
+            "oauth" => self.oauth = oauth::section(&node)?,
+            "mcp" => self.mcp = mcp::section(&node, &mut self.entrance)?,
+            "issuers" => *issuers = Some((member.key, member.value)),
+            "xmlrpc" => self.xmlrpc = Some(xmlrpc::path(&node)?),
+            "xmpp" => self.xmpp = Some(xmpp::section(&node)?),
+            key if permission::KEYS.contains(&key) => {}
+            other => {
+                let known = [&KEYS[..], &permission::KEYS].concat();
+                return Err(root.at(member.key_node).unknown("key", other, &known));
+            }
+        }
+        Ok(())
     }
 }
 

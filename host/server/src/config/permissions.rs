@@ -3,7 +3,7 @@
 
 use muster_core::name::FrontendName;
 use muster_core::permission::{self, CONSOLE, Interface, PLUGIN, Permissions};
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::yaml::{ConfigError, Node};
 
@@ -34,15 +34,45 @@ const NAMES: [Interface; 13] = [
     ("ejabberd_web_admin", &["ejabberd_web_admin"]),
 ];
 
-/// Reads the rules below the root of the file.
-pub(super) fn rules(root: &Node<'_>, hosts: &[String]) -> Result<Permissions, ConfigError> {
+/// Most mistakes in rules that are told at once.
+const MISTAKES_MAX: usize = 100;
+
+/// Reads the rules below the root of the file. Of each group, ACL, access rule and host, the first mistake is told.
+pub(super) fn rules(root: &Node<'_>, hosts: &[String]) -> Result<Permissions, Vec<ConfigError>> {
     let mut sections = Map::new();
-    for member in root.members("a map of settings")? {
+    let mut mistakes = Vec::new();
+    for member in root.members("a map of settings").map_err(|mistake| vec![mistake])? {
         if permission::KEYS.contains(&member.key) {
-            sections.insert(member.key.to_owned(), root.below(member.key, member.value).to_value(is_argument)?);
+            match root.below(member.key, member.value).to_value(is_argument) {
+                Ok(value) => drop(sections.insert(member.key.to_owned(), value)),
+                Err(mistake) => mistakes.push(mistake),
+            }
         }
     }
-    permission::parse(&sections, &NAMES, hosts).map_err(|error| root.rule_error(&error))
+    loop {
+        match permission::parse(&sections, &NAMES, hosts) {
+            Ok(rules) if mistakes.is_empty() => return Ok(rules),
+            Ok(_) => return Err(mistakes),
+            Err(error) => {
+                mistakes.push(root.rule_error(&error));
+                // Without the part that has the mistake, the next one shows.
+                if mistakes.len() >= MISTAKES_MAX || !remove_part(&mut sections, &error.pointer) {
+                    return Err(mistakes);
+                }
+            }
+        }
+    }
+}
+
+/// Removes the member of a section a pointer leads into, or the section itself where it leads to that; whether there was
+/// one.
+fn remove_part(sections: &mut Map<String, Value>, pointer: &str) -> bool {
+    let mut steps = pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
+    let Some(section) = steps.next() else { return false };
+    match (steps.next(), sections.get_mut(&section)) {
+        (Some(member), Some(Value::Object(members))) if members.len() > 1 => members.shift_remove(&member).is_some(),
+        _ => sections.shift_remove(&section).is_some(),
+    }
 }
 
 /// Whether the keys lead to a value an argument is compared with: `api_permissions: GROUP: what: where: ARGUMENT`.

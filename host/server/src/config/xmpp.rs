@@ -116,9 +116,13 @@ fn secret(node: &Node<'_>) -> Result<String, ConfigError> {
         Some(file) => {
             let path = node.beside(file);
             let failed = |reason: String| node.error(format!("{} cannot be read: {reason}", path.display()));
-            let long = std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() > SECRET_BYTES_MAX);
-            if long {
-                return Err(failed(format!("it has more than {SECRET_BYTES_MAX} bytes")));
+            if let Ok(metadata) = std::fs::metadata(&path) {
+                if !metadata.is_file() {
+                    return Err(failed("it is no regular file".to_owned()));
+                }
+                if metadata.len() > SECRET_BYTES_MAX {
+                    return Err(failed(format!("it has more than {SECRET_BYTES_MAX} bytes")));
+                }
             }
             let text = std::fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
             text.trim_end_matches(['\r', '\n']).to_owned()

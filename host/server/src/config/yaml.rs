@@ -30,6 +30,13 @@ pub struct ConfigError {
     text: String,
 }
 
+impl ConfigError {
+    /// Line and column, to put mistakes in order.
+    pub(super) fn place(&self) -> (usize, usize) {
+        (self.line, self.column)
+    }
+}
+
 /// A part of the file, which knows where it stands.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Node<'a> {
