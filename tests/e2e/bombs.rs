@@ -284,8 +284,8 @@ const ABI: &[(&str, &str, &str, &str, &str)] = &[
     ("no_number", "(result f64)", "(result f64) (f64.div (f64.const 0) (f64.const 0))", "", "502"),
     ("endless_number", "(result f32)", "(result f32) (f32.const inf)", "", "502"),
     // A small memory said often: 16,000 times 64 KiB are a gigabyte for whoever takes it all.
-    ("strings_said_often", "(result (list string))", "(result i32) (call $often (i32.const 65536))", "", "503"),
-    ("lists_said_often", "(result (list (list u64)))", "(result i32) (call $often (i32.const 8192))", "", "503"),
+    ("strings_said_often", "(result (list string))", "(result i32) (call $often (i32.const 65536))", "", "422"),
+    ("lists_said_often", "(result (list (list u64)))", "(result i32) (call $often (i32.const 8192))", "", "422"),
     ("traps_after", "(result u32)", "(result i32) (i32.const 7)", "(post-return (core func $i \"trap\"))", "502"),
     ("spins_after", "(result u32)", "(result i32) (i32.const 7)", "(post-return (core func $i \"spin\"))", "50"),
     ("far_room", "(param \"text\" string) (result u32)", "(param i32 i32) (result i32) (local.get 1)", "far", "502"),

@@ -1,7 +1,7 @@
 //! Where every request over HTTP comes in, before a wire sees it: is it for a name of this host (`name`), and may it come
 //! from where it comes (`origin`)? A page a person looks at can send requests to this machine, with credentials a browser
 //! adds by itself, and by a name whose address changes («DNS rebinding») even read the answers. What another site's page may
-//! do, and is told so (`cors`), is decided by the path alone, so that a wire nobody thought of is closed.
+//! do, and is told so (`cors`), is decided by the path alone, so that a wire that is not thought of is closed.
 //!
 //! Programs that are no browsers send neither `Origin` nor `Sec-Fetch-Site`, and only need a right `Host`. The local socket
 //! can be opened by no page: there, `Host` must be well-formed and nothing else.
@@ -85,7 +85,7 @@ impl Ground {
 
 impl Entrance {
     /// The entrance of a host with this dispatcher on a machine of this name. `seed`: random bits that set this process's
-    /// request ids apart. `unsent`: the bounds on answers that nobody reads.
+    /// request ids apart. `unsent`: the bounds on answers that are not read.
     pub fn new(dispatcher: Arc<Dispatcher>, seed: u64, settings: Settings, unsent: Arc<Unsent>, machine: &str) -> Self {
         let request_ids = Arc::new(RequestIds::new(seed));
         Self { dispatcher, request_ids, settings: Arc::new(settings), unsent, machine: machine.into() }
@@ -104,7 +104,7 @@ impl Entrance {
         let Peer::Network { door, .. } = peer else { return Ok(None) };
         let settings = self.dispatcher.authenticator().bearers().server.settings();
         let ground = Ground::of(request.uri().path());
-        if let Some(asked) = &asked {
+        if let Some(asked) = asked.as_ref().filter(|asked| !asked.is_of_no_other()) {
             let names = Names {
                 settings: &self.settings,
                 machine: &self.machine,
