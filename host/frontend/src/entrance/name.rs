@@ -148,7 +148,6 @@ impl Names<'_> {
         if is_own {
             return Ok(());
         }
-        tracing::info!(host = shown(&asked.host), "a request for a host of another name was refused");
         Err(Refusal::Stranger {
             code: "host-not-allowed",
             detail: format!(
