@@ -111,6 +111,101 @@ fn a_client_in_javascript_of_the_program_uses_tools() {
     drive_in_javascript("stdio");
 }
 
+/// A client that cannot read the schema of one tool refuses the list as a whole.
+#[test]
+fn every_released_client_reads_tools_of_any_schema() {
+    let host = Host::start_with(RULES);
+    host.add_account("admin");
+    for guest in ["dispatcher", "edge", "bytes"] {
+        host.install(guest, if guest == "bytes" { &[] } else { &["keyvalue", "command:status"] });
+    }
+    let url = host.urls()[0].clone();
+    for package in ["@modelcontextprotocol/sdk", "mcp-sdk-1.32.1", "mcp-sdk-1.32.0", "@modelcontextprotocol/client"] {
+        let mut node = Command::new("node");
+        node.arg(root().join("tests/interfaces/mcp_list.mjs")).arg(tool("node_modules")).args([package, &url]);
+        let ran = run(&mut node, PASSWORD);
+        assert!(ran.code == 0 && ran.stdout.contains("done"), "{package}: {}\n{}", ran.stdout, ran.stderr);
+    }
+    for release in ["python", "mcp-2.2.0", "mcp-2.1.1"] {
+        let mut python = Command::new(tool(&format!("{release}/bin/python")));
+        let ran = run(python.arg(root().join("tests/interfaces/mcp_list.py")).arg(&url), PASSWORD);
+        assert!(ran.code == 0 && ran.stdout.contains("done"), "{release}: {}\n{}", ran.stdout, ran.stderr);
+    }
+}
+
+#[test]
+fn clients_of_older_revisions_get_no_events_without_data() {
+    let host = start();
+    for (revision, primed) in [("2025-03-26", false), ("2025-06-18", false), ("2025-11-25", true)] {
+        let mut begin = initialize();
+        begin["params"]["protocolVersion"] = json!(revision);
+        let first = post(&host, &begin).as_user("ann").send();
+        let id = first.header("mcp-session-id").to_owned();
+        let asked = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" });
+        let request = post(&host, &asked).as_user("ann").header("mcp-session-id", &id);
+        // Who speaks the first of them says so nowhere.
+        let request = if revision == "2025-03-26" { request } else { request.header("mcp-protocol-version", revision) };
+        for answer in [first, request.send()] {
+            let text = answer.text();
+            let empty =
+                text.lines().filter(|line| line.strip_prefix("data:").is_some_and(|data| data.trim().is_empty()));
+            assert_eq!(empty.count() > 0, primed, "{revision}: {text}");
+            assert!(message(&answer)["result"].is_object(), "{revision}: {text}");
+            assert_eq!(answer.header("x-accel-buffering"), "no", "{revision}");
+        }
+    }
+}
+
+#[test]
+fn odd_messages_have_their_codes_and_who_takes_only_json_gets_it() {
+    let host = start();
+    let id = session(&host, "ann");
+    let send = |path: &str, accept: &str, body: &Value| {
+        let request = host.request("POST", path).as_user("ann").header("mcp-session-id", &id).json(body);
+        if accept.is_empty() { request.send() } else { request.header("accept", accept).send() }
+    };
+    let both = "application/json, text/event-stream";
+    let call = |params: Value| json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params });
+    let hello = call(json!({ "name": "hello", "arguments": { "name": "Ada" } }));
+    for (body, status, code) in [
+        (call(json!({ "name": "hello", "arguments": [] })), 200, -32602),
+        (call(json!({ "name": "hello", "arguments": "x" })), 200, -32602),
+        (call(json!({ "arguments": {} })), 200, -32602),
+        (call(json!([])), 200, -32602),
+        (json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/list", "params": [] }), 200, -32602),
+        (json!({ "jsonrpc": "2.0", "id": null, "method": "tools/list" }), 400, -32600),
+        (json!({ "jsonrpc": "2.0", "id": {}, "method": "tools/list" }), 400, -32600),
+        (json!({ "jsonrpc": "1.0", "id": 7, "method": "tools/list" }), 400, -32600),
+        (json!({ "jsonrpc": "2.0", "id": 7, "method": 5 }), 400, -32600),
+        (json!({ "jsonrpc": "2.0", "id": 7 }), 400, -32600),
+        (json!([hello]), 400, -32600),
+        (json!("x"), 400, -32600),
+    ] {
+        let answer = send("/mcp", both, &body);
+        let told = message(&answer);
+        assert_eq!((answer.status, &told["error"]["code"]), (status, &json!(code)), "{body}: {}", answer.text());
+        assert_eq!(told["id"], if status == 200 { json!(7) } else { Value::Null }, "{body}");
+    }
+    for (path, accept, kind) in [
+        ("/mcp", both, "text/event-stream"),
+        ("/mcp/", both, "text/event-stream"),
+        ("/mcp", "application/json", "application/json"),
+        ("/mcp", "*/*", "application/json"),
+        ("/mcp", "", "application/json"),
+        ("/mcp", "application/json, text/event-stream;q=0", "application/json"),
+    ] {
+        let answer = send(path, accept, &hello);
+        assert_eq!((answer.status, answer.header("content-type")), (200, kind), "{path} {accept}");
+        assert_eq!(
+            message(&answer)["result"]["content"][0]["text"],
+            "Hello, Ada!",
+            "{path} {accept}: {}",
+            answer.text()
+        );
+    }
+    assert_eq!(send("/mcp", "text/html", &hello).verdict(), "406 not-acceptable");
+}
+
 pub(super) fn post<'a>(host: &'a Host, message: &Value) -> Request<'a> {
     host.request("POST", "/mcp").header("accept", "application/json, text/event-stream").json(message)
 }

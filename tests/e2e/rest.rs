@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
 use serde_json::{Value, json};
 use tests::{Answer, Host, PASSWORD};
 
@@ -112,7 +113,7 @@ fn a_request_has_an_id_of_its_own_and_proxies_may_give_it() {
     };
     let host = Host::start();
     assert_ne!(named(&host, "order-17"), "order-17");
-    // Whoever sends one twice has two requests; what they sent is kept beside the ids.
+    // Who sends one twice has two requests; what they sent is kept beside the ids.
     let send = || host.request("POST", "/api/status").as_user("admin").header("x-request-id", "order-17").send();
     let ids = [send(), send()].map(|answer| answer.header("x-request-id").to_owned());
     assert_ne!(ids[0], ids[1]);
@@ -344,6 +345,16 @@ fn a_stream_says_how_far_a_call_is_and_what_came_of_it() {
                     event: progress\ndata: {\"done\":2,\"total\":2,\"message\":\"step 2\"}\n\n\
                     event: result\ndata: 2\n\n";
     assert_eq!(told.text(), expected);
+    // What stands between passes it on as it comes, and a call that says nothing shows that it has begun.
+    assert_eq!((told.header("x-accel-buffering"), told.header("cache-control")), ("no", "no-store, no-transform"));
+    let silent = format!(
+        "POST /api/steps HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\nconnection: close\r\n\
+         authorization: Basic {}\r\ncontent-length: 21\r\n\r\n{{\"to\": 1, \"ms\": 1500}}",
+        base64::engine::general_purpose::STANDARD.encode(format!("admin@localhost:{PASSWORD}"))
+    );
+    let silent = host.raw(silent.as_bytes());
+    let (begun, done) = (silent.find(": begun"), silent.find("event: progress"));
+    assert!(begun.is_some() && begun < done, "{silent}");
     assert_eq!(call(events, "hello", json!({"name": "Ada"})).text(), "event: result\ndata: \"Hello, Ada!\"\n\n");
     // What fails at once has its status; what fails later can only say so.
     for (command, arguments, verdict) in [

@@ -1,5 +1,5 @@
 //! What browsers, proxies and unkind clients do with a host on the network: pages of other sites, names that are not its own,
-//! odd heads of requests, answers that nobody reads, connections that say nothing.
+//! odd heads of requests, answers that are not read, connections that say nothing.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tests::{Answer, Host, RULES};
 
-/// Rules by address alone: whoever reaches the host from this machine may do everything.
+/// Rules by address alone: who reaches the host from this machine may do everything.
 const BY_ADDRESS: &str = "api_permissions: {near: {who: {ip: [127.0.0.0/8, '::1']}, what: '*'}}\n";
 
 #[test]
@@ -27,7 +27,7 @@ fn bytes_of_a_plugin_are_no_page_of_this_host() {
     ] {
         assert_eq!(picture.header(name), value, "{name}");
     }
-    // JSON is shown as it is, and saved by nobody who did not ask.
+    // JSON is shown as it is, and is not saved as a file.
     let json = host.request("GET", "/api/bytes").as_user("admin").send();
     assert_eq!((json.header("content-disposition"), json.header("x-content-type-options")), ("", "nosniff"));
 }
@@ -115,7 +115,7 @@ fn pages_of_allowed_origins_may_do_what_is_written() {
         let request = host.request("OPTIONS", path).header("origin", origin);
         request.header("access-control-request-method", "POST").send()
     };
-    // Before anybody knows who calls, and the same whether there is such a command or not.
+    // Before it is known who calls, and the same whether there is such a command or not.
     for path in ["/api", "/api/status", "/api/no_such_command", "/openapi.json", "/oauth/token"] {
         let answer = asked(path, app);
         assert_eq!((answer.status, answer.header("access-control-allow-origin")), (204, app), "{path}");
@@ -249,7 +249,7 @@ fn connections_of_one_address_keep_no_other_out() {
     let begun = Instant::now();
     assert_eq!(call_of_another(&host), "HTTP/1.1 200 OK");
     assert_eq!(host.cli(&["call", "status"]).code, 0);
-    assert!(begun.elapsed() < Duration::from_secs(5), "somebody waited for half-open connections to end");
+    assert!(begun.elapsed() < Duration::from_secs(5), "a call waited for half-open connections to end");
     assert_eq!(host.log().matches("too many connections from one address").count(), 1, "{}", host.log());
     drop(half_open);
 }
@@ -271,7 +271,7 @@ fn the_console_and_as_many_connections_as_there_are_files_have_room() {
 }
 
 #[test]
-fn who_reads_no_answer_is_left_and_keeps_nobody_waiting() {
+fn who_reads_no_answer_is_left_and_keeps_no_other_waiting() {
     let limits =
         "limits: {result_bytes_max: 9000000, unsent_bytes_per_caller_max: 16000000, write_deadline_ms: 1500}\n";
     let host = two_addresses(&format!("{BY_ADDRESS}{limits}"));
@@ -295,7 +295,7 @@ fn who_reads_no_answer_is_left_and_keeps_nobody_waiting() {
     // After a while without progress they are given up, and the address is answered again.
     let begun = Instant::now();
     while ask().1 != "200" {
-        assert!(begun.elapsed() < Duration::from_secs(20), "answers that nobody reads are waited for");
+        assert!(begun.elapsed() < Duration::from_secs(20), "answers that are not read are waited for");
         std::thread::sleep(Duration::from_millis(100));
     }
     // Who reads slowly, but reads, gets everything.

@@ -5,8 +5,9 @@
 //
 // Arguments: the folder with puppeteer-core, the browser, the host's address, a folder for pictures (or nothing). The
 // password is on standard input.
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 
 const [modules, browserPath, address, pictures] = process.argv.slice(2);
 const password = readFileSync(0, "utf8").trim();
@@ -180,6 +181,8 @@ try {
 
   // What comes back is shown as it came; of values with a description, one is chosen. No command here has either, so the
   // test puts them in between.
+  const markdown = "Says `hello` to **you**, as [others](https://example.org/) do.\n\n## Ways\n\n- one\n- two\n  and more\n\n" +
+    "1. first\n\n```\n<b>code</b>\n```\n[not](javascript:alert(1)) <img src=x onerror=alert(1)>";
   await page.setRequestInterception(true);
   const between = async (request) => {
     if (request.url().endsWith("/openapi.json")) {
@@ -187,9 +190,14 @@ try {
       const input = document.components.schemas["hello.v0.input"];
       const tone = { oneOf: [{ const: "kind", description: "As to a friend." }, { enum: ["formal"] }, { type: "null" }] };
       input.properties.tone = tone;
+      input.properties.picture = { type: "string", contentEncoding: "base64", contentMediaType: "image/gif" };
+      document.paths["/api/hello"].post.description = markdown;
       await request.respond({ contentType: "application/json", body: JSON.stringify(document) });
     } else if (request.url().endsWith("/api/hello")) {
-      await request.respond({ contentType: "application/json", body: '{"big":18446744073709551615,"none":[],"one":1.0}' });
+      await new Promise((done) => setTimeout(done, 1500));
+      await request.respond({ contentType: "application/json", body: '{"big":18446744073709551615,"none":[],"one":1.0}' })
+        // Who left it is told nothing.
+        .catch(() => {});
     } else {
       await request.continue();
     }
@@ -203,9 +211,31 @@ try {
     ["not given", "kind — As to a friend.", "formal"]);
   await type("#argument-0", "Ada");
   await page.select("#argument-1", '"kind"');
+  // Bytes come from a file, as base64.
+  const file = `${mkdtempSync(`${tmpdir()}/page-`)}/picture`;
+  writeFileSync(file, new Uint8Array([0, 255, 104, 105]));
+  await (await page.$("#argument-2-file")).uploadFile(file);
+  await page.waitForFunction(() => document.getElementById("argument-2").value === "AP9oaQ==");
   const chosen = await text("#curl");
-  if (!chosen.includes('{"name":"Ada","tone":"kind"}')) throw new Error(chosen);
-  await page.click("#call button");
+  if (!chosen.includes('{"name":"Ada","tone":"kind","picture":"AP9oaQ=="}')) throw new Error(chosen);
+  await page.click("#call .buttons button");
+  await until("#working", "The call runs");
+  await accessible();
+  await look("working");
+  await until("#status", "200 done");
+  equal(await page.$("#working"), null);
+  // Who does not want to wait leaves.
+  await page.click("#call .buttons button");
+  await until("#working", "The call runs");
+  await page.click("#working button");
+  await until("#answer", "You left it.");
+  // Markdown is shown as it is meant, and nothing of it is more than that.
+  equal(await page.$$eval(".text a", (links) => links.map((link) => link.href)), ["https://example.org/"]);
+  equal(await page.$$eval(".text h3, .text li, .text strong, .text p code", (parts) => parts.map((part) => part.textContent)),
+    ["hello", "you", "Ways", "one", "two and more", "first"]);
+  equal(await text(".text pre"), "<b>code</b>");
+  equal(await page.$$eval(".text img, .text script, .text b", (parts) => parts.length), 0);
+  await page.click("#call .buttons button");
   await until("#status", "200 done");
   equal(await text("#answer pre"), '{\n  "big": 18446744073709551615,\n  "none": [],\n  "one": 1.0\n}');
   await look("chosen");
@@ -228,6 +258,13 @@ try {
   await page.setViewport({ width: 360, height: 740 });
   equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
   await look("narrow");
+  // The command that is chosen comes into sight.
+  await page.$$eval("#list a", (links) => links.find((link) => link.textContent === "hello").click());
+  await until("#name", "hello");
+  await page.waitForFunction(() => {
+    const { top } = document.getElementById("name").getBoundingClientRect();
+    return top >= 0 && top < innerHeight / 2;
+  }, { timeout: 5000 });
   equal(complaints, []);
   console.log("done");
 } finally {

@@ -14,6 +14,8 @@ const PYTHON: &[&str] = &[
     // A client of MCP.
     "mcp==2.3.0",
 ];
+/// Earlier releases of that client, each in an environment of its own.
+const PYTHON_MCP: &[&str] = &["2.2.0", "2.1.1"];
 /// Packages of Python that speak XMPP and to ejabberd, in an environment of their own.
 const PYTHON_XMPP: &[&str] = &[
     // A client of XMPP.
@@ -31,8 +33,11 @@ const NPM: &[&str] = &[
     "openapi-fetch@0.17.0",
     "@types/node@20.19.9",
     "typescript@5.9.3",
-    // A client of MCP.
+    // Clients of MCP: the newest releases, each under a name of its own, and the one that comes after them.
     "@modelcontextprotocol/sdk@1.32.2",
+    "mcp-sdk-1.32.1@npm:@modelcontextprotocol/sdk@1.32.1",
+    "mcp-sdk-1.32.0@npm:@modelcontextprotocol/sdk@1.32.0",
+    "@modelcontextprotocol/client@2.4.0",
     // Drives a browser.
     "puppeteer-core@24.8.2",
 ];
@@ -51,6 +56,9 @@ pub(crate) fn install() -> Result<()> {
     tools::debian("a browser and shells", DEBIAN)?;
     tools::debian_without_services("servers of XMPP", XMPP_SERVERS)?;
     tools::python("interfaces/python", PYTHON)?;
+    for version in PYTHON_MCP {
+        tools::python(&format!("interfaces/mcp-{version}"), &[&format!("mcp=={version}")])?;
+    }
     tools::python("interfaces/xmpp", PYTHON_XMPP)?;
     tools::npm("interfaces", NPM)?;
     Ok(())

@@ -14,7 +14,7 @@ use crate::trace::TraceContext;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RequestId {
     id: Arc<str>,
-    /// What a caller calls it, whose word is not taken: it may be anybody's, and there twice.
+    /// What a caller calls it, whose word is not taken: another request may have it too.
     sent: Option<Arc<str>>,
 }
 
@@ -68,9 +68,9 @@ pub enum Principal {
     Console,
     /// An account, from wherever and with whatever credential it calls.
     Account(AccountId),
-    /// An OAuth client that acts for nobody but itself, by its id.
+    /// An OAuth client that acts for itself, by its id.
     Client(Arc<str>),
-    /// Who is anonymous is known by where they are: an IPv4 address, or the /64 of an IPv6 one, since whoever has one
+    /// Who is anonymous is known by where they are: an IPv4 address, or the /64 of an IPv6 one, since who has one
     /// address of it has them all. Local callers have none.
     Network(Option<IpAddr>),
 }

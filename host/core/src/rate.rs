@@ -157,7 +157,7 @@ impl Rule {
             Per::Caller => caller.principal(),
             Per::Address => Principal::Network(caller.address.map(network)),
         };
-        // Who has no address is local, and whoever else it may be, the owner's guest.
+        // Who has no address is on this machine, and counted nowhere.
         (principal != Principal::Network(None)).then(|| self.hasher.hash_one(principal))
     }
 
@@ -248,7 +248,7 @@ mod tests {
         assert!(draw("bob@h", "192.0.2.1", "a") && draw("ann@h", "192.0.2.1", "b"));
         assert!(draw("", "192.0.2.1", "a") && draw("", "192.0.2.1", "a") && !draw("", "192.0.2.1", "a"));
         assert!(draw("", "192.0.2.2", "a"));
-        // Whoever has one address of such a network has them all.
+        // Who has one address of such a network has them all.
         assert!(draw("", "2001:db8::1", "a") && draw("", "2001:db8::2", "a") && !draw("", "2001:db8::3", "a"));
         assert!(draw("", "2001:db8:0:1::1", "a"));
         assert!((0..10).all(|_| draw("console", "", "a")));

@@ -40,7 +40,7 @@ pub enum Refusal {
     },
     /// The body is of a type that cannot be JSON.
     MediaType,
-    /// The body is in a coding nobody undoes here.
+    /// The body is in a coding that is not undone here.
     Encoded,
     /// The client takes no JSON.
     NotAcceptable,
@@ -283,7 +283,7 @@ fn status(error: &CallError) -> StatusCode {
         CallError::NotReadOnly => StatusCode::METHOD_NOT_ALLOWED,
         CallError::Conflict(_) => StatusCode::CONFLICT,
         CallError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        // Whoever tries again with the same arguments reaches the same limit.
+        // Who tries again with the same arguments reaches the same limit.
         CallError::Failed(_) | CallError::PluginRefused { .. } | CallError::LimitExceeded { .. } => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
@@ -313,7 +313,11 @@ pub(crate) struct Kind {
 pub(crate) const KINDS: [Kind; 18] = [
     kind(400, "The request cannot be read, or arguments are invalid", &["malformed", "invalid-arguments"]),
     kind(401, "A credential is needed, or the one presented is not valid", &["unauthenticated"]),
-    kind(403, "The rules do not allow it, or the command denied it", &["forbidden", "denied"]),
+    kind(
+        403,
+        "The rules do not allow it, the command denied it, or it comes from where nothing may come from",
+        &["forbidden", "denied", "host-not-allowed", "origin-not-allowed"],
+    ),
     kind(
         404,
         "The command is no longer there, or what it was to work on",
@@ -364,6 +368,8 @@ mod tests {
             Refusal::Encoded,
             Refusal::NotAcceptable,
             Refusal::SlowBody,
+            Refusal::Stranger { code: "host-not-allowed", detail: text() },
+            Refusal::Stranger { code: "origin-not-allowed", detail: text() },
         ];
         let calls = [
             E::Malformed(text()),

@@ -19,7 +19,7 @@ pub struct JsonError(#[from] serde_json::Error);
 /// # Errors
 /// When the text is not JSON, not UTF-8, too deep, has a member twice, or has more behind the value.
 pub fn parse(text: &[u8], depth_max: usize) -> Result<Value, JsonError> {
-    // Nobody sees it in a text, and the place where it stands would help nobody.
+    // It is invisible in a text, so the place where it stands would not help.
     if text.starts_with(BYTE_ORDER_MARK) {
         let text = "it begins with a byte order mark (U+FEFF), which JSON must not have; send it without the mark";
         return Err(JsonError(serde_json::Error::custom(text)));

@@ -33,6 +33,8 @@ const PATTERN_BYTES_MAX: usize = 256 * 1024;
 pub const ERRORS_MAX: usize = 32;
 /// Most values that are listed where one of them is wanted.
 const VALUES_SHOWN_MAX: usize = 20;
+/// What is said of each member where there must be none.
+const NONE_TAKEN: &str = "is not an argument; this command takes none";
 /// Deepest alternatives inside alternatives that are told apart.
 const ALTERNATIVES_DEPTH_MAX: usize = 4;
 
@@ -119,8 +121,13 @@ impl Schema {
             return Ok(());
         }
         let mut errors = Vec::new();
+        // The library does not say which member it is about where none is named.
+        if let Some(members) = value.as_object().filter(|members| !members.is_empty() && self.takes_none()) {
+            let error = |name: &String| ArgumentError { pointer: below("", name), message: NONE_TAKEN.to_owned() };
+            return Err(members.keys().take(ERRORS_MAX).map(error).collect());
+        }
         for error in self.validator.iter_errors(value) {
-            self.describe(&error, 0, &mut errors);
+            describe(&error, 0, &mut errors);
             if errors.len() >= ERRORS_MAX {
                 break;
             }
@@ -129,66 +136,62 @@ impl Schema {
         Err(errors)
     }
 
-    /// Says what does not fit, and where.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
-    fn describe(&self, error: &ValidationError<'_>, depth: usize, into: &mut Vec<ArgumentError>) {
-        let place = error.instance_path().as_str();
-        let below = |name: &str| format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"));
-        let mut say = |pointer: String, message: String| into.push(ArgumentError { pointer, message });
-        match error.kind() {
-            ValidationErrorKind::Required { property } => {
-                say(below(property.as_str().unwrap_or_default()), "is required".to_owned());
-            }
-            ValidationErrorKind::AdditionalProperties { unexpected }
-            | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-                for name in unexpected {
-                    say(below(name), self.unexpected(place).to_owned());
-                }
-            }
-            // A member that nothing is said of, where no other is named either.
-            ValidationErrorKind::FalseSchema => match place.rsplit_once('/') {
-                Some((parent, _)) => say(place.to_owned(), self.unexpected(parent).to_owned()),
-                None => say(String::new(), "must not be there".to_owned()),
-            },
-            ValidationErrorKind::Constant { expected_value } => say(place.to_owned(), must_be(&[&**expected_value])),
-            ValidationErrorKind::Enum { options } => {
-                say(
-                    place.to_owned(),
-                    must_be(&options.as_array().map(|all| all.iter().collect::<Vec<_>>()).unwrap_or_default()),
-                );
-            }
-            ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-                if let Some(values) = values(context, place) {
-                    say(place.to_owned(), must_be(&values));
-                } else if let Some(nearest) = nearest(context, place).filter(|_| depth < ALTERNATIVES_DEPTH_MAX) {
-                    for error in nearest.iter().take(ERRORS_MAX) {
-                        self.describe(error, depth + 1, into);
-                    }
-                } else {
-                    say(place.to_owned(), "fits none of the forms it may have".to_owned());
-                }
-            }
-            ValidationErrorKind::OneOfMultipleValid { .. } => {
-                say(place.to_owned(), "fits several of the forms it may have, and must fit one".to_owned());
-            }
-            // The library's own words, with the value itself left out.
-            _ => say(place.to_owned(), error.masked_with("the value").to_string()),
-        }
+    /// Whether the object is closed and names no member.
+    fn takes_none(&self) -> bool {
+        let names_others =
+            ["patternProperties", "$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "dependentSchemas"];
+        self.json.get("additionalProperties") == Some(&Value::Bool(false))
+            && self.properties().next().is_none()
+            && names_others.iter().all(|keyword| self.json.get(keyword).is_none())
     }
+}
 
-    /// What a member of the object at that place is that has no business there.
-    fn unexpected(&self, place: &str) -> &'static str {
-        let names_others = ["properties", "patternProperties", "$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if"];
-        let takes_none = names_others.iter().all(|keyword| match self.json.get(keyword) {
-            None => true,
-            Some(members) => members.as_object().is_some_and(Map::is_empty),
-        });
-        if place.is_empty() && takes_none {
-            "is not an argument; this command takes none"
-        } else {
-            "is not an argument here"
+/// Says what does not fit, and where.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
+fn describe(error: &ValidationError<'_>, depth: usize, into: &mut Vec<ArgumentError>) {
+    let place = error.instance_path().as_str();
+    let below = |name: &str| below(place, name);
+    let mut say = |pointer: String, message: String| into.push(ArgumentError { pointer, message });
+    match error.kind() {
+        ValidationErrorKind::Required { property } => {
+            say(below(property.as_str().unwrap_or_default()), "is required".to_owned());
         }
+        ValidationErrorKind::AdditionalProperties { unexpected }
+        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+            for name in unexpected {
+                say(below(name), "is not an argument here".to_owned());
+            }
+        }
+        ValidationErrorKind::FalseSchema => say(place.to_owned(), "must not be there".to_owned()),
+        ValidationErrorKind::Constant { expected_value } => say(place.to_owned(), must_be(&[&**expected_value])),
+        ValidationErrorKind::Enum { options } => {
+            say(
+                place.to_owned(),
+                must_be(&options.as_array().map(|all| all.iter().collect::<Vec<_>>()).unwrap_or_default()),
+            );
+        }
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            if let Some(values) = values(context, place) {
+                say(place.to_owned(), must_be(&values));
+            } else if let Some(nearest) = nearest(context, place).filter(|_| depth < ALTERNATIVES_DEPTH_MAX) {
+                for error in nearest.iter().take(ERRORS_MAX) {
+                    describe(error, depth + 1, into);
+                }
+            } else {
+                say(place.to_owned(), "fits none of the forms it may have".to_owned());
+            }
+        }
+        ValidationErrorKind::OneOfMultipleValid { .. } => {
+            say(place.to_owned(), "fits several of the forms it may have, and must fit one".to_owned());
+        }
+        // The library's own words, with the value itself left out.
+        _ => say(place.to_owned(), error.masked_with("the value").to_string()),
     }
+}
+
+/// The place of a member (RFC 6901).
+fn below(place: &str, name: &str) -> String {
+    format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 /// The values a place may have, where every alternative is nothing but some of them.

@@ -1,5 +1,5 @@
 //! What a browser wants to hear before a page of another origin may send requests and read answers (Fetch, «CORS protocol»).
-//! It is told to pages that may, and to nobody else; before anybody knows who calls, since browsers ask without a credential.
+//! It is told to pages that may, and to no others; before it is known who calls, since browsers ask without a credential.
 
 use axum::body::Body;
 use axum::http::header::{

@@ -1,7 +1,7 @@
 //! Where every request over HTTP comes in, before a wire sees it: is it for a name of this host (`name`), and may it come
 //! from where it comes (`origin`)? A page a person looks at can send requests to this machine, with credentials a browser
 //! adds by itself, and by a name whose address changes («DNS rebinding») even read the answers. What another site's page may
-//! do, and is told so (`cors`), is decided by the path alone, so that a wire nobody thought of is closed.
+//! do, and is told so (`cors`), is decided by the path alone, so that a wire that is not thought of is closed.
 //!
 //! Programs that are no browsers send neither `Origin` nor `Sec-Fetch-Site`, and only need a right `Host`. The local socket
 //! can be opened by no page: there, `Host` must be well-formed and nothing else.
@@ -11,15 +11,17 @@ mod name;
 mod origin;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use muster_core::dispatch::Dispatcher;
+use muster_core::rate::Bucket;
 
 pub use cors::Cors;
 pub(crate) use name::address_for;
@@ -51,6 +53,7 @@ pub struct Entrance {
     request_ids: Arc<RequestIds>,
     settings: Arc<Settings>,
     unsent: Arc<Unsent>,
+    lines: Arc<Bucket>,
     /// This machine's own name.
     machine: Arc<str>,
 }
@@ -85,15 +88,32 @@ impl Ground {
 
 impl Entrance {
     /// The entrance of a host with this dispatcher on a machine of this name. `seed`: random bits that set this process's
-    /// request ids apart. `unsent`: the bounds on answers that nobody reads.
+    /// request ids apart. `unsent`: the bounds on answers that are not read.
     pub fn new(dispatcher: Arc<Dispatcher>, seed: u64, settings: Settings, unsent: Arc<Unsent>, machine: &str) -> Self {
         let request_ids = Arc::new(RequestIds::new(seed));
-        Self { dispatcher, request_ids, settings: Arc::new(settings), unsent, machine: machine.into() }
+        let lines = Arc::new(Bucket::full(Instant::now()));
+        Self { dispatcher, request_ids, settings: Arc::new(settings), unsent, lines, machine: machine.into() }
     }
 
     /// Puts the entrance before everything the router has.
     pub fn before(self, router: Router) -> Router {
         router.layer(from_fn_with_state(self, enter))
+    }
+
+    /// Notes in the log what came from where it may not, as often as the log has room for.
+    fn tell(&self, request: &Request<Body>, refusal: &Refusal) {
+        let Refusal::Stranger { code, .. } = refusal else { return };
+        if may_be_told(&self.lines) {
+            let header = |name: HeaderName| name::shown_value(request.headers().get(name));
+            tracing::info!(
+                code,
+                host = header(HOST),
+                origin = header(ORIGIN),
+                site = header(HeaderName::from_static("sec-fetch-site")),
+                path = name::shown(request.uri().path()),
+                "a request was refused for where it comes from, or for whom it is"
+            );
+        }
     }
 
     /// Judges a request; gives the page of another origin that sent it and may, if one did.
@@ -104,7 +124,7 @@ impl Entrance {
         let Peer::Network { door, .. } = peer else { return Ok(None) };
         let settings = self.dispatcher.authenticator().bearers().server.settings();
         let ground = Ground::of(request.uri().path());
-        if let Some(asked) = &asked {
+        if let Some(asked) = asked.as_ref().filter(|asked| !asked.is_of_no_other()) {
             let names = Names {
                 settings: &self.settings,
                 machine: &self.machine,
@@ -138,7 +158,10 @@ async fn enter(State(entrance): State<Entrance>, mut request: Request<Body>, nex
     });
     let page = match judged {
         Ok(page) => page,
-        Err(refusal) => return problem::refusal(&refusal, &request_id),
+        Err(refusal) => {
+            entrance.tell(&request, &refusal);
+            return problem::refusal(&refusal, &request_id);
+        }
     };
     let ground = Ground::of(request.uri().path());
     if request.method() == Method::OPTIONS
@@ -153,6 +176,11 @@ async fn enter(State(entrance): State<Entrance>, mut request: Request<Body>, nex
         entrance.unsent.count(network, &mut response);
     }
     response
+}
+
+/// Whether there is room for one more line of the log about requests that were refused: ten at once, then one a second.
+pub(crate) fn may_be_told(lines: &Bucket) -> bool {
+    lines.draw(Instant::now(), Duration::from_secs(1), 10).is_ok()
 }
 
 /// Whether the body is in a coding that would have to be undone first (RFC 9110 §8.4). What it says could not be bounded

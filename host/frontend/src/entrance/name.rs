@@ -58,6 +58,12 @@ impl Asked {
         (address.is_some() || is_name(host)).then(|| Self { host: host.to_ascii_lowercase(), port, address })
     }
 
+    /// Whether no page elsewhere can be at it: an address, a name of the machine it is said on, and a name without a dot,
+    /// since none of those leads anywhere from outside.
+    pub(super) fn is_of_no_other(&self) -> bool {
+        self.address.is_some() || !self.host.contains('.') || self.is_here()
+    }
+
     /// Whether it always leads to the machine it is said on (RFC 6761 §6.3).
     pub(super) fn is_here(&self) -> bool {
         self.host == "localhost" || self.host.ends_with(".localhost") || self.address.is_some_and(|ip| ip.is_loopback())
@@ -132,10 +138,7 @@ impl Names<'_> {
     /// For what name it is, and how to allow that.
     pub(super) fn check(&self, asked: &Asked, ground: Ground) -> Result<(), Refusal> {
         let is = |name: &str| name.trim_end_matches('.').eq_ignore_ascii_case(&asked.host);
-        // No name outside has an address without a dot in it, so no page elsewhere has such a name.
-        let is_own = asked.address.is_some()
-            || asked.is_here()
-            || !asked.host.contains('.')
+        let is_own = asked.is_of_no_other()
             || is(self.machine)
             || host_of_url(self.issuer).is_some_and(|issuer| issuer.host == asked.host)
             || self.hosts.iter().chain(&self.settings.allowed_hosts).any(|name| is(name))
@@ -145,7 +148,6 @@ impl Names<'_> {
         if is_own {
             return Ok(());
         }
-        tracing::info!(host = shown(&asked.host), "a request for a host of another name was refused");
         Err(Refusal::Stranger {
             code: "host-not-allowed",
             detail: format!(

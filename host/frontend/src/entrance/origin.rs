@@ -73,16 +73,7 @@ pub(super) fn judge(
     };
     let value = request.headers().get(ORIGIN);
     let page = |credentials| value.map(|origin| Page { origin: origin.clone(), credentials });
-    let refuse = |detail: String| {
-        tracing::info!(
-            origin = shown_value(value),
-            site = said.site.map(shown),
-            host = asked.map(|asked| shown(&asked.host)),
-            path = shown(request.uri().path()),
-            "a request of another site's page was refused"
-        );
-        Err(Refusal::Stranger { code: "origin-not-allowed", detail })
-    };
+    let refuse = |detail: String| Err(Refusal::Stranger { code: "origin-not-allowed", detail });
     let from = match said.origin {
         Some(origin) => format!("a page of `{}`", shown(origin)),
         None => "a page of another site".to_owned(),

@@ -1,5 +1,5 @@
 //! How many connections are open: of all sockets together, and from each network. One network never fills the host, so that
-//! whoever opens connections and says nothing keeps nobody out but themselves.
+//! who opens connections and says nothing keeps no other out.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -39,7 +39,7 @@ impl Connections {
         self.limits
     }
 
-    /// Somebody comes from that network, or from one without a bound; nothing where too many came from there.
+    /// A client comes from that network, or from one without a bound; nothing where too many came from there.
     pub(super) fn come(self: &Arc<Self>, network: Option<IpAddr>) -> Option<Place> {
         if let Some(network) = network {
             let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,7 +68,7 @@ pub(super) struct Place {
 impl Place {
     /// Waits until it is among those that may be open at a time.
     pub(super) async fn wait(&mut self) {
-        // Nobody closes the semaphore, so there is always a permit in the end.
+        // The semaphore is never closed, so there is always a permit in the end.
         self.permit = Arc::clone(&self.connections.places).acquire_owned().await.ok();
     }
 }

@@ -246,7 +246,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
         match Pin::new(&mut self.stream).poll_flush(context)? {
             Poll::Ready(()) => {
                 self.unsent = None;
-                // The last thing that is done about an answer: nobody reads before something comes.
+                // The last thing that is done about an answer: hyper does not read before something comes.
                 if !self.exchange.answering.load(Ordering::Relaxed) {
                     self.go_on();
                     let _ = self.wait(context);
@@ -274,7 +274,7 @@ enum Reading {
     /// So many bytes of a body are missing.
     Body(u64),
     Chunks(Chunk),
-    /// Nobody reads on: hyper has refused what came.
+    /// It is not read on: hyper has refused what came.
     Refused,
 }
 

@@ -217,14 +217,14 @@ impl Connection {
     }
 }
 
-/// The network of whoever calls: an address, or the /64 of an IPv6 one. Behind trusted proxies it is the caller's own; where
+/// The network of the caller: an address, or the /64 of an IPv6 one. Behind trusted proxies it is the caller's own; where
 /// their chain leads nowhere, the proxy's.
 pub(crate) fn network_of(address: SocketAddr, door: &Door, headers: &axum::http::HeaderMap) -> IpAddr {
     network(door.trusted_proxies.caller(address.ip(), headers).unwrap_or_else(|BrokenChain| address.ip()))
 }
 
-/// Accepts, and opens each connection in a task of its own once there is a place for it. `accept` gives nothing for somebody
-/// who may not come in.
+/// Accepts, and opens each connection in a task of its own once there is a place for it. `accept` gives nothing for a client
+/// that may not come in.
 async fn serve<A, F>(
     accept: impl AsyncFn() -> io::Result<Option<(A, Place)>>,
     open: impl Fn(A, Connection) -> F,

@@ -15,7 +15,7 @@ const PER_ADDRESS_MAX: usize = 8;
 /// The part of all places that nobody in particular has: one of so many.
 const ANONYMOUS_PART: usize = 4;
 
-/// Whether it is nobody in particular.
+/// Whether nothing is known of it but where it is.
 fn is_anonymous(party: &Principal) -> bool {
     matches!(party, Principal::Network(_))
 }

@@ -11,6 +11,7 @@ mod page;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -27,6 +28,7 @@ use muster_core::oauth::{
     AuthorizationRefusal, AuthorizationServer, Client, Consent, Grant, OAuthError, Owned, Settings,
 };
 use muster_core::random::Random;
+use muster_core::rate::Bucket;
 use muster_core::registry::Snapshot;
 use muster_core::schema::Unread;
 use serde_json::{Map, Value, json};
@@ -52,6 +54,8 @@ pub struct OAuth {
     server: Arc<AuthorizationServer>,
     request_ids: Arc<RequestIds>,
     form_key: Arc<FormKey>,
+    /// Lines of the log about forms that are refused.
+    lines: Arc<Bucket>,
 }
 
 impl OAuth {
@@ -67,7 +71,8 @@ impl OAuth {
         random: Arc<dyn Random>,
     ) -> Result<Self, CallError> {
         let form_key = Arc::new(FormKey::new(random)?);
-        Ok(Self { dispatcher, server, request_ids: Arc::new(RequestIds::new(seed)), form_key })
+        let lines = Arc::new(Bucket::full(Instant::now()));
+        Ok(Self { dispatcher, server, request_ids: Arc::new(RequestIds::new(seed)), form_key, lines })
     }
 
     /// The routes.
@@ -210,7 +215,9 @@ fn show(
 async fn answered(oauth: &OAuth, request: Request<Body>, address: &Address) -> Result<Response, AuthorizationRefusal> {
     const STALE: &str = "this page is no longer valid; go back to the application and begin again";
     if let Err(said) = entrance::is_own(&request, &address.issuer) {
-        tracing::info!("a login form that came from another site was refused: {said}");
+        if entrance::may_be_told(&oauth.lines) {
+            tracing::info!("a login form that came from another site was refused: {said}");
+        }
         return Err(AuthorizationRefusal::Shown("the form came from another site"));
     }
     let secure = address.issuer.starts_with("https:");

@@ -1,5 +1,5 @@
 // The page at /docs: asks for the document as whom a person says, shows one command at a time, and calls it. Everything
-// the document says is put in as text, never as markup. What a person types stays in this page and its requests.
+// the document says is put in as text, never as HTML: of Markdown, this page makes the elements itself. What a person types stays in this page and its requests.
 "use strict";
 
 const at = (id) => document.getElementById(id);
@@ -19,12 +19,65 @@ function make(name, attributes = {}, ...children) {
   return element;
 }
 
-/** A text with what Markdown calls code and strong made so; nothing else of it is markup here. */
+/** One line's worth of Markdown: code, strong, emphasis, and links to the web. Everything else of it is text, HTML too. */
 function prose(text) {
-  return text.split(/(`[^`\n]+`|\*\*[^*\n]+\*\*)/).map((part, index) => {
+  const parts = /(`[^`\n]+`|\*\*[^*\n]+\*\*|\*[^*\s][^*\n]*\*|\b_[^_\s][^_\n]*_\b|\[[^\]\n]+\]\([^()\s]+\)|<https?:\/\/[^<>\s]+>)/;
+  return text.split(parts).map((part, index) => {
     if (index % 2 === 0) return part;
-    return part.startsWith("`") ? make("code", {}, part.slice(1, -1)) : make("strong", {}, part.slice(2, -2));
+    if (part.startsWith("`")) return make("code", {}, part.slice(1, -1));
+    if (part.startsWith("**")) return make("strong", {}, part.slice(2, -2));
+    if (/^[*_]/.test(part)) return make("em", {}, part.slice(1, -1));
+    const [, words, address] = part.startsWith("<") ? [part, part.slice(1, -1), part.slice(1, -1)] : part.match(/^\[(.+)\]\((.+)\)$/);
+    // Nothing but the web: an address of another kind could run something.
+    return /^https?:\/\//i.test(address) ? make("a", { href: address, rel: "noopener noreferrer", target: "_blank" }, words) : part;
   });
+}
+
+/** A text of several lines of Markdown: paragraphs, headings, lists and code, below the headings of the page. */
+function blocks(text) {
+  const found = [];
+  let paragraph = [];
+  let items = null;
+  const end = () => {
+    if (paragraph.length > 0) found.push(make("p", {}, ...prose(paragraph.join("\n"))));
+    paragraph = [];
+    items = null;
+  };
+  const lines = text.split("\n");
+  for (let at = 0; at < lines.length; at += 1) {
+    const line = lines[at];
+    const fence = line.match(/^\s{0,3}(```+|~~~+)/);
+    const heading = line.match(/^(#{1,6})\s+(.*?)\s*#*$/);
+    const item = line.match(/^\s{0,3}(?:[-*+]|([0-9]{1,9})[.)])\s+(.*)$/);
+    if (fence) {
+      end();
+      const code = [];
+      for (at += 1; at < lines.length && !lines[at].trim().startsWith(fence[1]); at += 1) code.push(lines[at]);
+      found.push(make("pre", { tabindex: "0" }, make("code", {}, code.join("\n"))));
+    } else if (line.trim() === "") {
+      end();
+    } else if (heading) {
+      end();
+      found.push(make("h3", {}, ...prose(heading[2])));
+    } else if (item) {
+      const name = item[1] === undefined ? "ul" : "ol";
+      if (items?.list.localName !== name) {
+        end();
+        const start = item[1] === undefined || item[1] === "1" ? null : item[1];
+        items = { list: make(name, { start }), last: null };
+        found.push(items.list);
+      }
+      items.last = make("li", {}, ...prose(item[2]));
+      items.list.append(items.last);
+    } else if (items) {
+      // A line that goes on with the item before it.
+      items.last.append(" ", ...prose(line.trim()));
+    } else {
+      paragraph.push(line);
+    }
+  }
+  end();
+  return found;
 }
 
 function tell(text, bad = false) {
@@ -270,7 +323,7 @@ function show() {
     make("h2", { id: "name" }, name),
     make("p", { class: "summary" }, operation.summary),
     make("ul", { class: "marks", "aria-label": "About it" }, ...items),
-    operation.description ? make("div", { class: "text" }, ...prose(operation.description)) : "",
+    operation.description ? make("div", { class: "text" }, ...blocks(operation.description)) : "",
     make("p", {}, make("label", { for: "version" }, "Version"), versions),
     call(form),
     result(operation),
@@ -346,9 +399,10 @@ function field(name, property, required, index) {
     input = make("textarea", { ...common, spellcheck: "false" });
   }
   const error = make("p", { id: `${id}-error`, class: "bad" });
+  const file = schema.contentEncoding === "base64" && input.tagName === "INPUT" ? fileInto(input, id, name) : "";
   const words = `${inWords(property)}${schema.default === undefined ? "" : `; ${JSON.stringify(schema.default)} when left out`}`;
   const element = make("div", { class: "field" },
-    make("label", { for: id }, name, required ? " (needed)" : ""), input,
+    make("label", { for: id }, name, required ? " (needed)" : ""), input, file,
     make("p", { id: `${id}-about`, class: "quiet" }, words, ...prose(schema.description ? ` — ${schema.description}` : "")),
     error);
   return {
@@ -382,6 +436,22 @@ function field(name, property, required, index) {
   };
 }
 
+/** Something to choose a file with, whose bytes go into the input as base64. */
+function fileInto(input, id, name) {
+  const chooser = make("input", { id: `${id}-file`, type: "file" });
+  chooser.addEventListener("change", async () => {
+    const [chosen] = chooser.files;
+    if (!chosen) return;
+    const bytes = new Uint8Array(await chosen.arrayBuffer());
+    const parts = [];
+    // In pieces: a call takes only so many arguments.
+    for (let at = 0; at < bytes.length; at += 0x8000) parts.push(String.fromCharCode(...bytes.subarray(at, at + 0x8000)));
+    input.value = btoa(parts.join(""));
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  return make("p", {}, make("label", { for: chooser.id }, `${name} from a file`), chooser);
+}
+
 /** The arguments as they are filled in, and as they can be shown, both as JSON; the first field that is wrong. */
 function read(mark) {
   const value = [];
@@ -413,6 +483,13 @@ function curlLine(form, value) {
 /** Calls the command and shows what came of it. */
 async function send(form, value, into) {
   const started = performance.now();
+  const leaving = new AbortController();
+  const seconds = make("span", {}, "0");
+  const clock = setInterval(() => { seconds.textContent = String(Math.round((performance.now() - started) / 1000)); }, 1000);
+  // What is read aloud is that it runs, not every second of it.
+  into.replaceChildren(make("p", { id: "working" }, make("progress", { "aria-label": "The call runs" }), " The call runs: ",
+    make("span", { "aria-hidden": "true" }, seconds, " s "),
+    make("button", { type: "button", onclick: () => leaving.abort() }, "Leave it")));
   let answer;
   let text;
   try {
@@ -420,11 +497,15 @@ async function send(form, value, into) {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: value,
+      signal: leaving.signal,
     });
     text = await answer.text();
   } catch (error) {
-    into.replaceChildren(make("h3", {}, "No answer"), make("p", { class: "bad" }, error.message));
+    const why = leaving.signal.aborted ? "You left it. What it changed before stays changed." : error.message;
+    into.replaceChildren(make("h3", {}, "No answer"), make("p", { class: "bad" }, why));
     return;
+  } finally {
+    clearInterval(clock);
   }
   const duration = Math.round(performance.now() - started);
   let body = null;
@@ -474,6 +555,13 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   at("main").focus();
 });
-addEventListener("hashchange", () => { show(); at("main").focus({ preventScroll: true }); scrollTo(0, 0); });
+addEventListener("hashchange", () => {
+  show();
+  at("main").focus({ preventScroll: true });
+  // On a narrow screen the command is below the list.
+  const isBelow = at("main").getBoundingClientRect().left < document.querySelector("nav").getBoundingClientRect().right - 1;
+  if (isBelow) at("main").scrollIntoView({ block: "start" });
+  else scrollTo(0, 0);
+});
 chooseScheme();
 load();
