@@ -106,7 +106,7 @@ mod tests {
             "application/octet-stream",
         ] {
             let value = json!(STANDARD.encode("<script>alert(1)</script>"));
-            let outcome = Outcome { text: value.to_string(), value };
+            let outcome = Outcome { text: value.to_string(), value, next: None };
             let answer = result(outcome, Wanted::Raw(kind.to_owned()), &id);
             let header = |name: &str| answer.headers().get(name).map_or("", |value| value.to_str().unwrap());
             assert_eq!(header("content-type"), kind);
