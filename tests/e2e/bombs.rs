@@ -110,6 +110,11 @@ fn a_description_that_is_a_bomb_is_refused() {
     assert_eq!(flooding.status, 200, "a flood of lines is cut off, no more: {}", flooding.text());
     assert_eq!(host.cli(&["plugin", "uninstall", "bomb"]).code, 0);
     assert!(host.log().lines().count() < 3_000);
+    // What the host adds to a schema is said.
+    assert_eq!(install("any_object").status, 200);
+    let details = host.call("admin", "modules_details", &json!({"module": "bomb"})).text();
+    assert!(details.contains("`bomb` takes no arguments, since its input schema names none"), "{details}");
+    assert_eq!(host.cli(&["plugin", "uninstall", "bomb"]).code, 0);
     assert_eq!(install("none").status, 200);
     assert_eq!(host.call("admin", "bomb", &json!({})).value(), json!(0));
 }

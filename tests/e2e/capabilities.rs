@@ -343,6 +343,27 @@ fn a_call_that_waits_for_another_ends_at_its_own_deadline_and_needs_no_second_pl
     neighbour_is_served(&host);
 }
 
+/// JSON Schema's integers are integers, however they are written, for plugins and built-in commands alike.
+#[test]
+fn whole_numbers_are_whole_however_they_are_written() {
+    let host = host("");
+    host.install("append", &["keyvalue"]);
+    let post = |command: &str, body: &str| {
+        let request = host.request("POST", &format!("/api/{command}")).as_user("admin");
+        request.header("content-type", "application/json").body(body).send()
+    };
+    for (number, expected) in [("3.0", 200), ("36e2", 200), ("120e-1", 200), ("3.5", 400), ("-1.0", 400), ("1e10", 400)]
+    {
+        let answer = post("append", &format!("{{\"number\": {number}}}"));
+        assert_eq!(answer.status, expected, "{number}: {}", answer.text());
+    }
+    assert_eq!(host.call("admin", "appended", &json!({})).value(), json!([3, 3600, 12]));
+    for (limit, expected) in [("1.0", 200), ("10e-1", 200), ("1.5", 400)] {
+        let answer = post("audit_search", &format!("{{\"limit\": {limit}}}"));
+        assert_eq!(answer.status, expected, "{limit}: {}", answer.text());
+    }
+}
+
 /// Read, change, write back: under every isolation calls run beside one another, and each one's change is there afterwards.
 #[test]
 fn calls_at_the_same_time_lose_no_change_of_one_another() {

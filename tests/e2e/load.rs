@@ -169,8 +169,23 @@ fn a_component_can_lie_ready_on_the_host() {
     std::fs::create_dir(&available).unwrap();
     std::fs::copy(component("hello"), available.join("hello.wasm")).unwrap();
     std::fs::write(available.join("broken.wasm"), "x").unwrap();
+    // What would be waited for, or never ends, is not read.
+    assert_eq!(tests::run(std::process::Command::new("mkfifo").arg(available.join("pipe.wasm")), "").code, 0);
+    std::os::unix::fs::symlink("/dev/zero", available.join("device.wasm")).unwrap();
+    std::fs::create_dir(available.join("folder.wasm")).unwrap();
+    std::fs::File::create(available.join("large.wasm")).unwrap().set_len(10 << 30).unwrap();
     let listed = host.call("admin", "modules_available", &json!({})).value();
     assert_eq!(listed.as_object().unwrap().keys().collect::<Vec<_>>(), ["hello"]);
+    for (module, part) in [
+        ("pipe", "not a regular file"),
+        ("device", "not a regular file"),
+        ("folder", "not a regular file"),
+        ("large", "more than 67108864 bytes"),
+    ] {
+        let refused = host.call("admin", "module_install", &json!({ "module": module }));
+        let detail = refused.value()["detail"].as_str().unwrap().to_owned();
+        assert!(refused.verdict() == "422 component-not-available" && detail.contains(part), "{module}: {detail}");
+    }
     assert_eq!(host.call("admin", "module_check", &json!({"module": "hello"})).value(), json!(0));
     assert_eq!(host.call("admin", "modules_installed", &json!({})).value(), json!({}));
     assert_eq!(host.call("admin", "module_install", &json!({"module": "hello"})).value(), json!(0));

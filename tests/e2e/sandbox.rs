@@ -62,8 +62,22 @@ fn a_trace_names_the_functions_of_the_guest_and_stays_in_the_log() {
     let line = log.lines().find(|line| line.contains("plugin-trapped")).unwrap();
     assert!(line.contains("inner_deed") && line.contains("outer_deed"), "{line}");
     assert!(line.contains(answer.header("x-request-id")), "{line}");
+    assert!(line.contains("plugin=\"moody\"") && line.contains("command=\"moody\""), "{line}");
     assert_eq!(mood(&host, "panic"), "502 plugin-panicked");
     assert!(host.log().contains("a bad mood"));
+}
+
+/// As systemd's journal takes lines where it reads standard error.
+#[test]
+fn lines_have_a_priority_where_the_journal_reads_them() {
+    let journal = ["sh", "-c", "JOURNAL_STREAM=$(stat -Lc %d:%i /dev/stderr) exec \"$@\"", "sh"];
+    let host = Host::start_under(&journal, tests::RULES);
+    host.add_account("admin");
+    host.install("moody", &[]);
+    assert_eq!(mood(&host, "trap"), "502 plugin-trapped");
+    let log = host.log();
+    assert!(log.lines().all(|line| line.starts_with("<6>") || line.starts_with("<4>")), "{log}");
+    assert!(log.lines().any(|line| line.starts_with("<4>") && line.contains("plugin-trapped")), "{log}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::run::{cargo, root, step};
 
 /// What is installed where it is missing.
 const VERSION: &str = "0.13.2";
-const TARGETS: [&str; 7] = ["component", "config", "manifest", "problem", "schema", "value", "xmlrpc"];
+const TARGETS: [&str; 8] = ["component", "config", "manifest", "problem", "schema", "sections", "value", "xmlrpc"];
 /// Larger components teach a fuzzer nothing that smaller ones do not, and slow it down.
 const SEED_BYTES_MAX: u64 = 64 << 10;
 

@@ -154,6 +154,10 @@ mod tests {
     #[test]
     fn a_module_that_is_none_is_told_why() {
         check(r#"(module (func (export "run")))"#, false, Err("wasm-tools component new"));
+        let preview1 = r#"(import "wasi_snapshot_preview1" "random_get" (func (param i32 i32) (result i32)))"#;
+        check(&format!("(module {preview1})"), false, Err("this one is for WASI preview 1"));
+        let program = format!(r#"(module {preview1} (func (export "_start")))"#);
+        check(&program, false, Err("is a program of WASI preview 1"));
         check("(module)", true, Err("does not fit its type"));
         check(r#"(module (import "env" "magic" (func)) (func (export "run")))"#, true, Err("does not fit its type"));
     }

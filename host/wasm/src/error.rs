@@ -100,10 +100,7 @@ pub enum LoadError {
     #[error("this component cannot be compiled: {}", quoted(.0))]
     Compile(String),
     /// It needs the asynchronous component model.
-    #[error(
-        "this component has asynchronous functions (WASI 0.3), which this host does not run yet; build it for WASI 0.2, \
-         whose functions are synchronous"
-    )]
+    #[error("this component uses the async functions of WASI 0.3, which this host does not run yet")]
     Asynchronous,
     /// The process that tried it did not come back.
     #[error(

@@ -284,7 +284,8 @@ impl Loader {
         let ready = self.cache.as_ref().and_then(|cache| cache.read(&self.engine, &digest));
         let cached = ready.is_some();
         if !cached {
-            self.try_apart(&wish.component, self.code.as_deref())?;
+            let tried = self.try_apart(&wish.component, self.code.as_deref());
+            tried.map_err(|error| explain_not_compiled(error, &wish.component))?;
         }
         let apart = started.elapsed();
         let started = Instant::now();
@@ -381,6 +382,16 @@ impl Loader {
             }),
         }
     }
+}
+
+/// A refusal of the process that compiles, with what the users of the tools that made the component do about it. Where that
+/// process could not compile it, it came back from looking into it.
+fn explain_not_compiled(error: LoadError, component: &[u8]) -> LoadError {
+    if !matches!(error, LoadError::Compile(_) | LoadError::Asynchronous) {
+        return error;
+    }
+    let producers = inspect(component).map(|inspection| inspection.producers).unwrap_or_default();
+    toolchain::explain(error, &producers)
 }
 
 /// Why a component was not compiled: the pool is as large as the limits say, and wasmtime has no type for what is larger.

@@ -80,6 +80,7 @@ impl raw::Guest for Plugin {
             "long_title" => command.examples = vec![raw::Example { title: "t".repeat(501), ..example("{}", "0") }],
             "long_note" => command.deprecated = Some("n".repeat(501)),
             "long_example" => command.examples = vec![example(&format!("[{}]", "0,".repeat(32 << 10) + "0"), "0")],
+            "any_object" => command.input = r#"{"type": "object"}"#.into(),
             "exit" => std::process::exit(0),
             "refuse" => return Err("b".repeat(1 << 20)),
             "log" => (0..1_000_000).for_each(|number| println!("line {number}")),

@@ -75,7 +75,7 @@ fn what_is_no_plain_data_is_skipped_with_a_reason() {
                  wide: func(v: x4);
                  fine: func();
              }}
-             world w {{ export i; export init: func(); export exports: interface {{ f: func(); }} }}"
+             world w {{ export i; export init: func(); export exports: interface {{ init: func(); }} }}"
         ),
         &Docs::default(),
     );
@@ -95,6 +95,9 @@ fn what_is_no_plain_data_is_skipped_with_a_reason() {
         assert!(reasons.iter().any(|reason| reason.starts_with(expected)), "{expected}\n{}", reasons.join("\n"));
     }
     assert_eq!(reasons.len(), 9, "{}", reasons.join("\n"));
+    // An author may call an interface as toolchains call theirs.
+    let functions = read("package t:t; world w { export exports: interface { f: func(); } }", &Docs::default());
+    assert_eq!((names(&functions), functions.skipped.len()), (vec!["f/0".to_owned()], 0));
 }
 
 #[test]
