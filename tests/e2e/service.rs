@@ -146,7 +146,7 @@ fn strangers_directories_and_sockets_are_not_used() {
     }
     assert!(serve(&["--insecure-data"]).stdout.starts_with("ready: "));
 
-    // Only root can make a socket of somebody else.
+    // Only root can make a socket of another user.
     if run(Command::new("id").arg("-u"), "").stdout.trim() != "0" {
         return;
     }
@@ -350,7 +350,7 @@ fn a_reload_names_what_needs_a_restart() {
     assert!(answer.status == 400 && answer.text().contains("at least 12 characters"), "{}", answer.text());
 }
 
-/// Ten thousand accounts and a thousand rules: who is locked out is still found, and nobody waits for it.
+/// Ten thousand accounts and a thousand rules: who is locked out is still found, and soon.
 #[test]
 fn a_reload_with_many_accounts_and_rules_is_answered_soon() {
     let users: Vec<String> = (0..10_000).map(|number| format!("user{number}@localhost")).collect();
