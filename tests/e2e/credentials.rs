@@ -324,7 +324,7 @@ fn no_token_or_key_is_stored_listed_or_logged() {
     }
 }
 
-/// What a person typed is one name and one password, however their keyboard writes it; what nobody can see is no new name.
+/// What a person typed is one name and one password, however their keyboard writes it; what cannot be seen is no new name.
 #[test]
 fn names_and_passwords_are_the_same_in_every_way_to_type_them() {
     let host = Host::start();

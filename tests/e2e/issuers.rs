@@ -241,7 +241,7 @@ fn keys_are_chosen_by_what_they_are_for_before_their_id() {
     }
 }
 
-/// Whoever repairs a key file and has the configuration read again does not wait for the next look.
+/// An operator who repairs a key file and has the configuration read again does not wait for the next look.
 #[test]
 fn a_reload_fetches_keys_again() {
     let (old, new) = (Key::new("one"), Key::new("one"));

@@ -331,7 +331,7 @@ fn who_is_nobody_is_asked_to_log_in() {
     assert_eq!(post(&host, &initialize()).basic("ann@localhost", "wrong").send().verdict(), "401 unauthenticated");
     assert_eq!(post(&host, &initialize()).bearer("made-up").send().verdict(), "401 unauthenticated");
 
-    // A scope no rule honours is not what anybody is told to ask for.
+    // No client is told to ask for a scope no rule honours.
     let bare = Host::start_with(RULES);
     let challenges = post(&bare, &initialize()).send().headers("www-authenticate").join(", ");
     assert!(challenges.contains("Bearer realm=\"muster\", resource_metadata=") && !challenges.contains("scope="));

@@ -12,8 +12,8 @@ client = Ejabberd()
 answers = []
 for method, arguments in [
     ("check_account", ["bob", "localhost"]),
-    ("register", ["bob", "localhost", "blank"]),
-    ("register", ["bob", "localhost", "blank"]),
+    ("register", ["bob", "localhost", "blank space"]),
+    ("register", ["bob", "localhost", "blank space"]),
     ("check_account", ["bob", "localhost"]),
     ("status", []),
     ("unregister", ["bob", "localhost"]),

@@ -19,7 +19,7 @@ steps = [
     ("check_account", {"user": "nobody", "host": "localhost"}),
     ("registered_users", {"host": "localhost"}),
     ("check_password", {"user": "bob", "host": "localhost", "password": "blank space"}),
-    ("change_password", {"user": "bob", "host": "localhost", "newpass": "other"}),
+    ("change_password", {"user": "bob", "host": "localhost", "newpass": "other space"}),
     ("check_password", {"user": "bob", "host": "localhost", "password": "blank space"}),
     ("ban_account", {"user": "bob", "host": "localhost", "reason": "spam"}),
     ("registered_vhosts", {}),

@@ -273,7 +273,7 @@ async fn recorded_call(services: &Services, asking: &Caller, id: &str) -> Result
     })
 }
 
-/// Says so where nobody can be this caller: rules are about names, and do not know whether there are such accounts.
+/// Says so where there is no such account: rules are about names, and do not know whether there is one.
 async fn note(services: &Services, asked: &Caller) -> Result<Option<String>, CallError> {
     let Some(account) = asked.account() else { return Ok(None) };
     let at_host = services.accounts.hosts().iter().any(|host| host == account.host());

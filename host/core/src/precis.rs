@@ -26,7 +26,7 @@ pub(crate) fn name(text: &str) -> Option<String> {
 }
 
 /// The text as `OpaqueString` makes it (RFC 8265 §4.2): NFC, every kind of blank a blank. Characters that are newer than
-/// the profile's tables are taken as they are: nobody is to be locked out by their age.
+/// the profile's tables are taken as they are: their age locks no account out.
 pub(crate) fn password(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);

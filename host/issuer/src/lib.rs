@@ -44,8 +44,8 @@ impl TrustedIssuers {
         Self { issuers: ArcSwap::default(), clock }
     }
 
-    /// Trusts these from now on, and nobody else. Keys are fetched in the background, also of issuers that stay the same:
-    /// whoever has the configuration read again wants what is there now. Until then, theirs are kept.
+    /// Trusts these from now on, and no others. Keys are fetched in the background, also of issuers that stay the same:
+    /// an operator who has the configuration read again wants what is there now. Until then, theirs are kept.
     pub fn set(&self, settings: Vec<IssuerSettings>) {
         let old = self.issuers.load();
         let issuer = |settings: IssuerSettings| {

@@ -1,4 +1,4 @@
-//! Whether files and sockets are those of who uses them. Whoever can write to a data directory is the host: its rules, its
+//! Whether files and sockets are those of who uses them. A user who can write to a data directory has its rules, its
 //! store and its socket. So a directory others can write to is not served, and nothing is sent to a stranger's socket.
 
 use std::os::unix::fs::MetadataExt;
@@ -24,7 +24,7 @@ pub(crate) fn check_data(directory: &Path) -> Result<(), String> {
     match misfit(metadata.uid(), metadata.mode(), own_uid()) {
         None => Ok(()),
         Some(what) => Err(format!(
-            "the data directory {} {what}: whoever can write there can act as this host; put that right, or serve it all \
+            "the data directory {} {what}: a user who can write there can act as this host; put that right, or serve it all \
              the same with --insecure-data",
             directory.display()
         )),
@@ -39,7 +39,7 @@ fn misfit(uid: u32, mode: u32, own: u32) -> Option<String> {
     (mode & OTHERS_WRITE != 0).then(|| format!("has the mode {:o} (`chmod go-w` it)", mode & 0o7777))
 }
 
-/// Refuses to speak to a process of another user at a local socket. Root may speak to the host of a user, where nobody but
+/// Refuses to speak to a process of another user at a local socket. Root may speak to the host of a user, where none but
 /// that user and root could have put the socket there.
 ///
 /// # Errors

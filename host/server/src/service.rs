@@ -1,5 +1,5 @@
 //! What the host tells a service manager that asked to be told (`sd_notify(3)`): that it serves, reads its configuration
-//! again, stops, and is alive. Where none asked, this says nothing to nobody.
+//! again, stops, and is alive. Where none asked, this says nothing.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub(crate) async fn follow(mut stopping: watch::Receiver<bool>) {
         }
     };
     let stop = async {
-        // An error is a host without anybody who could stop it.
+        // An error is a host that cannot be told to stop any more.
         if stopping.wait_for(|stop| *stop).await.is_ok() {
             tell(&[NotifyState::Stopping]);
         }

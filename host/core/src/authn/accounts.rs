@@ -291,7 +291,7 @@ impl Accounts {
         Ok(record.ban.is_none().then_some(Standing { revision: entry.revision, life: record.life }))
     }
 
-    /// The record, if there is one, of an account somebody who is believed vouches for. Here there must be such an account. Elsewhere its own server has it: where there is one of that name here
+    /// The record, if there is one, of an account a source that is believed vouches for. Here there must be such an account. Elsewhere its own server has it: where there is one of that name here
     /// all the same, its ban counts.
     pub(super) async fn vouched(&self, account: &AccountId, elsewhere: bool) -> Result<Option<Revision>, CallError> {
         let entry = self.entry(account).await?;
@@ -458,4 +458,61 @@ impl Accounts {
 fn read(entry: &Entry) -> Result<Record, CallError> {
     serde_json::from_slice(&entry.value)
         .map_err(|_| CallError::internal_from("an account's record in the store is not readable"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::oauth::tests::{Counting, HandClock, Memory, PlainPasswords, now};
+
+    /// What an earlier version kept as it was typed is found by every way to type it, once the store was looked through.
+    #[test]
+    fn accounts_of_earlier_versions_go_on_whatever_way_their_name_is_typed() {
+        let storage: Arc<dyn Storage> = Arc::new(Memory::default());
+        for (name, password) in [
+            ("jose\u{301}@localhost", "man\u{303}ana"),
+            ("zoe\u{301}@localhost", "a"),
+            ("zo\u{e9}@localhost", "b"),
+            ("ann\u{200b}@localhost", "c"),
+            ("bob@localhost", "d"),
+        ] {
+            let record = json!({ "password": password, "changed": 1, "life": "a" }).to_string().into_bytes();
+            now(storage.put(BUCKET, name, record, Expect::Absent)).unwrap();
+        }
+        let (clock, random) = (Arc::new(HandClock::default()), Arc::new(Counting::default()));
+        let accounts = Accounts::new(Arc::clone(&storage), Arc::new(PlainPasswords), clock, random).unwrap();
+        accounts.set_hosts(vec!["localhost".to_owned()]);
+        let odd = now(accounts.adopt_old_names()).unwrap();
+        let names: Vec<&str> = odd.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["ann\u{200b}@localhost", "jose\u{301}@localhost", "zoe\u{301}@localhost"]);
+        for (name, password, right) in [
+            ("jos\u{e9}@localhost", "man\u{303}ana", true),
+            ("JOSE\u{301}@localhost", "man\u{303}ana", true),
+            ("jos\u{e9}@localhost", "manana", false),
+            // Two accounts of one name: the one that is written as names are now has it.
+            ("zo\u{e9}@localhost", "b", true),
+            ("zoe\u{301}@localhost", "a", false),
+            ("ann\u{200b}@localhost", "c", true),
+            ("ann@localhost", "c", false),
+            ("bob@localhost", "d", true),
+        ] {
+            let account = AccountId::parse(name).ok();
+            let proven = now(accounts.login(account.as_ref(), password.to_owned(), None)).unwrap();
+            assert_eq!(proven.is_some(), right, "{name:?} {password:?}");
+        }
+        let listed = now(accounts.list("localhost")).unwrap();
+        assert_eq!(listed, ["ann\u{200b}", "bob", "jos\u{e9}", "zo\u{e9}"]);
+        let jose = AccountId::parse("Jose\u{301}@localhost").unwrap();
+        now(accounts.change_password(&jose, "other".to_owned())).unwrap();
+        assert!(now(accounts.login(Some(&jose), "other".to_owned(), None)).unwrap().is_some());
+        assert!(matches!(now(accounts.create(&jose, "x".to_owned())), Err(AccountError::Exists(_))));
+        assert!(now(accounts.remove(&jose)).unwrap());
+        assert!(!now(accounts.exists(&jose)).unwrap());
+        now(accounts.create(&jose, "new".to_owned())).unwrap();
+        assert!(now(storage.get(BUCKET, "jos\u{e9}@localhost")).unwrap().is_some());
+        let odd = AccountId::parse("eve\u{200b}@localhost").unwrap();
+        assert!(matches!(now(accounts.create(&odd, "x".to_owned())), Err(AccountError::UnusableName(_))));
+    }
 }

@@ -88,7 +88,7 @@ impl Rejection {
         Self::ALL.into_iter().find(|reason| reason.code() == code)
     }
 
-    /// What can be done so that such a credential is accepted, for whoever may ask.
+    /// What can be done so that such a credential is accepted, for those who may ask.
     pub fn advice(self) -> &'static str {
         match self {
             Self::Unusable => "present `Basic` with user@host and password, or `Bearer` with a token or API key",

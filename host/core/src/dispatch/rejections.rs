@@ -1,4 +1,4 @@
-//! Says in the log why credentials were not accepted, at most so often: whoever sends wrong ones does not fill it.
+//! Says in the log why credentials were not accepted, at most so often: a caller who sends wrong ones does not fill it.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};

@@ -212,4 +212,4 @@ impl AuthorizationServer {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -25,7 +25,7 @@ const CALLBACK: &str = "https://shop.example.org/cb";
 type Entries = (BTreeMap<(String, String), Entry>, Revision);
 
 #[derive(Debug, Default)]
-struct Memory {
+pub(crate) struct Memory {
     entries: Mutex<Entries>,
 }
 
@@ -83,7 +83,7 @@ impl Storage for Memory {
 }
 
 #[derive(Debug, Default)]
-struct HandClock(AtomicU64);
+pub(crate) struct HandClock(AtomicU64);
 
 impl Clock for HandClock {
     fn sleep_until(&self, _: Instant) -> BoxFuture<'static, ()> {
@@ -96,7 +96,7 @@ impl Clock for HandClock {
 }
 
 #[derive(Debug, Default)]
-struct Counting(AtomicU64);
+pub(crate) struct Counting(AtomicU64);
 
 impl Random for Counting {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), CallError> {
@@ -109,7 +109,7 @@ impl Random for Counting {
 }
 
 #[derive(Debug)]
-struct PlainPasswords;
+pub(crate) struct PlainPasswords;
 
 impl Passwords for PlainPasswords {
     fn hash(&self, password: String) -> BoxFuture<'_, Result<String, CallError>> {
@@ -122,7 +122,7 @@ impl Passwords for PlainPasswords {
 }
 
 /// Nothing here waits for anything.
-fn now<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().unwrap()
 }
 

@@ -289,7 +289,7 @@ pub fn locked_out(
     let accounts: Vec<&Representative> = named.iter().chain(representatives.iter().filter(is_account)).collect();
     let until = Instant::now() + LOOK_TIME_MAX;
     let in_time = || Instant::now() < until;
-    // Accounts nobody had time to look at may be those that still can.
+    // Accounts there was no time to look at may be those that still can.
     let some_may = accounts.iter().any(|one| !in_time() || may(after, one));
     if !some_may {
         labels.extend(accounts.into_iter().filter(|one| one.base.is_none() && in_time() && may(before, one)));

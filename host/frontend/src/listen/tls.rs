@@ -222,7 +222,7 @@ fn account(certificate: &[u8], place: ClientAccount) -> Option<String> {
         (ClientAccount::Any, [], [name]) | (ClientAccount::CommonName, _, [name]) => name,
         _ => return None,
     };
-    // A name in a form that cannot be read is a name, and nobody's.
+    // A name in a form that cannot be read is a name, and of no account.
     name.clone().filter(|name| name.len() <= NAME_BYTES_MAX)
 }
 

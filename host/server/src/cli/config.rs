@@ -64,7 +64,7 @@ fn check(file: &Path, format: Format) -> Result<(), CliError> {
     let callers = representatives(&[&config.permissions], &[], &INTERFACES);
     let tags: Vec<String> = config.listen.iter().filter_map(|listener| listener.tag.clone()).collect();
     let surroundings = Surroundings { commands: &[], callers: &callers, tags: Some(&tags) };
-    // Rules nobody wrote are no mistake of anybody's.
+    // Rules that stand in no file are no mistake in this one.
     let unwritten = Permissions::with_default_groups(Names::default()).groups() == config.permissions.groups();
     let warnings = if unwritten { Vec::new() } else { config.permissions.warnings(surroundings) };
     let warnings: Vec<String> = warnings

@@ -11,7 +11,17 @@ impl Config {
     pub(crate) fn unusable_files(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for files in self.listen.iter().filter_map(|listener| listener.tls.clone()) {
-            wrong.extend(Tls::load(files).err().map(|error| format!("listen: tls: {error}")));
+            let named = [Some(&files.certificate), Some(&files.key), files.client_ca.as_ref()];
+            let missing = named.into_iter().flatten().filter_map(|file| {
+                let error = std::fs::File::open(file).err()?;
+                Some(format!("listen: tls: {} cannot be read: {error}", file.display()))
+            });
+            let before = wrong.len();
+            wrong.extend(missing);
+            // What is there may still be no certificate, or not fit.
+            if wrong.len() == before {
+                wrong.extend(Tls::load(files).err().map(|error| format!("listen: tls: {error}")));
+            }
         }
         for issuer in &self.issuers {
             if let KeySource::File(file) = &issuer.keys

@@ -171,7 +171,7 @@ fn what_nests_too_deep_is_refused_with_its_place() {
     for (text, place) in [
         (maps(2_000), "muster.yaml:65:65: "),
         (format!("{}x", "- ".repeat(100_000)), "muster.yaml:1:129: "),
-        ("a: [".repeat(100), "muster.yaml:1:128: "),
+        ("a: [".repeat(100), "muster.yaml:1:129: "),
         (format!("acl: {}{}", "[".repeat(200), "]".repeat(200)), "muster.yaml:1:69: "),
         (format!("{}x", "? ".repeat(5_000)), "muster.yaml:1:129: "),
         (format!("a0: &a0 [x]\n{chain}"), "muster.yaml:17:15: "),
