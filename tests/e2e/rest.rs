@@ -331,7 +331,7 @@ fn a_library_for_the_api_of_ejabberd_works() {
 fn a_stream_says_how_far_a_call_is_and_what_came_of_it() {
     let host = Host::start_with(&format!("{}\nlimits: {{call_deadline_ms: 2000}}", tests::RULES));
     host.add_account("admin");
-    for guest in ["steps", "hello", "trap"] {
+    for guest in ["steps", "hello", "trap", "sleep"] {
         host.install(guest, &[]);
     }
     let call = |accept: &str, command: &str, arguments: Value| {
@@ -348,12 +348,12 @@ fn a_stream_says_how_far_a_call_is_and_what_came_of_it() {
     // What stands between passes it on as it comes, and a call that says nothing shows that it has begun.
     assert_eq!((told.header("x-accel-buffering"), told.header("cache-control")), ("no", "no-store, no-transform"));
     let silent = format!(
-        "POST /api/steps HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\nconnection: close\r\n\
-         authorization: Basic {}\r\ncontent-length: 21\r\n\r\n{{\"to\": 1, \"ms\": 1500}}",
+        "POST /api/sleep HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\nconnection: close\r\n\
+         authorization: Basic {}\r\ncontent-length: 2\r\n\r\n{{}}",
         base64::engine::general_purpose::STANDARD.encode(format!("admin@localhost:{PASSWORD}"))
     );
     let silent = host.raw(silent.as_bytes());
-    let (begun, done) = (silent.find(": begun"), silent.find("event: progress"));
+    let (begun, done) = (silent.find(": begun"), silent.find("event: problem"));
     assert!(begun.is_some() && begun < done, "{silent}");
     assert_eq!(call(events, "hello", json!({"name": "Ada"})).text(), "event: result\ndata: \"Hello, Ada!\"\n\n");
     // What fails at once has its status; what fails later can only say so.
