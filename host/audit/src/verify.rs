@@ -122,7 +122,9 @@ impl Walk {
             }
             if self.head.is_some_and(|head| head.seq == link.head.seq) {
                 if self.head != Some(link.head) {
-                    return problem("the record was changed: its hash is not the one that is remembered");
+                    return problem(&self.why_restored().unwrap_or_else(|| {
+                        "the record was changed: its hash is not the one that is remembered".to_owned()
+                    }));
                 }
                 self.met = true;
             }
@@ -137,6 +139,15 @@ impl Walk {
             is_first = false;
         }
         Ok(None)
+    }
+
+    /// Why a record that is remembered is not there, where the host was restored from a backup before this place.
+    fn why_restored(&self) -> Option<String> {
+        let Restored { seq, backup_time } = self.restored.last()?;
+        Some(format!(
+            "the record that is remembered is not there: the host was restored at record {seq} from a backup of {backup_time}; \
+             compare with a head from after that"
+        ))
     }
 
     /// What the chain cannot show by itself: that something is missing before its beginning or behind its end.
@@ -155,12 +166,7 @@ impl Walk {
             }
         }
         let head = self.head.filter(|head| head.seq > 0 && !self.met)?;
-        if let Some(last) = self.restored.last() {
-            let (at, time) = (last.seq, &last.backup_time);
-            let told = format!(
-                "the record that is remembered is not there: the host was restored at record {at} from a backup of {time}; \
-                 compare with a head from after that"
-            );
+        if let Some(told) = self.why_restored() {
             return Some(problem(head.seq, &told));
         }
         let last = self.last.map_or(0, |last| last.seq);

@@ -1,3 +1,5 @@
+//! What is written is what is restored, and what was damaged on the way is refused.
+
 use std::path::Path;
 
 use muster_core::storage::{Expect, Storage as _};
