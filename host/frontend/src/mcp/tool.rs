@@ -16,21 +16,23 @@ const DEFINITIONS: [&str; 2] = ["$defs", "definitions"];
 /// The tool a command is.
 pub(super) fn tool(listed: &Listed) -> Tool {
     let command = &listed.registered.command;
-    let effects = command.effects;
     let input = plain(command.input.json()).as_object().cloned().unwrap_or_default();
     let mut tool = Tool::new(command.name.as_str().to_owned(), description(listed), Arc::new(input));
     tool.title = Some(command.summary.clone());
     tool.output_schema = output(command).map(Arc::new);
-    let annotations = ToolAnnotations::with_title(command.summary.clone()).read_only(effects.read_only);
-    // Where nothing is said of effects, nothing is known of them, and clients have to expect the worst.
-    let is_known = effects != Effects::default();
-    tool.annotations = Some(if is_known {
-        let annotations = annotations.destructive(effects.destructive).idempotent(effects.idempotent);
-        annotations.open_world(effects.open_world)
-    } else {
-        annotations
-    });
+    tool.annotations = Some(annotations(&command.summary, command.effects));
     tool
+}
+
+/// What an assistant may expect of a call. Where nothing is said of effects, nothing is known of them, and clients have to
+/// expect the worst: no hint says otherwise.
+fn annotations(summary: &str, effects: Effects) -> ToolAnnotations {
+    let annotations = ToolAnnotations::with_title(summary.to_owned()).read_only(effects.read_only);
+    if effects == Effects::default() {
+        return annotations;
+    }
+    let annotations = annotations.destructive(effects.destructive).idempotent(effects.idempotent);
+    annotations.open_world(effects.open_world)
 }
 
 /// Everything an assistant has to know, in one text: no other part of a tool is shown to all of them.
@@ -238,6 +240,24 @@ pub(super) fn structured(command: &Command, value: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hint_says_what_is_known_of_effects() {
+        let unknown = Effects::default();
+        let idempotent = Effects { idempotent: true, ..unknown };
+        for (effects, expected) in [
+            (unknown, json!({"title": "x", "readOnlyHint": false})),
+            (
+                idempotent,
+                json!({
+                    "title": "x", "readOnlyHint": false, "destructiveHint": false, "idempotentHint": true,
+                    "openWorldHint": false,
+                }),
+            ),
+        ] {
+            assert_eq!(serde_json::to_value(annotations("x", effects)).unwrap(), expected);
+        }
+    }
 
     #[test]
     fn schemas_of_tools_are_objects_of_words_clients_know() {

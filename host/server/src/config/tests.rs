@@ -44,7 +44,7 @@ fn mistakes_are_reported_with_their_place() {
         ("cors: {origins: ['null']}", "cors: origins: `null` is not an origin such as https://app.example.org"),
         ("cors: {origins: ['https://a.example/']}", "`https://a.example/` is not an origin such as"),
         ("cors: {origins: ['https://a.example'], methods: [PUT]}", "cors: methods: unknown method `PUT`"),
-        ("cors: {origins: ['https://a.example'], credentials: 1}", "expected `true` or `false`, found `1`"),
+        ("cors: {origins: ['https://a.example'], credentials: 1}", "expected true or false, found `1`"),
         ("limits: {write_deadline_ms: 0}", "limits: write_deadline_ms: expected a whole number from 1 to 86400000"),
         ("hosts: []", "muster.yaml:1:8: hosts: expected at least one host"),
         ("hosts: [a b]", "muster.yaml:1:9: hosts: `a b` is not a valid host name"),
