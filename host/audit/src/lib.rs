@@ -36,12 +36,15 @@ pub use chain::Head;
 pub use kept::KeptAudit;
 pub use verify::verify;
 
-/// Most records waiting to be written. What comes then is lost, and a record says how many were.
+/// Most records waiting to be written. What comes then waits for a disk that works; where the disk stalls it is lost, and a
+/// record says how many were.
 const RECORDS_WAITING_MAX: usize = 16 * 1024;
 /// Records waiting with which calls are still let through: the rest is room for those that were let through before.
 const RECORDS_READY_MAX: usize = RECORDS_WAITING_MAX / 2;
 /// How long the disk may take for one write before calls are refused.
 const STALL: Duration = Duration::from_secs(2);
+/// How long to wait for room in the queue before looking again.
+const ROOM_AFTER: Duration = Duration::from_millis(1);
 /// How long a change waits for its record to be on disk, and a search for what is waiting.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
 
@@ -182,6 +185,11 @@ impl FileAudit {
         within(settled, "the audit record cannot be read before it is written, and the disk does not take it").await
     }
 
+    /// Whether the disk takes what is written.
+    fn is_writing(&self) -> bool {
+        !self.shared.failing.load(Ordering::Relaxed) && !self.shared.is_stalled()
+    }
+
     /// Hands something to the writer, without waiting: a disk that stalls must not stop the threads that serve.
     fn send(&self, message: Message) -> Result<(), CallError> {
         self.shared.waiting.fetch_add(1, Ordering::Relaxed);
@@ -210,15 +218,24 @@ async fn within<T>(answer: oneshot::Receiver<T>, otherwise: &str) -> Result<T, C
 
 impl Audit for FileAudit {
     fn is_ready(&self) -> bool {
-        !self.shared.failing.load(Ordering::Relaxed)
-            && self.shared.waiting.load(Ordering::Relaxed) < RECORDS_READY_MAX
-            && !self.shared.is_stalled()
+        self.is_writing() && self.shared.waiting.load(Ordering::Relaxed) < RECORDS_READY_MAX
     }
 
     fn record(&self, record: Record) {
         // The writer ends after everything else, so nothing can be told that it ended.
-        if self.send(Message::Record(record)).is_err() {
-            self.shared.lost.fetch_add(1, Ordering::Relaxed);
+        let mut message = Message::Record(record);
+        self.shared.waiting.fetch_add(1, Ordering::Relaxed);
+        while let Err(error) = self.waiting.try_send(message) {
+            match error {
+                // Calls are not let through any more; those that were are waited for, as long as the disk goes on.
+                mpsc::TrySendError::Full(back) if self.is_writing() => message = back,
+                mpsc::TrySendError::Full(_) | mpsc::TrySendError::Disconnected(_) => {
+                    self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+                    self.shared.lost.fetch_add(1, Ordering::Relaxed);
+                    return;
+                }
+            }
+            std::thread::sleep(ROOM_AFTER);
         }
     }
 
