@@ -149,8 +149,8 @@ pub trait Audit: Debug + Send + Sync {
     /// Whether records can be kept. While they cannot, no call is let through.
     fn is_ready(&self) -> bool;
 
-    /// Takes a record, which is written within milliseconds. Never drops one: where they come faster than they can be
-    /// written, this waits.
+    /// Takes a record, which is written within milliseconds. Where they come faster than they can be written, this waits; where
+    /// nothing can be written at all, records are counted instead, and a later one says how many were lost.
     fn record(&self, record: Record);
 
     /// Takes a record and waits until it survives a power failure.
