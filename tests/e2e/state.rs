@@ -74,6 +74,15 @@ fn stopping_lets_running_calls_end() {
     host.wait_for_end();
 }
 
+/// The last line of the log is that of the end.
+#[test]
+fn the_log_is_written_to_its_end() {
+    let mut host = Host::start();
+    host.terminate();
+    let log = host.log();
+    assert!(log.lines().last().is_some_and(|line| line.ends_with(": stopped")), "{log}");
+}
+
 #[test]
 fn the_console_is_the_owners_alone() {
     use std::os::unix::fs::PermissionsExt;

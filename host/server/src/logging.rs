@@ -32,13 +32,19 @@ const LINES_WAITING_MAX: usize = 10_000;
 /// How often it is looked whether lines were dropped.
 const DROPPED_EVERY: Duration = Duration::from_secs(10);
 
+/// What ends the thread that writes, once it wrote what waits. One for the process, as the log is.
+static WRITER: Mutex<Option<WorkerGuard>> = Mutex::new(None);
+
+/// Writes the lines that wait, and ends the log. Where they are not read, it waits for a second.
+pub(crate) fn finish() {
+    drop(WRITER.lock().unwrap_or_else(PoisonError::into_inner).take());
+}
+
 /// The running log.
 pub(crate) struct LogLevel {
     handle: reload::Handle<Targets, Registry>,
     name: Mutex<String>,
     dropped: ErrorCounter,
-    /// Writes what waits when it is dropped.
-    _writer: WorkerGuard,
 }
 
 impl fmt::Debug for LogLevel {
@@ -64,8 +70,10 @@ impl LogLevel {
             registry.with(lines.event_format(format)).try_init()
         };
         // A second start in one process keeps the first log; only tests do that.
-        drop(started);
-        Self { handle, name: Mutex::new(level.to_owned()), dropped, _writer: guard }
+        if started.is_ok() {
+            *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
+        }
+        Self { handle, name: Mutex::new(level.to_owned()), dropped }
     }
 
     /// Says how many lines were dropped, for as long as it is polled.

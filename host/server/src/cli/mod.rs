@@ -223,7 +223,9 @@ pub fn main() -> ExitCode {
     let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     cli.connection.note_given(&matches);
     let mut format = if cli.connection.json { Format::Json } else { cli.connection.output };
-    match run(cli, &mut format) {
+    let done = run(cli, &mut format);
+    crate::logging::finish();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::error(&error, format);
