@@ -85,7 +85,7 @@ mod tests {
         let import = |import: &str| LoadError::UnknownImport { import: import.to_owned(), hint: String::new() };
         let engine = "`task.cancel` requires the component model async feature (at offset 0x1f3a)";
         let compile = || LoadError::not_compiled(engine);
-        assert!(!compile().to_string().contains("offset"), "what the engine says helps nobody");
+        assert!(!compile().to_string().contains("offset"), "the engine's own text is not shown");
         for (error, producers, expected) in [
             (compile(), &["componentize-qjs 0.4.5"][..], "; build it with `--sync` (made by componentize-qjs 0.4.5)"),
             (compile(), &[], "; build it for WASI 0.2, whose functions are not asynchronous"),

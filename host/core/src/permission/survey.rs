@@ -272,7 +272,7 @@ pub fn changes(
 }
 
 /// Who could call a command under the rules before and nobody like them can under those after: the console, and the
-/// accounts when none of them is left. A host nobody can reload is one nobody can mend. Accounts the rules name for this
+/// accounts when none of them is left. Without them no caller could reload the rules again. Accounts the rules name for this
 /// command come first; no more are looked at than [`LOOK_TIME_MAX`] is enough for.
 pub fn locked_out(
     before: &Permissions,

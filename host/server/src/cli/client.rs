@@ -97,7 +97,7 @@ enum Target {
     Local {
         socket: PathBuf,
         /// Whether to speak to another user's process as well.
-        of_anybody: bool,
+        any_owner: bool,
     },
     Remote {
         /// `HOST:PORT`.
@@ -151,9 +151,9 @@ impl Credential {
 }
 
 impl Client {
-    /// The host whose socket this is; `of_anybody`: also where another user answers at it.
-    pub(super) fn local(socket: PathBuf, of_anybody: bool, authorization: Authorization) -> Self {
-        Self { target: Target::Local { socket, of_anybody }, authorization }
+    /// The host whose socket this is; `any_owner`: also where another user answers at it.
+    pub(super) fn local(socket: PathBuf, any_owner: bool, authorization: Authorization) -> Self {
+        Self { target: Target::Local { socket, any_owner }, authorization }
     }
 
     /// The host at a URL; `ca`: a file with the authorities to trust instead of this machine's.
@@ -304,7 +304,7 @@ impl Client {
             request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_str(authorization).map_err(misfit)?);
         }
         match &self.target {
-            Target::Local { socket, of_anybody } => {
+            Target::Local { socket, any_owner } => {
                 let misfit = |error: std::io::Error| {
                     let socket = socket.display();
                     ClientError::Unreachable(format!(
@@ -313,7 +313,7 @@ impl Client {
                     ))
                 };
                 let stream = UnixStream::connect(socket).await.map_err(misfit)?;
-                if !of_anybody {
+                if !any_owner {
                     let peer = stream.peer_cred().map_err(misfit)?.uid();
                     ownership::check_peer(socket, peer).map_err(ClientError::Unreachable)?;
                 }
