@@ -375,7 +375,7 @@ impl Loader {
         };
         match answered {
             Ok(Ok(described)) => Ok(described),
-            Ok(Err(message)) => Err(LoadError::Refuses(printable::lines(&printable::cut(&message, MESSAGE_CHARS_MAX)))),
+            Ok(Err(message)) => Err(LoadError::Refuses(printable::cut(&message, MESSAGE_CHARS_MAX))),
             Err(error) => Err(match limit_of(store.data(), &error) {
                 Some(limit) => LoadError::Limit { limit, bound: prepared.context.limits.shown(limit) },
                 None => LoadError::Describe(why(store.data(), &error)),
@@ -429,11 +429,11 @@ fn with_docs(inspection: Inspection, component: &[u8], docs: &Docs) -> Result<In
     Err(LoadError::WrongWorld { wanted: COMMANDS, exported })
 }
 
-/// Why a guest did not describe itself, and what it wrote before.
+/// Why a guest did not describe itself, and what it wrote before, as it wrote it: the error that has it escapes it.
 fn why(state: &PluginState, error: &wasmtime::Error) -> String {
     let panic = state.log.panic();
     let why = match (&panic, error.downcast_ref::<I32Exit>()) {
-        (Some(message), _) => format!("it panicked: {}", printable::lines(message)),
+        (Some(message), _) => format!("it panicked: {message}"),
         (None, Some(exit)) => format!("it ended itself with status {}", exit.0),
         (None, None) => error.root_cause().to_string().lines().next().unwrap_or_default().to_owned(),
     };
@@ -441,5 +441,5 @@ fn why(state: &PluginState, error: &wasmtime::Error) -> String {
     if wrote.is_empty() || panic.is_some_and(|panic| wrote == panic.trim_end()) {
         return why;
     }
-    format!("{why}; it wrote:\n{}", printable::lines(&wrote))
+    format!("{why}; it wrote:\n{wrote}")
 }
