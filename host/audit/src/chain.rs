@@ -30,9 +30,9 @@ impl Head {
     pub(crate) fn append(&mut self, body: &str, into: &mut Vec<u8>) {
         let begin = into.len();
         into.extend_from_slice(b"{\"seq\":");
-        into.extend_from_slice((self.seq + 1).to_string().as_bytes());
+        into.extend_from_slice(itoa::Buffer::new().format(self.seq + 1).as_bytes());
         into.extend_from_slice(b",\"prev\":\"");
-        into.extend(hex_digits(&self.hash));
+        into.extend_from_slice(const_hex::Buffer::<32>::new().format(&self.hash).as_bytes());
         into.extend_from_slice(b"\",");
         into.extend_from_slice(body.strip_prefix('{').unwrap_or(body).as_bytes());
         self.seq += 1;
@@ -43,7 +43,7 @@ impl Head {
 
 impl std::fmt::Display for Head {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}:{}", self.seq, hex(&self.hash))
+        write!(formatter, "{}:{}", self.seq, const_hex::encode(self.hash))
     }
 }
 
@@ -103,23 +103,10 @@ impl Anchor {
     }
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    hex_digits(bytes).map(char::from).collect()
-}
-
-fn hex_digits(bytes: &[u8]) -> impl Iterator<Item = u8> {
-    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
-    bytes.iter().flat_map(move |byte| [digit(byte >> 4), digit(byte & 15)])
-}
-
 fn parse_hex(text: &str) -> Option<Hash> {
-    let mut hash = Hash::default();
     // Upper case would be another text with the same meaning.
     if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)) {
         return None;
     }
-    for (byte, digits) in hash.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(hash)
+    const_hex::decode_to_array(text).ok()
 }

@@ -1,10 +1,10 @@
 //! From a record to the JSON of its line. Runs on the writer's thread, since masking takes its time.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use muster_core::audit::{CallRecord, Record, Subject};
-use muster_core::authn::Rejection;
 use muster_core::caller::{Authority, Identity};
 use muster_core::command::Origin;
 use muster_core::name::AccountId;
@@ -36,8 +36,8 @@ impl Lines {
         let line = &mut self.line;
         match &record.subject {
             Subject::Event { name, detail } => {
-                line.text("kind", "event");
-                line.text("event", name);
+                line.word("kind", "event");
+                line.word("event", name);
                 line.value("detail", detail);
             }
             Subject::Call(call) => describe(call, with_arguments, line),
@@ -54,7 +54,12 @@ impl Lines {
             self.second = (second, text.trim_end_matches('Z').to_owned());
         }
         self.line.key("time");
-        let _ = write!(self.line.0, "\"{}.{:06}Z\"", self.second.1, since_epoch.subsec_micros());
+        let mut micros = itoa::Buffer::new();
+        // With a one in front, so that zeros are written.
+        let micros = micros.format(1_000_000 + since_epoch.subsec_micros()).get(1..).unwrap_or_default();
+        for part in ["\"", &self.second.1, ".", micros, "Z\""] {
+            self.line.0.push_str(part);
+        }
     }
 }
 
@@ -76,10 +81,20 @@ impl Line {
         self.0.push_str("\":");
     }
 
+    /// A word of ours, in which nothing is to be escaped.
+    fn word(&mut self, key: &str, word: &'static str) {
+        self.key(key);
+        self.0.push('"');
+        self.0.push_str(word);
+        self.0.push('"');
+    }
+
     fn text(&mut self, key: &str, text: &str) {
         self.key(key);
         // Most texts are names, in which nothing is to be escaped.
-        if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        // Every byte is looked at, several at a time.
+        let escaped = |byte: &u8| matches!(byte, 0..=0x1F | b'"' | b'\\');
+        if text.bytes().filter(escaped).count() == 0 {
             self.0.push('"');
             self.0.push_str(text);
             self.0.push('"');
@@ -96,7 +111,24 @@ impl Line {
 
     fn number(&mut self, key: &str, number: u64) {
         self.key(key);
-        let _ = write!(self.0, "{number}");
+        self.0.push_str(itoa::Buffer::new().format(number));
+    }
+
+    fn address(&mut self, key: &str, address: IpAddr) {
+        self.key(key);
+        self.0.push('"');
+        match address {
+            IpAddr::V4(v4) => {
+                for (at, part) in v4.octets().into_iter().enumerate() {
+                    self.0.push_str(if at == 0 { "" } else { "." });
+                    self.0.push_str(itoa::Buffer::new().format(part));
+                }
+            }
+            IpAddr::V6(v6) => {
+                let _ = write!(self.0, "{v6}");
+            }
+        }
+        self.0.push('"');
     }
 
     fn value(&mut self, key: &str, value: &Value) {
@@ -106,14 +138,14 @@ impl Line {
 }
 
 fn describe(call: &CallRecord, with_arguments: bool, line: &mut Line) {
-    line.text("kind", "call");
+    line.word("kind", "call");
     line.text("request_id", call.source.request_id.as_str());
     if let Some(sent) = call.source.request_id.sent() {
         line.text("sent_request_id", sent);
     }
     if let Some(caller) = &call.caller {
         line.text("caller", caller.label());
-        line.text(
+        line.word(
             "identity",
             match &caller.identity {
                 Identity::Anonymous => "anonymous",
@@ -123,16 +155,16 @@ fn describe(call: &CallRecord, with_arguments: bool, line: &mut Line) {
             },
         );
         match &caller.authority {
-            Authority::Full => line.text("authority", "full"),
+            Authority::Full => line.word("authority", "full"),
             Authority::Token(scopes) => {
-                line.text("authority", "token");
+                line.word("authority", "token");
                 line.value("scopes", &json!(scopes.get(..SCOPES_MAX).unwrap_or(scopes)));
                 if let Some(more @ 1..) = scopes.len().checked_sub(SCOPES_MAX) {
                     line.number("scopes_left_out", more as u64);
                 }
             }
             Authority::Narrowed(what) => {
-                line.text("authority", "narrowed");
+                line.word("authority", "narrowed");
                 line.value("scopes", &what.items().iter().map(|item| item.selector.to_string()).collect());
             }
         }
@@ -140,13 +172,14 @@ fn describe(call: &CallRecord, with_arguments: bool, line: &mut Line) {
             line.value("through_plugin", &Value::Bool(true));
         }
     }
-    line.maybe("rejected", call.rejected.map(Rejection::code));
+    if let Some(rejected) = call.rejected {
+        line.word("rejected", rejected.code());
+    }
     line.maybe("claimed", call.claimed.as_ref().map(AccountId::as_str));
-    line.text("via", call.source.via.0);
+    line.word("via", call.source.via.0);
     line.maybe("tag", call.source.tag.as_deref());
     if let Some(address) = call.source.address {
-        line.key("address");
-        let _ = write!(line.0, "\"{}\"", muster_core::authn::canonical(address));
+        line.address("address", muster_core::authn::canonical(address));
     }
     if let Some(registered) = &call.registered {
         line.text("command", registered.command.name.as_str());
@@ -157,12 +190,12 @@ fn describe(call: &CallRecord, with_arguments: bool, line: &mut Line) {
     } else if !call.name.is_empty() {
         line.text("command", &call.name);
     }
-    line.text("verdict", if call.allowed { "allowed" } else { "refused" });
+    line.word("verdict", if call.allowed { "allowed" } else { "refused" });
     line.maybe("group", call.group.as_deref());
     if let (true, Some(text), Some(registered)) = (with_arguments, &call.arguments, &call.registered) {
         arguments(text, &registered.command.input, line);
     }
-    line.text("outcome", call.outcome);
+    line.word("outcome", call.outcome);
     line.number("duration_us", call.duration_us);
 }
 

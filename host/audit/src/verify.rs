@@ -7,7 +7,7 @@ use std::path::Path;
 use muster_core::audit::{Problem, Restored, Verification};
 use serde_json::Value;
 
-use crate::chain::{Anchor, Head, Link, hex};
+use crate::chain::{Anchor, Head, Link};
 use crate::kept::with_changes;
 use crate::{CHANGES, files};
 
@@ -51,7 +51,7 @@ fn walk(folder: &Path, head: Option<Head>, anchor: Option<&Anchor>) -> io::Resul
         files: files.len() as u64,
         first_seq: walk.first.map(|link| link.head.seq),
         last_seq: walk.last.map(|last| last.seq),
-        head: walk.last.map(|last| hex(&last.hash)).unwrap_or_default(),
+        head: walk.last.map(|last| const_hex::encode(last.hash)).unwrap_or_default(),
         problem,
         restored: walk.restored,
     })

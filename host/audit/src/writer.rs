@@ -14,7 +14,7 @@ use muster_core::storage::Storage;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use crate::chain::{Anchor, Head, Link, hex};
+use crate::chain::{Anchor, Head, Link};
 use crate::line::Lines;
 use crate::{Message, Options, Shared, files, verify};
 
@@ -328,7 +328,7 @@ impl Found {
             let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
             let (lines, torn) = bytes.split_at_checked(whole).unwrap_or_default();
             if !torn.is_empty() {
-                let hash = hex(&<sha2::Sha256 as sha2::Digest>::digest(torn));
+                let hash = const_hex::encode(<sha2::Sha256 as sha2::Digest>::digest(torn));
                 let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 self.events.push(("torn-line-removed", json!({ "file": file, "bytes": torn.len(), "sha256": hash })));
                 std::fs::OpenOptions::new().write(true).open(&path)?.set_len(whole as u64)?;

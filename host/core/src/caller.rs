@@ -28,7 +28,9 @@ impl RequestId {
 
     /// Makes an id from 128 random bits, as 32 hexadecimal digits.
     pub fn from_random(bits: u128) -> Self {
-        Self { id: Arc::from(format!("{bits:032x}")), sent: None }
+        let mut digits = const_hex::Buffer::<16>::new();
+        let id: &str = digits.format(&bits.to_be_bytes());
+        Self { id: Arc::from(id), sent: None }
     }
 
     /// This id, with another one beside it that the caller sent.

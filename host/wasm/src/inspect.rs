@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use muster_core::name::PluginName;
 use muster_core::plugins::{COMPONENT_BYTES_MAX, Health, Isolation, PluginInfo};
@@ -284,8 +283,5 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 
 /// A digest that was made elsewhere, as [`digest`] writes it.
 pub(crate) fn digest_text(digest: &[u8]) -> String {
-    digest.iter().fold("sha256:".to_owned(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("sha256:{}", const_hex::encode(digest))
 }

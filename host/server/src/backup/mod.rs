@@ -17,7 +17,6 @@
 mod read;
 mod write;
 
-use std::fmt::Write as _;
 use std::io::Read;
 
 use base64::Engine as _;
@@ -115,13 +114,6 @@ fn is_member(name: &str) -> bool {
         || name.strip_prefix(AUDIT).is_some_and(of_audit)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// Reads through, counting and hashing.
 struct Hashing<R> {
     inner: R,
@@ -135,7 +127,7 @@ impl<R> Hashing<R> {
     }
 
     fn finish(self, name: String) -> Member {
-        Member { name, bytes: self.bytes, sha256: hex(&self.hasher.finalize()) }
+        Member { name, bytes: self.bytes, sha256: const_hex::encode(self.hasher.finalize()) }
     }
 }
 
