@@ -189,7 +189,9 @@ pub fn host_in_form(text: &str) -> String {
 /// Adds a part in the form it is compared in.
 fn push_part(part: &str, text: &mut String) {
     if part.is_ascii() {
-        text.extend(part.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
+        let start = text.len();
+        text.push_str(part);
+        text.get_mut(start..).unwrap_or_default().make_ascii_lowercase();
     } else {
         text.push_str(&well_formed(part).unwrap_or_else(|| part.to_lowercase()));
     }
@@ -201,12 +203,12 @@ fn well_formed(part: &str) -> Option<String> {
 }
 
 fn is_account_part(part: &str) -> bool {
-    let fits = |c: char| match c {
-        '"' | '&' | '\'' | '/' | ':' | '<' | '>' | '@' => false,
-        c if c.is_ascii() => c.is_ascii_graphic(),
-        c => !c.is_whitespace() && !c.is_control(),
-    };
-    (1..=ACCOUNT_PART_BYTES_MAX).contains(&part.len()) && part.chars().all(fits)
+    let fits = |c: char| !c.is_whitespace() && !c.is_control();
+    let fits_ascii =
+        |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'&' | b'\'' | b'/' | b':' | b'<' | b'>' | b'@');
+    (1..=ACCOUNT_PART_BYTES_MAX).contains(&part.len())
+        && part.bytes().filter(u8::is_ascii).all(fits_ascii)
+        && (part.is_ascii() || part.chars().all(fits))
 }
 
 #[cfg(test)]

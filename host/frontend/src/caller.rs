@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Request};
+use axum::http::{HeaderMap, HeaderName, Request};
 use muster_core::authn::{Credential, Source};
-use muster_core::caller::RequestId;
 use muster_core::error::CallError;
 use muster_core::name::FrontendName;
 use muster_core::permission::CONSOLE;
 use muster_core::trace::TraceContext;
 
 use crate::authorization;
+use crate::entrance::Arrival;
 use crate::listen::{BrokenChain, Peer};
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// How rules name an interface, by who is at the other end.
 #[derive(Clone, Copy, Debug)]
@@ -45,13 +48,14 @@ impl Interface {
 /// When a trusted proxy passed on an address that is none.
 pub(crate) fn of(
     request: &Request<Body>,
+    arrival: &Arrival,
     interface: Interface,
-    request_id: RequestId,
 ) -> Result<(Credential, Source), CallError> {
     let credential = authorization::credential(request.headers());
     let trace = trace(request.headers());
+    let request_id = arrival.request_id.clone();
     let source = |via, tag, address| Source { via, tag, address, request_id, trace };
-    Ok(match (request.extensions().get::<Peer>(), credential) {
+    Ok(match (arrival.peer.as_deref(), credential) {
         (Some(Peer::Owner), Credential::Absent) => (Credential::Console, source(interface.owner, None, None)),
         (Some(Peer::Owner), credential) => (credential, source(interface.local, None, None)),
         (Some(Peer::Network { address, account, door }), credential) => {
@@ -71,11 +75,11 @@ pub(crate) fn of(
 
 /// The trace a request says it belongs to. Two `traceparent` are as good as none; several `tracestate` are one list.
 fn trace(headers: &HeaderMap) -> Option<TraceContext> {
-    let mut parents = headers.get_all("traceparent").iter();
+    let mut parents = headers.get_all(TRACEPARENT).iter();
     let parent = parents.next()?.to_str().ok()?;
     if parents.next().is_some() {
         return None;
     }
-    let states: Vec<&str> = headers.get_all("tracestate").iter().filter_map(|state| state.to_str().ok()).collect();
+    let states: Vec<&str> = headers.get_all(TRACESTATE).iter().filter_map(|state| state.to_str().ok()).collect();
     TraceContext::parse(parent, Some(states.join(",")).as_deref())
 }

@@ -15,8 +15,8 @@ use muster_core::rate::Standing;
 use serde_json::{Value, json};
 
 use crate::authorization::BASIC_CHALLENGE;
+use crate::request_id::X_REQUEST_ID;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NO_SNIFF: (HeaderName, HeaderValue) =
     (HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
 const INERT: [(HeaderName, &str); 3] = [
@@ -131,7 +131,7 @@ pub(crate) fn response(
     headers.insert(name, value);
     // A request id is visible ASCII by construction.
     if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
-        headers.insert(REQUEST_ID, id);
+        headers.insert(X_REQUEST_ID, id);
     }
     response
 }

@@ -3,10 +3,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{HeaderName, Request};
 use muster_core::caller::RequestId;
 
 use crate::listen::Peer;
+
+/// Where a request says how it is called, and an answer how the request was.
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Names requests: unique among hosts by the seed, within one by counting.
 #[derive(Debug)]
@@ -20,23 +23,17 @@ impl RequestIds {
         Self { seed, next: AtomicU64::new(1) }
     }
 
-    /// The id the request got where it came in, or a new one.
-    pub(crate) fn of(&self, request: &Request<Body>) -> RequestId {
-        request.extensions().get().cloned().unwrap_or_else(|| self.next())
-    }
-
     /// The id of a request that comes in: the one in its `X-Request-Id`, if a trusted proxy or the owner of this process
     /// says so, since only they do not send one twice; otherwise a new one, with what was sent beside it.
-    pub(crate) fn assign(&self, request: &Request<Body>) -> RequestId {
-        let mut values = request.headers().get_all("x-request-id").iter();
+    pub(crate) fn assign(&self, request: &Request<Body>, peer: &Peer) -> RequestId {
+        let mut values = request.headers().get_all(X_REQUEST_ID).iter();
         let sent = match (values.next(), values.next()) {
             (Some(value), None) => value.to_str().ok().and_then(RequestId::parse),
             _ => None,
         };
-        let is_believed = match request.extensions().get::<Peer>() {
-            Some(Peer::Network { address, door, .. }) => door.trusted_proxies.has(address.ip()),
-            Some(Peer::Owner) => true,
-            None => false,
+        let is_believed = match peer {
+            Peer::Network { address, door, .. } => door.trusted_proxies.has(address.ip()),
+            Peer::Owner => true,
         };
         match sent {
             Some(sent) if is_believed => sent,

@@ -134,16 +134,15 @@ async fn run_host(options: &Options) -> Result<(), String> {
         certificates: sockets.certificates(),
     };
     let host = assemble(&options.data, &config, start).await?;
-    let rest = Rest::new(Arc::clone(&host.dispatcher), random_u64()?, config.body_bytes_max).router();
-    let oauth =
-        OAuth::new(Arc::clone(&host.dispatcher), Arc::clone(&host.tokens), random_u64()?, Arc::new(SystemRandom));
-    let openapi = OpenApi::new(Arc::clone(&host.dispatcher), random_u64()?).router();
+    let rest = Rest::new(Arc::clone(&host.dispatcher), config.body_bytes_max).router();
+    let oauth = OAuth::new(Arc::clone(&host.dispatcher), Arc::clone(&host.tokens), Arc::new(SystemRandom));
+    let openapi = OpenApi::new(Arc::clone(&host.dispatcher)).router();
     let mcp = muster_frontend::mcp::Settings { message_bytes_max: config.body_bytes_max, ..config.mcp.clone() };
-    let mcp = Mcp::new(Arc::clone(&host.dispatcher), random_u64()?, mcp);
+    let mcp = Mcp::new(Arc::clone(&host.dispatcher), mcp);
     let mut rest =
         rest.merge(oauth.map_err(|error| error.to_string())?.router()).merge(openapi).merge(mcp.clone().router());
     if let Some(path) = &config.xmlrpc {
-        let wire = XmlRpc::new(Arc::clone(&host.dispatcher), random_u64()?, config.body_bytes_max)?;
+        let wire = XmlRpc::new(Arc::clone(&host.dispatcher), config.body_bytes_max)?;
         rest = rest.merge(wire.router(path));
     }
     // Where there is no such file, the machine's name is one that has to be listed.

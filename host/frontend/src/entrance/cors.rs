@@ -9,6 +9,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderName, HeaderValue, Method, Request};
 use axum::response::Response;
+use muster_core::caller::RequestId;
 
 use super::{Entrance, Ground, Settings};
 use crate::problem;
@@ -52,6 +53,7 @@ pub(super) fn preflight(
     page: Option<&Page>,
     ground: Ground,
     entrance: &Entrance,
+    request_id: &RequestId,
 ) -> Option<Response> {
     let is_asked = request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     let (methods, headers) = match (ground, page, &entrance.settings.cors) {
@@ -66,7 +68,7 @@ pub(super) fn preflight(
         Ground::Mcp => MCP_METHODS,
         Ground::Api | Ground::Metadata | Ground::Page | Ground::Other => "GET, HEAD, POST, OPTIONS",
     };
-    let mut response = problem::options(allow, &entrance.request_ids.of(request));
+    let mut response = problem::options(allow, request_id);
     set(&mut response, ACCESS_CONTROL_ALLOW_METHODS, &methods);
     set(&mut response, ACCESS_CONTROL_ALLOW_HEADERS, headers);
     set(&mut response, ACCESS_CONTROL_MAX_AGE, REMEMBERED_SECONDS);

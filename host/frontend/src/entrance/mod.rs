@@ -6,6 +6,7 @@
 //! Programs that are no browsers send neither `Origin` nor `Sec-Fetch-Site`, and only need a right `Host`. The local socket
 //! can be opened by no page: there, `Host` must be well-formed and nothing else.
 
+mod arrival;
 mod cors;
 mod name;
 mod origin;
@@ -15,14 +16,14 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use muster_core::dispatch::Dispatcher;
 use muster_core::rate::Bucket;
+use tower_service::Service;
 
+pub(crate) use arrival::Arrival;
 pub use cors::Cors;
 pub(crate) use name::address_for;
 pub(crate) use origin::is_own;
@@ -30,7 +31,7 @@ pub(crate) use origin::is_own;
 use crate::listen::{Peer, Unsent, network_of};
 use crate::problem::{self, Refusal};
 use crate::request_id::RequestIds;
-use name::Names;
+use name::{Asked, Names};
 
 /// What the operator decides about where requests come from.
 #[derive(Clone, Debug, Default)]
@@ -47,15 +48,22 @@ pub struct Settings {
 }
 
 /// The entrance of all wires.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Entrance {
     dispatcher: Arc<Dispatcher>,
-    request_ids: Arc<RequestIds>,
-    settings: Arc<Settings>,
+    request_ids: RequestIds,
+    settings: Settings,
     unsent: Arc<Unsent>,
-    lines: Arc<Bucket>,
+    lines: Bucket,
     /// This machine's own name.
-    machine: Arc<str>,
+    machine: String,
+}
+
+/// All wires, behind the entrance: what answers the requests of every connection.
+#[derive(Clone, Debug)]
+pub struct Site {
+    entrance: Arc<Entrance>,
+    wires: Router,
 }
 
 /// What is at a path, for pages of other sites.
@@ -90,14 +98,14 @@ impl Entrance {
     /// The entrance of a host with this dispatcher on a machine of this name. `seed`: random bits that set this process's
     /// request ids apart. `unsent`: the bounds on answers that are not read.
     pub fn new(dispatcher: Arc<Dispatcher>, seed: u64, settings: Settings, unsent: Arc<Unsent>, machine: &str) -> Self {
-        let request_ids = Arc::new(RequestIds::new(seed));
-        let lines = Arc::new(Bucket::full(Instant::now()));
-        Self { dispatcher, request_ids, settings: Arc::new(settings), unsent, lines, machine: machine.into() }
+        let lines = Bucket::full(Instant::now());
+        Self { dispatcher, request_ids: RequestIds::new(seed), settings, unsent, lines, machine: machine.to_owned() }
     }
 
-    /// Puts the entrance before everything the router has.
-    pub fn before(self, router: Router) -> Router {
-        router.layer(from_fn_with_state(self, enter))
+    /// Puts the entrance before everything the router has. It is no layer of the router, which would move the whole call
+    /// once more.
+    pub fn before(self, wires: Router) -> Site {
+        Site { entrance: Arc::new(self), wires }
     }
 
     /// Notes in the log what came from where it may not, as often as the log has room for.
@@ -109,19 +117,18 @@ impl Entrance {
                 code,
                 host = header(HOST),
                 origin = header(ORIGIN),
-                site = header(HeaderName::from_static("sec-fetch-site")),
+                site = header(origin::SEC_FETCH_SITE),
                 path = name::shown(request.uri().path()),
                 "a request was refused for where it comes from, or for whom it is"
             );
         }
     }
 
-    /// Judges a request; gives the page of another origin that sent it and may, if one did.
-    fn judge(&self, request: &mut Request<Body>) -> Result<Option<cors::Page>, Refusal> {
+    /// Judges a request; gives for whom it is, and the page of another origin that sent it and may, if one did.
+    fn judge(&self, request: &Request<Body>, peer: &Peer) -> Result<(Option<Asked>, Option<cors::Page>), Refusal> {
         let asked = name::asked(request)?;
         // No page can open the local socket.
-        let Some(peer) = request.extensions().get::<Peer>() else { return Ok(None) };
-        let Peer::Network { door, .. } = peer else { return Ok(None) };
+        let Peer::Network { door, .. } = peer else { return Ok((asked, None)) };
         let settings = self.dispatcher.authenticator().bearers().server.settings();
         let ground = Ground::of(request.uri().path());
         if let Some(asked) = asked.as_ref().filter(|asked| !asked.is_of_no_other()) {
@@ -138,44 +145,45 @@ impl Entrance {
             return Err(Refusal::Encoded);
         }
         let page = origin::judge(request, asked.as_ref(), ground, &self.settings, &settings.issuer)?;
-        if let Some(asked) = asked {
-            request.extensions_mut().insert(asked);
-        }
-        Ok(page)
+        Ok((asked, page))
     }
 }
 
-async fn enter(State(entrance): State<Entrance>, mut request: Request<Body>, next: Next) -> Response {
-    let request_id = entrance.request_ids.assign(&request);
-    request.extensions_mut().insert(request_id.clone());
-    let network = match request.extensions().get::<Peer>() {
-        Some(Peer::Network { address, door, .. }) => Some(network_of(*address, door, request.headers())),
-        Some(Peer::Owner) | None => None,
-    };
-    let judged = entrance.judge(&mut request).and_then(|page| {
-        network.map_or(Ok(()), |network| entrance.unsent.admit(network))?;
-        Ok(page)
-    });
-    let page = match judged {
-        Ok(page) => page,
-        Err(refusal) => {
-            entrance.tell(&request, &refusal);
-            return problem::refusal(&refusal, &request_id);
+impl Site {
+    /// Answers a request: the entrance itself, where it may not come in, and otherwise the wire it is for.
+    pub(crate) async fn answer(mut self, peer: Arc<Peer>, mut request: Request<Body>) -> Response {
+        let entrance = &*self.entrance;
+        let request_id = entrance.request_ids.assign(&request, &peer);
+        let network = match &*peer {
+            Peer::Network { address, door, .. } => Some(network_of(*address, door, request.headers())),
+            Peer::Owner => None,
+        };
+        let judged = entrance.judge(&request, &peer).and_then(|judged| {
+            network.map_or(Ok(()), |network| entrance.unsent.admit(network))?;
+            Ok(judged)
+        });
+        let (asked, page) = match judged {
+            Ok(judged) => judged,
+            Err(refusal) => {
+                entrance.tell(&request, &refusal);
+                return problem::refusal(&refusal, &request_id);
+            }
+        };
+        let ground = Ground::of(request.uri().path());
+        if request.method() == Method::OPTIONS
+            && let Some(response) = cors::preflight(&request, page.as_ref(), ground, entrance, &request_id)
+        {
+            return response;
         }
-    };
-    let ground = Ground::of(request.uri().path());
-    if request.method() == Method::OPTIONS
-        && let Some(response) = cors::preflight(&request, page.as_ref(), ground, &entrance)
-    {
-        return response;
+        request.extensions_mut().insert(Arc::new(Arrival { request_id, peer: Some(peer), asked }));
+        let Ok(mut response) = self.wires.call(request).await;
+        cors::open(&mut response, page, ground, &entrance.settings);
+        stream_on(&mut response);
+        if let Some(network) = network {
+            entrance.unsent.count(network, &mut response);
+        }
+        response
     }
-    let mut response = next.run(request).await;
-    cors::open(&mut response, page, ground, &entrance.settings);
-    stream_on(&mut response);
-    if let Some(network) = network {
-        entrance.unsent.count(network, &mut response);
-    }
-    response
 }
 
 /// Whether there is room for one more line of the log about requests that were refused: ten at once, then one a second.

@@ -8,7 +8,7 @@ use axum::http::header::HOST;
 use axum::http::{HeaderValue, Request, Version};
 use muster_core::error::CallError;
 
-use super::{Ground, Settings};
+use super::{Arrival, Ground, Settings};
 use crate::listen::Tls;
 use crate::problem::Refusal;
 
@@ -166,10 +166,10 @@ pub(super) fn host_of_url(url: &str) -> Option<Asked> {
 
 /// This host's address as a client sees it that sent this request. It is the issuer's, unless that was made of a listener at
 /// every address of the machine (`0.0.0.0`, `[::]`), which leads nowhere: then it is the one that was asked.
-pub(crate) fn address_for(issuer: &str, request: &Request<Body>) -> Option<String> {
+pub(crate) fn address_for(issuer: &str, arrival: &Arrival) -> Option<String> {
     host_of_url(issuer)?.address.filter(IpAddr::is_unspecified)?;
     let (scheme, _) = issuer.split_once("://")?;
-    let asked: &Asked = request.extensions().get()?;
+    let asked = arrival.asked.as_ref()?;
     let host = match asked.address {
         Some(IpAddr::V6(address)) => format!("[{address}]"),
         _ => asked.host.clone(),

@@ -3,12 +3,15 @@
 
 use axum::body::Body;
 use axum::http::header::ORIGIN;
-use axum::http::{HeaderValue, Method, Request};
+use axum::http::{HeaderName, HeaderValue, Method, Request};
 
 use super::cors::Page;
 use super::name::{Asked, host_of_url, shown, shown_value};
-use super::{Ground, Settings};
+use super::{Arrival, Ground, Settings};
 use crate::problem::Refusal;
+
+/// Whose page sent a request, as its browser sees it.
+pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What a request says about the page that sent it.
 struct Said<'a> {
@@ -19,12 +22,12 @@ struct Said<'a> {
 
 impl<'a> Said<'a> {
     fn of(request: &'a Request<Body>) -> Self {
-        let one = |name: &str| {
+        let one = |name: HeaderName| {
             let mut values = request.headers().get_all(name).iter();
             let first = values.next()?;
             Some(if values.next().is_some() { "" } else { first.to_str().unwrap_or_default() })
         };
-        Self { origin: one(ORIGIN.as_str()), site: one("sec-fetch-site") }
+        Self { origin: one(ORIGIN), site: one(SEC_FETCH_SITE) }
     }
 
     /// Whether a page of this very host sent the request, or no page at all.
@@ -124,7 +127,8 @@ pub(super) fn judge(
 /// What does not fit together, for the log.
 pub(crate) fn is_own(request: &Request<Body>, issuer: &str) -> Result<(), String> {
     let said = Said::of(request);
-    let asked = request.extensions().get::<Asked>();
+    let arrival = Arrival::of(request);
+    let asked = arrival.asked.as_ref();
     // A form comes from the page it is on: no person types it in.
     if said.site != Some("none") && said.is_own(asked, issuer) {
         return Ok(());
@@ -133,7 +137,7 @@ pub(crate) fn is_own(request: &Request<Body>, issuer: &str) -> Result<(), String
     Err(format!(
         "Origin is {}, Sec-Fetch-Site {}, Host {}, oauth.issuer {issuer}",
         text(request.headers().get(ORIGIN)),
-        text(request.headers().get("sec-fetch-site")),
+        text(request.headers().get(SEC_FETCH_SITE)),
         text(request.headers().get(axum::http::header::HOST)),
     ))
 }

@@ -261,7 +261,9 @@ fn allowed_origins_are_allowed_what_is_written() {
 fn a_login_form_is_of_this_host() {
     let from = |host: &str, headers: &[(&str, &str)]| {
         let mut request = request("POST", "/oauth/authorize", headers);
-        request.extensions_mut().insert(Asked::parse(host).unwrap());
+        let asked = Asked::parse(host);
+        let request_id = muster_core::caller::RequestId::from_random(1);
+        request.extensions_mut().insert(Arc::new(Arrival { request_id, peer: None, asked }));
         is_own(&request, ISSUER)
     };
     let here = "id.example.org:5280";

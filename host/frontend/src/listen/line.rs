@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use hyper::body::{Body, Incoming};
+use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
@@ -201,9 +202,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
         let given = line.reading.judge(filled);
         if let Some(behind) = filled.get(given..).filter(|behind| !behind.is_empty()) {
             // Before what is held already: it was taken from there.
-            let rest = std::mem::take(&mut line.held);
+            let rest = (!line.held.is_empty()).then(|| line.held.split());
             line.held.extend_from_slice(behind);
-            line.held.extend_from_slice(&rest);
+            line.held.extend_from_slice(rest.as_deref().unwrap_or_default());
             buffer.set_filled(before + given);
         }
         if given > 0 && !matches!(line.reading, Reading::Head(_)) {
@@ -343,21 +344,29 @@ impl Lines {
 
     /// Takes bytes; gives where the empty line ends, if it does. A line feed that stands alone is made illegal.
     fn take(&mut self, bytes: &mut [u8]) -> Option<usize> {
-        for (at, byte) in bytes.iter_mut().enumerate() {
-            if *byte != b'\n' {
-                self.is_return = *byte == b'\r';
+        let mut at = 0;
+        while let Some(rest) = bytes.get_mut(at..).filter(|rest| !rest.is_empty()) {
+            let Some(length) = memchr(b'\n', rest) else {
+                self.bytes = self.bytes.saturating_add(rest.len());
+                self.is_return = rest.last() == Some(&b'\r');
+                return None;
+            };
+            let before = length.checked_sub(1).and_then(|last| rest.get(last));
+            let is_return = before.map_or(self.is_return, |last| *last == b'\r');
+            self.bytes = self.bytes.saturating_add(length);
+            at += length + 1;
+            if !is_return {
+                if let Some(feed) = rest.get_mut(length) {
+                    *feed = REFUSED;
+                }
                 self.bytes = self.bytes.saturating_add(1);
-                continue;
-            }
-            if !self.is_return {
-                *byte = REFUSED;
-                self.bytes = self.bytes.saturating_add(1);
+                self.is_return = false;
                 continue;
             }
             let is_empty = self.bytes == 1;
             *self = Self { is_begun: self.is_begun || !is_empty, bytes: 0, is_return: false };
             if is_empty && self.is_begun {
-                return Some(at + 1);
+                return Some(at);
             }
         }
         None

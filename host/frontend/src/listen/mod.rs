@@ -16,7 +16,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -26,14 +25,13 @@ use muster_core::authn::network;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::watch;
-use tower_service::Service;
 
 pub use connections::Connections;
 pub use proxy::{BrokenChain, HOPS_MAX, TrustedProxies};
 pub use tls::{ClientAccount, Tls, TlsError, TlsFiles};
 pub use unsent::Unsent;
 
-use crate::entrance::normal;
+use crate::entrance::{Site, normal};
 use connections::Place;
 use line::{Exchange, Line};
 use unsent::Answer;
@@ -124,7 +122,7 @@ pub fn bind_local(path: &Path) -> io::Result<UnixListener> {
 pub async fn serve_tcp(
     listener: TcpListener,
     door: Arc<Door>,
-    router: Router,
+    site: Site,
     connections: Arc<Connections>,
     stopping: watch::Receiver<bool>,
 ) {
@@ -138,14 +136,14 @@ pub async fn serve_tcp(
         Ok(Some(((stream, address), place)))
     };
     let open = move |(stream, address), connection: Connection| connection.greet(stream, address, Arc::clone(&door));
-    serve(accept, open, router, limits, stopping).await;
+    serve(accept, open, site, limits, stopping).await;
 }
 
 /// Serves local connections of `owner` (a user id) and root until `stopping` says so, then lets running calls end.
 pub async fn serve_local(
     listener: UnixListener,
     owner: u32,
-    router: Router,
+    site: Site,
     limits: ConnectionLimits,
     stopping: watch::Receiver<bool>,
 ) {
@@ -160,12 +158,12 @@ pub async fn serve_local(
         Ok(connections.come(None).map(|place| (stream, place)))
     };
     let open = |stream, connection: Connection| connection.serve(stream, Peer::Owner);
-    serve(accept, open, router, limits, stopping).await;
+    serve(accept, open, site, limits, stopping).await;
 }
 
 /// What a connection needs besides its stream.
 struct Connection {
-    router: Router,
+    site: Site,
     limits: ConnectionLimits,
     watcher: Watcher,
 }
@@ -186,7 +184,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let router = self.router;
+        let (site, peer) = (self.site, Arc::new(peer));
         let exchange = Arc::new(Exchange::default());
         let stream = Line::new(stream, Arc::clone(&exchange), &self.limits);
         let service = service_fn(move |request: Request<Incoming>| {
@@ -195,11 +193,10 @@ impl Connection {
             if let Some(target) = normal(request.uri()) {
                 *request.uri_mut() = target;
             }
-            request.extensions_mut().insert(peer.clone());
-            let answering = router.clone().call(request);
+            let answering = site.clone().answer(Arc::clone(&peer), request);
             let exchange = Arc::clone(&exchange);
             async move {
-                let mut response = answering.await?;
+                let mut response = answering.await;
                 if let Some(unread) = unread {
                     unread.settle(&mut response).await;
                 }
@@ -228,7 +225,7 @@ pub(crate) fn network_of(address: SocketAddr, door: &Door, headers: &axum::http:
 async fn serve<A, F>(
     accept: impl AsyncFn() -> io::Result<Option<(A, Place)>>,
     open: impl Fn(A, Connection) -> F,
-    router: Router,
+    site: Site,
     limits: ConnectionLimits,
     mut stopping: watch::Receiver<bool>,
 ) where
@@ -255,7 +252,7 @@ async fn serve<A, F>(
             _ = stopping.wait_for(|stop| *stop) => break,
         }
         // The watcher is taken here, so that a connection that still greets is waited for as well.
-        let connection = Connection { router: router.clone(), limits, watcher: graceful.watcher() };
+        let connection = Connection { site: site.clone(), limits, watcher: graceful.watcher() };
         let opened = open(accepted, connection);
         #[expect(
             clippy::disallowed_methods,

@@ -42,9 +42,9 @@ use tokio::sync::watch;
 use crate::accept::Accept;
 use crate::authorization::presents_bearer;
 use crate::caller::{self, Interface};
-use crate::entrance;
+use crate::entrance::{self, Arrival};
 use crate::problem::{self, Refusal, Resource};
-use crate::request_id::RequestIds;
+use crate::request_id::X_REQUEST_ID;
 use decode::Message;
 use places::Place;
 use server::Server;
@@ -80,7 +80,6 @@ impl Default for Settings {
 #[derive(Clone)]
 pub struct Mcp {
     dispatcher: Arc<Dispatcher>,
-    request_ids: Arc<RequestIds>,
     settings: Arc<Settings>,
     sessions: Arc<Sessions>,
     service: StreamableHttpService<Server, LocalSessionManager>,
@@ -103,8 +102,8 @@ struct Sender {
 }
 
 impl Mcp {
-    /// Tools in front of the dispatcher. `seed`: random bits that set this process's request ids apart.
-    pub fn new(dispatcher: Arc<Dispatcher>, seed: u64, settings: Settings) -> Self {
+    /// Tools in front of the dispatcher.
+    pub fn new(dispatcher: Arc<Dispatcher>, settings: Settings) -> Self {
         let mut manager = LocalSessionManager::default();
         // It does not count a call that runs as use, so sessions that are idle are ended here.
         manager.session_config.keep_alive = None;
@@ -126,8 +125,7 @@ impl Mcp {
             manager,
             config,
         );
-        let request_ids = Arc::new(RequestIds::new(seed));
-        Self { dispatcher, request_ids, settings: Arc::new(settings), sessions, service }
+        Self { dispatcher, settings: Arc::new(settings), sessions, service }
     }
 
     /// The routes.
@@ -260,16 +258,17 @@ fn negotiate(parts: &mut Parts) -> Result<bool, Refusal> {
 }
 
 async fn handle(State(mcp): State<Mcp>, request: Request<Body>) -> Response {
-    let request_id = mcp.request_ids.of(&request);
+    let arrival = Arrival::of(&request);
+    let request_id = &arrival.request_id;
     let bearer = presents_bearer(request.headers());
     let settings = mcp.dispatcher.authenticator().bearers().server.settings();
-    let address = entrance::address_for(&settings.issuer, &request);
-    let asker = caller::of(&request, Interface::MCP, request_id.clone());
+    let address = entrance::address_for(&settings.issuer, &arrival);
+    let asker = caller::of(&request, &arrival, Interface::MCP);
     let mut response = if request.method() == Method::OPTIONS {
-        problem::options(METHODS, &request_id)
+        problem::options(METHODS, request_id)
     } else {
         mcp.answer(asker, request).await.unwrap_or_else(|refusal| {
-            let mut response = problem::refusal(&refusal, &request_id);
+            let mut response = problem::refusal(&refusal, request_id);
             let resource = Resource::Mcp { user_scope: settings.rules.honours(USER_SCOPE, false) };
             problem::challenge(&mut response, bearer, address.as_deref().unwrap_or(&settings.issuer), resource);
             response
@@ -279,7 +278,7 @@ async fn handle(State(mcp): State<Mcp>, request: Request<Body>) -> Response {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
     if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
-        headers.insert(HeaderName::from_static("x-request-id"), id);
+        headers.insert(X_REQUEST_ID, id);
     }
     response
 }

@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use muster_core::authn::Credential;
 use muster_core::oauth::{AuthorizationRequest, OAuthError};
 
+use crate::entrance::Arrival;
 use crate::listen::Peer;
 
 /// Longest form, in bytes.
@@ -197,8 +198,8 @@ fn form_decoded(text: &str) -> String {
 }
 
 /// Where the request came from; nothing for local ones.
-pub(super) fn address(request: &Request<Body>) -> Option<IpAddr> {
-    match request.extensions().get::<Peer>() {
+pub(super) fn address(request: &Request<Body>, arrival: &Arrival) -> Option<IpAddr> {
+    match arrival.peer.as_deref() {
         // A chain of proxies that leads nowhere is nobody's address: not the proxy's, which rules may favour.
         Some(Peer::Network { address, door, .. }) => {
             let caller = door.trusted_proxies.caller(address.ip(), request.headers());

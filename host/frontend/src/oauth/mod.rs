@@ -34,9 +34,8 @@ use muster_core::schema::Unread;
 use serde_json::{Map, Value, json};
 
 use crate::authorization;
-use crate::entrance;
+use crate::entrance::{self, Arrival};
 use crate::problem::Resource;
-use crate::request_id::RequestIds;
 use decode::{Authorization, Form, Presented};
 use form_key::FormKey;
 
@@ -52,27 +51,24 @@ const INTROSPECT: &str = "oauth_introspect";
 pub struct OAuth {
     dispatcher: Arc<Dispatcher>,
     server: Arc<AuthorizationServer>,
-    request_ids: Arc<RequestIds>,
     form_key: Arc<FormKey>,
     /// Lines of the log about forms that are refused.
     lines: Arc<Bucket>,
 }
 
 impl OAuth {
-    /// Endpoints of `server`; passwords and commands go through `dispatcher`. `seed`: random bits that set this
-    /// process's request ids apart.
+    /// Endpoints of `server`; passwords and commands go through `dispatcher`.
     ///
     /// # Errors
     /// When there is no randomness to be had.
     pub fn new(
         dispatcher: Arc<Dispatcher>,
         server: Arc<AuthorizationServer>,
-        seed: u64,
         random: Arc<dyn Random>,
     ) -> Result<Self, CallError> {
         let form_key = Arc::new(FormKey::new(random)?);
         let lines = Arc::new(Bucket::full(Instant::now()));
-        Ok(Self { dispatcher, server, request_ids: Arc::new(RequestIds::new(seed)), form_key, lines })
+        Ok(Self { dispatcher, server, form_key, lines })
     }
 
     /// The routes.
@@ -91,11 +87,6 @@ impl OAuth {
 
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.dispatcher.registry().snapshot())
-    }
-
-    fn source(&self, request: &Request<Body>, via: FrontendName) -> Source {
-        let (address, request_id) = (decode::address(request), self.request_ids.of(request));
-        Source { via, tag: None, address, request_id, trace: None }
     }
 
     /// Records what came of a request, with where it came from.
@@ -130,6 +121,13 @@ impl OAuth {
     }
 }
 
+/// From where a request comes, for the record and for rules.
+fn source(request: &Request<Body>, via: FrontendName) -> Source {
+    let arrival = Arrival::of(request);
+    let address = decode::address(request, &arrival);
+    Source { via, tag: None, address, request_id: arrival.request_id.clone(), trace: None }
+}
+
 /// This host's address as the client sees it, with what it is called inside.
 struct Address {
     shown: String,
@@ -139,7 +137,7 @@ struct Address {
 impl Address {
     fn of(oauth: &OAuth, request: &Request<Body>) -> Self {
         let issuer = oauth.server.settings().issuer.clone();
-        Self { shown: entrance::address_for(&issuer, request).unwrap_or_else(|| issuer.clone()), issuer }
+        Self { shown: entrance::address_for(&issuer, &Arrival::of(request)).unwrap_or_else(|| issuer.clone()), issuer }
     }
 
     /// The settings, for documents a client reads.
@@ -222,7 +220,7 @@ async fn answered(oauth: &OAuth, request: Request<Body>, address: &Address) -> R
     }
     let secure = address.issuer.starts_with("https:");
     let cookie = decode::cookie(&request, encode::cookie_name(secure));
-    let source = oauth.source(&request, OAUTH);
+    let source = source(&request, OAUTH);
     let form = decode::form(request).await.map_err(|refusal| AuthorizationRefusal::Shown(refusal.text()))?;
     let authorization = Authorization::of(&form, |resource| address.inside(resource));
     let authorization = authorization.map_err(AuthorizationRefusal::Shown)?;
@@ -276,7 +274,7 @@ async fn posted(request: Request<Body>) -> Result<Form, Response> {
 
 async fn token(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
     let presented = authorization::credential(request.headers());
-    let source = oauth.source(&request, OAUTH);
+    let source = source(&request, OAUTH);
     let address = Address::of(&oauth, &request);
     let form = match posted(request).await {
         Ok(form) => form,
@@ -344,7 +342,7 @@ async fn given(
 
 async fn introspect(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
     let presented = authorization::credential(request.headers());
-    let source = oauth.source(&request, REST);
+    let source = source(&request, REST);
     let address = Address::of(&oauth, &request);
     let form = match posted(request).await {
         Ok(form) => form,
@@ -387,7 +385,7 @@ async fn introspect_for_caller(oauth: &OAuth, credential: Credential, source: So
 }
 
 async fn revoke(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
-    let (presented, source) = (authorization::credential(request.headers()), oauth.source(&request, OAUTH));
+    let (presented, source) = (authorization::credential(request.headers()), source(&request, OAUTH));
     let form = match posted(request).await {
         Ok(form) => form,
         Err(response) => return response,

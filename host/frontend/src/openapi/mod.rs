@@ -28,9 +28,8 @@ use muster_core::oauth::Settings;
 
 use crate::authorization::presents_bearer;
 use crate::caller::{self, Interface};
-use crate::entrance;
+use crate::entrance::{self, Arrival};
 use crate::problem::{self, Refusal};
-use crate::request_id::RequestIds;
 use cache::{Cache, Text};
 
 /// What a path that is only read takes.
@@ -44,7 +43,6 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 #[derive(Clone, Debug)]
 pub struct OpenApi {
     dispatcher: Arc<Dispatcher>,
-    request_ids: Arc<RequestIds>,
     documents: Arc<Cache>,
     page: Arc<Page>,
 }
@@ -58,15 +56,14 @@ struct Page {
 }
 
 impl OpenApi {
-    /// The description of what `dispatcher` has. `seed`: random bits that set this process's request ids apart.
-    pub fn new(dispatcher: Arc<Dispatcher>, seed: u64) -> Self {
+    /// The description of what `dispatcher` has.
+    pub fn new(dispatcher: Arc<Dispatcher>) -> Self {
         let page = Page {
             html: Text::new(include_str!("page/page.html")),
             style: Text::new(include_str!("page/page.css")),
             script: Text::new(include_str!("page/page.js")),
         };
-        let request_ids = Arc::new(RequestIds::new(seed));
-        Self { dispatcher, request_ids, documents: Arc::default(), page: Arc::new(page) }
+        Self { dispatcher, documents: Arc::default(), page: Arc::new(page) }
     }
 
     /// The routes.
@@ -99,32 +96,33 @@ impl OpenApi {
 }
 
 /// Who asks for the document.
-fn asker(request: &Request<Body>, request_id: &RequestId) -> Result<(Credential, Source), Refusal> {
+fn asker(request: &Request<Body>, arrival: &Arrival) -> Result<(Credential, Source), Refusal> {
     if request.uri().query().is_some() {
         let text = "the document takes no arguments; it is about who asks for it";
         return Err(Refusal::Call(CallError::Malformed(text.to_owned())));
     }
-    Ok(caller::of(request, Interface::REST, request_id.clone())?)
+    Ok(caller::of(request, arrival, Interface::REST)?)
 }
 
 async fn document(State(openapi): State<OpenApi>, request: Request<Body>) -> Response {
-    let request_id = openapi.request_ids.of(&request);
+    let arrival = Arrival::of(&request);
+    let request_id = &arrival.request_id;
     let settings = openapi.dispatcher.authenticator().bearers().server.settings();
-    let address = entrance::address_for(&settings.issuer, &request);
+    let address = entrance::address_for(&settings.issuer, &arrival);
     let result = match read(&request) {
-        Reading::Options => return options(&request_id),
+        Reading::Options => return options(request_id),
         Reading::No => Err(Refusal::Method { allow: READ }),
-        Reading::Yes => openapi.described(asker(&request, &request_id), address.clone()).await,
+        Reading::Yes => openapi.described(asker(&request, &arrival), address.clone()).await,
     };
     match result {
         Ok(text) => {
             let kind = "application/json";
-            let mut response = conditional(request.headers(), &text, kind, &request_id);
+            let mut response = conditional(request.headers(), &text, kind, request_id);
             response.headers_mut().insert(VARY, HeaderValue::from_static("Authorization"));
             response
         }
         Err(refusal) => {
-            let mut response = problem::refusal(&refusal, &request_id);
+            let mut response = problem::refusal(&refusal, request_id);
             let address = address.as_deref().unwrap_or(&settings.issuer);
             problem::challenge(&mut response, presents_bearer(request.headers()), address, problem::Resource::Host);
             response
@@ -133,7 +131,7 @@ async fn document(State(openapi): State<OpenApi>, request: Request<Body>) -> Res
 }
 
 async fn page(State(openapi): State<OpenApi>, request: Request<Body>) -> Response {
-    let mut response = file(&openapi, &request, &openapi.page.html, "text/html; charset=utf-8");
+    let mut response = file(&request, &openapi.page.html, "text/html; charset=utf-8");
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
@@ -148,19 +146,20 @@ async fn page(State(openapi): State<OpenApi>, request: Request<Body>) -> Respons
 }
 
 async fn style(State(openapi): State<OpenApi>, request: Request<Body>) -> Response {
-    file(&openapi, &request, &openapi.page.style, "text/css; charset=utf-8")
+    file(&request, &openapi.page.style, "text/css; charset=utf-8")
 }
 
 async fn script(State(openapi): State<OpenApi>, request: Request<Body>) -> Response {
-    file(&openapi, &request, &openapi.page.script, "text/javascript; charset=utf-8")
+    file(&request, &openapi.page.script, "text/javascript; charset=utf-8")
 }
 
-fn file(openapi: &OpenApi, request: &Request<Body>, text: &Text, kind: &'static str) -> Response {
-    let request_id = openapi.request_ids.of(request);
+fn file(request: &Request<Body>, text: &Text, kind: &'static str) -> Response {
+    let arrival = Arrival::of(request);
+    let request_id = &arrival.request_id;
     match read(request) {
-        Reading::Yes => conditional(request.headers(), text, kind, &request_id),
-        Reading::Options => options(&request_id),
-        Reading::No => problem::refusal(&Refusal::Method { allow: READ }, &request_id),
+        Reading::Yes => conditional(request.headers(), text, kind, request_id),
+        Reading::Options => options(request_id),
+        Reading::No => problem::refusal(&Refusal::Method { allow: READ }, request_id),
     }
 }
 

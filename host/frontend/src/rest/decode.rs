@@ -5,7 +5,6 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, Request};
-use muster_core::caller::RequestId;
 use muster_core::command::Command;
 use muster_core::dispatch::Head;
 use muster_core::error::CallError;
@@ -14,7 +13,7 @@ use muster_core::schema::Unread;
 use crate::accept::Accept;
 use crate::body::{self, BodyError};
 use crate::caller::{self, Interface};
-use crate::entrance::is_of_page;
+use crate::entrance::{Arrival, is_of_page};
 use crate::problem::Refusal;
 
 /// The command a request is for, and how.
@@ -53,8 +52,8 @@ impl Target {
         Ok(Self { name, version, safe })
     }
 
-    pub(super) fn head(self, request: &Request<Body>, request_id: RequestId) -> Result<Head, Refusal> {
-        let (credential, source) = caller::of(request, Interface::REST, request_id)?;
+    pub(super) fn head(self, request: &Request<Body>, arrival: &Arrival) -> Result<Head, Refusal> {
+        let (credential, source) = caller::of(request, arrival, Interface::REST)?;
         Ok(Head { source, credential, name: self.name, version: self.version, safe: self.safe })
     }
 }

@@ -23,9 +23,8 @@ use muster_core::error::CallError;
 
 use crate::authorization::presents_bearer;
 use crate::caller::{self, Interface};
-use crate::entrance;
+use crate::entrance::{self, Arrival};
 use crate::problem::{self, Refusal};
-use crate::request_id::RequestIds;
 use decode::{Target, Wanted};
 
 /// What commands can be called with. Which of it a command takes, is for those to know who may call it.
@@ -36,24 +35,14 @@ const METHODS_OF_CHANGES: &str = "POST, OPTIONS";
 #[derive(Clone, Debug)]
 pub struct Rest {
     dispatcher: Arc<Dispatcher>,
-    request_ids: Arc<RequestIds>,
     /// Longest body, in bytes, for commands that do not need more.
     body_bytes_max: usize,
 }
 
-/// What a challenge needs to know of a request.
-#[derive(Debug)]
-struct Asking {
-    /// It brings a token or key.
-    bearer: bool,
-    /// What the client calls this host, where that is not the issuer's address.
-    address: Option<String>,
-}
-
 impl Rest {
-    /// ReST in front of the dispatcher. `seed`: random bits that set this process's request ids apart.
-    pub fn new(dispatcher: Arc<Dispatcher>, seed: u64, body_bytes_max: usize) -> Self {
-        Self { dispatcher, request_ids: Arc::new(RequestIds::new(seed)), body_bytes_max }
+    /// ReST in front of the dispatcher.
+    pub fn new(dispatcher: Arc<Dispatcher>, body_bytes_max: usize) -> Self {
+        Self { dispatcher, body_bytes_max }
     }
 
     /// The routes.
@@ -67,56 +56,52 @@ impl Rest {
     }
 
     /// A failure, with the challenge that belongs to it.
-    fn refuse(&self, refusal: &Refusal, asking: &Asking, request_id: &RequestId) -> Response {
-        let mut response = problem::refusal(refusal, request_id);
+    /// `bearer`: the request brings a token or key.
+    fn refuse(&self, refusal: &Refusal, arrival: &Arrival, bearer: bool) -> Response {
+        let mut response = problem::refusal(refusal, &arrival.request_id);
         let settings = self.dispatcher.authenticator().bearers().server.settings();
-        let address = asking.address.as_deref().unwrap_or(&settings.issuer);
-        problem::challenge(&mut response, asking.bearer, address, problem::Resource::Host);
+        let address = entrance::address_for(&settings.issuer, arrival);
+        let address = address.as_deref().unwrap_or(&settings.issuer);
+        problem::challenge(&mut response, bearer, address, problem::Resource::Host);
         response
-    }
-
-    fn asking(&self, request: &Request<Body>) -> Asking {
-        let settings = self.dispatcher.authenticator().bearers().server.settings();
-        Asking { bearer: presents_bearer(request.headers()), address: entrance::address_for(&settings.issuer, request) }
     }
 }
 
-async fn no_route(State(rest): State<Rest>, request: Request<Body>) -> Response {
-    let request_id = rest.request_ids.of(&request);
-    problem::refusal(&Refusal::NoRoute, &request_id)
+async fn no_route(request: Request<Body>) -> Response {
+    problem::refusal(&Refusal::NoRoute, &Arrival::of(&request).request_id)
 }
 
 async fn list(State(rest): State<Rest>, request: Request<Body>) -> Response {
-    let request_id = rest.request_ids.of(&request);
-    let asking = rest.asking(&request);
+    let arrival = Arrival::of(&request);
+    let request_id = &arrival.request_id;
     let result = match *request.method() {
-        Method::OPTIONS => return problem::options("GET, HEAD, OPTIONS", &request_id),
+        Method::OPTIONS => return problem::options("GET, HEAD, OPTIONS", request_id),
         Method::GET | Method::HEAD if request.uri().query().is_some() => {
             Err(Refusal::Call(CallError::Malformed("the list of commands takes no arguments".to_owned())))
         }
-        Method::GET | Method::HEAD => match caller::of(&request, Interface::REST, request_id.clone()) {
+        Method::GET | Method::HEAD => match caller::of(&request, &arrival, Interface::REST) {
             Ok((credential, source)) => rest.dispatcher.list(credential, source).await.map_err(Refusal::Call),
             Err(error) => Err(Refusal::Call(error)),
         },
         _ => Err(Refusal::Method { allow: "GET, HEAD, OPTIONS" }),
     };
     match result {
-        Ok(commands) => encode::listing(&commands, &request_id),
-        Err(refusal) => rest.refuse(&refusal, &asking, &request_id),
+        Ok(commands) => encode::listing(&commands, request_id),
+        Err(refusal) => rest.refuse(&refusal, &arrival, presents_bearer(request.headers())),
     }
 }
 
 async fn call(State(rest): State<Rest>, request: Request<Body>) -> Response {
-    let request_id = rest.request_ids.of(&request);
+    let arrival = Arrival::of(&request);
     if request.method() == Method::OPTIONS {
         let shows_who = request.headers().contains_key(AUTHORIZATION);
-        let head = Target::at(&request, false).and_then(|target| target.head(&request, request_id.clone()));
-        return problem::options(methods(&rest, head.ok().filter(|_| shows_who)).await, &request_id);
+        let head = Target::at(&request, false).and_then(|target| target.head(&request, &arrival));
+        return problem::options(methods(&rest, head.ok().filter(|_| shows_who)).await, &arrival.request_id);
     }
-    let asking = rest.asking(&request);
-    match answer(&rest, request, &request_id).await {
+    let bearer = presents_bearer(request.headers());
+    match answer(&rest, request, &arrival).await {
         Ok(response) => response,
-        Err(refusal) => rest.refuse(&refusal, &asking, &request_id),
+        Err(refusal) => rest.refuse(&refusal, &arrival, bearer),
     }
 }
 
@@ -130,15 +115,15 @@ async fn methods(rest: &Rest, head: Option<Head>) -> &'static str {
 }
 
 /// Answers a call; what the answer says of rate limits stands on failures as well.
-async fn answer(rest: &Rest, request: Request<Body>, request_id: &RequestId) -> Result<Response, Refusal> {
-    let head = Target::of(&request)?.head(&request, request_id.clone())?;
+async fn answer(rest: &Rest, request: Request<Body>, arrival: &Arrival) -> Result<Response, Refusal> {
+    let head = Target::of(&request)?.head(&request, arrival)?;
     let admitted = rest.dispatcher.admit(head).await.map_err(Refusal::Call)?;
     let rates = admitted.rates().to_vec();
-    let result = run(rest, admitted, request, request_id).await;
+    let result = run(rest, admitted, request, &arrival.request_id).await;
     if rates.is_empty() {
         return result;
     }
-    let mut response = result.unwrap_or_else(|refusal| problem::refusal(&refusal, request_id));
+    let mut response = result.unwrap_or_else(|refusal| problem::refusal(&refusal, &arrival.request_id));
     problem::standings(&mut response, &rates);
     Ok(response)
 }

@@ -22,7 +22,6 @@ use axum::response::Response;
 use axum::routing::any;
 use bytes::Bytes;
 use muster_core::authn::{Credential, Source};
-use muster_core::caller::RequestId;
 use muster_core::command::Command;
 use muster_core::dispatch::{Dispatcher, Head};
 use muster_core::name::FrontendName;
@@ -31,9 +30,8 @@ use serde_json::{Value, json};
 
 use crate::body::{self, BodyError};
 use crate::caller::{self, Interface};
-use crate::entrance::is_of_page;
+use crate::entrance::{Arrival, is_of_page};
 use crate::problem::{self, Refusal};
-use crate::request_id::RequestIds;
 use decode::{Login, MethodCall};
 use fault::Fault;
 
@@ -50,7 +48,6 @@ const SYSTEM: [(&str, &str); 3] = [
 #[derive(Clone, Debug)]
 pub struct XmlRpc {
     dispatcher: Arc<Dispatcher>,
-    request_ids: Arc<RequestIds>,
     /// Longest body, in bytes.
     body_bytes_max: usize,
     /// The schema everything satisfies.
@@ -64,13 +61,13 @@ pub fn fuzz(body: &[u8]) {
 }
 
 impl XmlRpc {
-    /// XML-RPC in front of the dispatcher. `seed`: random bits that set this process's request ids apart.
+    /// XML-RPC in front of the dispatcher.
     ///
     /// # Errors
     /// Never, as long as `true` is a schema.
-    pub fn new(dispatcher: Arc<Dispatcher>, seed: u64, body_bytes_max: usize) -> Result<Self, String> {
+    pub fn new(dispatcher: Arc<Dispatcher>, body_bytes_max: usize) -> Result<Self, String> {
         let anything = Arc::new(Schema::output(Value::Bool(true))?);
-        Ok(Self { dispatcher, request_ids: Arc::new(RequestIds::new(seed)), body_bytes_max, anything })
+        Ok(Self { dispatcher, body_bytes_max, anything })
     }
 
     /// The one route, at `path`.
@@ -80,11 +77,12 @@ impl XmlRpc {
 }
 
 async fn handle(State(wire): State<XmlRpc>, request: Request<Body>) -> Response {
-    let request_id = wire.request_ids.of(&request);
+    let arrival = Arrival::of(&request);
+    let request_id = &arrival.request_id;
     match *request.method() {
         Method::POST => {}
-        Method::OPTIONS => return encode::options(&request_id),
-        _ => return problem::refusal(&Refusal::Method { allow: encode::ALLOWED }, &request_id),
+        Method::OPTIONS => return encode::options(request_id),
+        _ => return problem::refusal(&Refusal::Method { allow: encode::ALLOWED }, request_id),
     }
     let kind = request.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
     let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
@@ -95,17 +93,17 @@ async fn handle(State(wire): State<XmlRpc>, request: Request<Body>) -> Response 
         Some(_) => false,
     };
     if !is_taken {
-        return encode::media_type(&request_id);
+        return encode::media_type(request_id);
     }
-    match answer(&wire, request, &request_id).await {
-        Ok(document) => encode::answer(document, None, &request_id),
-        Err(fault) => encode::answer(encode::fault(&fault, &wire.anything), fault.retry_after_s, &request_id),
+    match answer(&wire, request, &arrival).await {
+        Ok(document) => encode::answer(document, None, request_id),
+        Err(fault) => encode::answer(encode::fault(&fault, &wire.anything), fault.retry_after_s, request_id),
     }
 }
 
-async fn answer(wire: &XmlRpc, request: Request<Body>, request_id: &RequestId) -> Result<String, Fault> {
+async fn answer(wire: &XmlRpc, request: Request<Body>, arrival: &Arrival) -> Result<String, Fault> {
     let (credential, source) =
-        caller::of(&request, Interface::XMLRPC, request_id.clone()).map_err(|error| Fault::of(&error, None))?;
+        caller::of(&request, arrival, Interface::XMLRPC).map_err(|error| Fault::of(&error, None))?;
     let body = read(wire, request).await?;
     let call = MethodCall::read(&body)?;
     // The tree is all that is needed of it.
