@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_LENGTH;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -19,15 +19,20 @@ pub(crate) enum BodyError {
     Slow,
 }
 
-/// Reads a body of at most `bytes_max` bytes, which must have arrived at the deadline.
+/// Reads a body of at most `bytes_max` bytes, which must have arrived at the deadline. `headers`: those before it.
 ///
 /// # Errors
 /// When it is too long, broken off, or not there in time.
-pub(crate) async fn read(request: Request<Body>, bytes_max: usize, deadline: Instant) -> Result<Bytes, BodyError> {
-    if declared_bytes(&request).is_some_and(|bytes| bytes > bytes_max) {
+pub(crate) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: usize,
+    deadline: Instant,
+) -> Result<Bytes, BodyError> {
+    if declared_bytes(headers).is_some_and(|bytes| bytes > bytes_max) {
         return Err(BodyError::TooLarge);
     }
-    let reading = Limited::new(request.into_body(), bytes_max).collect();
+    let reading = Limited::new(body, bytes_max).collect();
     match tokio::time::timeout_at(deadline.into(), reading).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
@@ -36,6 +41,6 @@ pub(crate) async fn read(request: Request<Body>, bytes_max: usize, deadline: Ins
     }
 }
 
-fn declared_bytes(request: &Request<Body>) -> Option<usize> {
-    request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok())
+fn declared_bytes(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok())
 }

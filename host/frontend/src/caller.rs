@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, Request};
+use axum::http::{HeaderMap, HeaderName};
 use muster_core::authn::{Credential, Source};
 use muster_core::error::CallError;
 use muster_core::name::FrontendName;
@@ -47,19 +46,19 @@ impl Interface {
 /// # Errors
 /// When a trusted proxy passed on an address that is none.
 pub(crate) fn of(
-    request: &Request<Body>,
+    headers: &HeaderMap,
     arrival: &Arrival,
     interface: Interface,
 ) -> Result<(Credential, Source), CallError> {
-    let credential = authorization::credential(request.headers());
-    let trace = trace(request.headers());
+    let credential = authorization::credential(headers);
+    let trace = trace(headers);
     let request_id = arrival.request_id.clone();
     let source = |via, tag, address| Source { via, tag, address, request_id, trace };
     Ok(match (arrival.peer.as_deref(), credential) {
         (Some(Peer::Owner), Credential::Absent) => (Credential::Console, source(interface.owner, None, None)),
         (Some(Peer::Owner), credential) => (credential, source(interface.local, None, None)),
         (Some(Peer::Network { address, account, door }), credential) => {
-            let address = door.trusted_proxies.caller(address.ip(), request.headers()).map_err(|BrokenChain| {
+            let address = door.trusted_proxies.caller(address.ip(), headers).map_err(|BrokenChain| {
                 let text = "X-Forwarded-For, as a trusted proxy passed it on, does not lead to an address";
                 CallError::Malformed(text.to_owned())
             })?;

@@ -2,8 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::body::Body;
-use axum::http::{HeaderName, Request};
+use axum::http::HeaderName;
 use muster_core::caller::RequestId;
 
 use crate::listen::Peer;
@@ -25,12 +24,8 @@ impl RequestIds {
 
     /// The id of a request that comes in: the one in its `X-Request-Id`, if a trusted proxy or the owner of this process
     /// says so, since only they do not send one twice; otherwise a new one, with what was sent beside it.
-    pub(crate) fn assign(&self, request: &Request<Body>, peer: &Peer) -> RequestId {
-        let mut values = request.headers().get_all(X_REQUEST_ID).iter();
-        let sent = match (values.next(), values.next()) {
-            (Some(value), None) => value.to_str().ok().and_then(RequestId::parse),
-            _ => None,
-        };
+    pub(crate) fn assign(&self, sent: Option<&str>, peer: &Peer) -> RequestId {
+        let sent = sent.and_then(RequestId::parse);
         let is_believed = match peer {
             Peer::Network { address, door, .. } => door.trusted_proxies.has(address.ip()),
             Peer::Owner => true,

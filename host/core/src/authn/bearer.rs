@@ -48,7 +48,7 @@ impl Bearers {
             return Ok(Proven { identity, authority: Authority::Token(Arc::from(scopes)), record: Some(revision) });
         }
         if text.bytes().filter(|byte| *byte == b'.').count() == 2 {
-            return self.external(text).await;
+            return Box::pin(self.external(text)).await;
         }
         Err(Rejection::Unusable.into())
     }

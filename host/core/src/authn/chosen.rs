@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::lock::Mutex;
 
-use super::verified::Verified;
+use super::verified::{Fingerprint, Verified};
 use super::{Passwords, Throttle};
 use crate::error::CallError;
 use crate::random::Random;
@@ -71,12 +71,22 @@ impl ChosenSecrets {
         secret: String,
         kept: impl FnOnce() -> Result<Kept, CallError>,
     ) -> Result<bool, CallError> {
-        let Claim { holder, revision, address } = claim;
-        let fingerprint = self.verified.fingerprint(holder, &secret);
-        let is_verified = || revision.is_some_and(|revision| self.verified.is_verified(&fingerprint, revision));
-        if is_verified() {
+        let fingerprint = self.verified.fingerprint(claim.holder, &secret);
+        if claim.revision.is_some_and(|revision| self.verified.is_verified(&fingerprint, revision)) {
             return Ok(true);
         }
+        // What is rare and large stays out of what moves with every call.
+        Box::pin(self.prove_by_hash(claim, secret, fingerprint, kept)).await
+    }
+
+    async fn prove_by_hash(
+        &self,
+        claim: Claim<'_>,
+        secret: String,
+        fingerprint: Fingerprint,
+        kept: impl FnOnce() -> Result<Kept, CallError>,
+    ) -> Result<bool, CallError> {
+        let Claim { holder, revision, address } = claim;
         self.throttle.check(holder, address)?;
         // Many calls that begin with the same credential at the same time pay for one hash, not one each.
         let turn = fingerprint.first().map_or(0, |byte| usize::from(*byte) % TURNS);
@@ -84,7 +94,7 @@ impl ChosenSecrets {
             Some(turn) => Some(turn.lock().await),
             None => None,
         };
-        if is_verified() {
+        if revision.is_some_and(|revision| self.verified.is_verified(&fingerprint, revision)) {
             return Ok(true);
         }
         let attempt = self.throttle.begin(holder, address)?;

@@ -8,6 +8,7 @@
 
 mod arrival;
 mod cors;
+mod head;
 mod name;
 mod origin;
 
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use axum::response::Response;
 use muster_core::dispatch::Dispatcher;
@@ -31,6 +32,7 @@ pub(crate) use origin::is_own;
 use crate::listen::{Peer, Unsent, network_of};
 use crate::problem::{self, Refusal};
 use crate::request_id::RequestIds;
+use head::Head;
 use name::{Asked, Names};
 
 /// What the operator decides about where requests come from.
@@ -117,7 +119,7 @@ impl Entrance {
                 code,
                 host = header(HOST),
                 origin = header(ORIGIN),
-                site = header(origin::SEC_FETCH_SITE),
+                site = header(head::SEC_FETCH_SITE),
                 path = name::shown(request.uri().path()),
                 "a request was refused for where it comes from, or for whom it is"
             );
@@ -125,8 +127,13 @@ impl Entrance {
     }
 
     /// Judges a request; gives for whom it is, and the page of another origin that sent it and may, if one did.
-    fn judge(&self, request: &Request<Body>, peer: &Peer) -> Result<(Option<Asked>, Option<cors::Page>), Refusal> {
-        let asked = name::asked(request)?;
+    fn judge(
+        &self,
+        request: &Request<Body>,
+        head: &Head<'_>,
+        peer: &Peer,
+    ) -> Result<(Option<Asked>, Option<cors::Page>), Refusal> {
+        let asked = name::asked(request, head.host)?;
         // No page can open the local socket.
         let Peer::Network { door, .. } = peer else { return Ok((asked, None)) };
         let settings = self.dispatcher.authenticator().bearers().server.settings();
@@ -141,10 +148,10 @@ impl Entrance {
             };
             names.check(asked, ground)?;
         }
-        if is_encoded(request.headers()) {
+        if head.is_encoded {
             return Err(Refusal::Encoded);
         }
-        let page = origin::judge(request, asked.as_ref(), ground, &self.settings, &settings.issuer)?;
+        let page = origin::judge(request.method(), head, asked.as_ref(), ground, &self.settings, &settings.issuer)?;
         Ok((asked, page))
     }
 }
@@ -153,12 +160,13 @@ impl Site {
     /// Answers a request: the entrance itself, where it may not come in, and otherwise the wire it is for.
     pub(crate) async fn answer(mut self, peer: Arc<Peer>, mut request: Request<Body>) -> Response {
         let entrance = &*self.entrance;
-        let request_id = entrance.request_ids.assign(&request, &peer);
+        let head = Head::of(request.headers());
+        let request_id = entrance.request_ids.assign(head.request_id.text(), &peer);
         let network = match &*peer {
             Peer::Network { address, door, .. } => Some(network_of(*address, door, request.headers())),
             Peer::Owner => None,
         };
-        let judged = entrance.judge(&request, &peer).and_then(|judged| {
+        let judged = entrance.judge(&request, &head, &peer).and_then(|judged| {
             network.map_or(Ok(()), |network| entrance.unsent.admit(network))?;
             Ok(judged)
         });
@@ -189,14 +197,6 @@ impl Site {
 /// Whether there is room for one more line of the log about requests that were refused: ten at once, then one a second.
 pub(crate) fn may_be_told(lines: &Bucket) -> bool {
     lines.draw(Instant::now(), Duration::from_secs(1), 10).is_ok()
-}
-
-/// Whether the body is in a coding that would have to be undone first (RFC 9110 §8.4). What it says could not be bounded
-/// before it is, and no client has to compress.
-fn is_encoded(headers: &HeaderMap) -> bool {
-    let codings =
-        headers.get_all(CONTENT_ENCODING).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    codings.map(<[u8]>::trim_ascii).any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
 }
 
 /// Lets a stream of events through proxies as it comes: nginx would keep it to its end, others would compress it.

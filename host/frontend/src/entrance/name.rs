@@ -4,10 +4,10 @@
 use std::net::IpAddr;
 
 use axum::body::Body;
-use axum::http::header::HOST;
 use axum::http::{HeaderValue, Request, Version};
 use muster_core::error::CallError;
 
+use super::head::Sent;
 use super::{Arrival, Ground, Settings};
 use crate::listen::Tls;
 use crate::problem::Refusal;
@@ -78,15 +78,14 @@ fn malformed(text: impl Into<String>) -> Refusal {
 ///
 /// # Errors
 /// When that is not said, said twice, in different ways, or in no form a host has.
-pub(super) fn asked(request: &Request<Body>) -> Result<Option<Asked>, Refusal> {
-    let mut values = request.headers().get_all(HOST).iter();
-    let of_header = match (values.next(), values.next()) {
-        (Some(value), None) => Some(read(value.to_str().unwrap_or_default(), "the header Host")?),
-        (Some(_), Some(_)) => return Err(malformed("the header Host is there twice; send it once")),
-        (None, _) if request.version() >= Version::HTTP_11 => {
+pub(super) fn asked(request: &Request<Body>, host: Sent<'_>) -> Result<Option<Asked>, Refusal> {
+    let of_header = match host {
+        Sent::Once(value) => Some(read(value.to_str().unwrap_or_default(), "the header Host")?),
+        Sent::Again => return Err(malformed("the header Host is there twice; send it once")),
+        Sent::Never if request.version() >= Version::HTTP_11 => {
             return Err(malformed("the header Host is missing; send the name or address of this host in it"));
         }
-        (None, _) => None,
+        Sent::Never => None,
     };
     let of_target = request.uri().authority().map(|authority| read(authority.as_str(), "the target")).transpose()?;
     match (of_target, of_header) {

@@ -3,15 +3,13 @@
 
 use axum::body::Body;
 use axum::http::header::ORIGIN;
-use axum::http::{HeaderName, HeaderValue, Method, Request};
+use axum::http::{HeaderValue, Method, Request};
 
 use super::cors::Page;
+use super::head::{Head, SEC_FETCH_SITE, Sent};
 use super::name::{Asked, host_of_url, shown, shown_value};
 use super::{Arrival, Ground, Settings};
 use crate::problem::Refusal;
-
-/// Whose page sent a request, as its browser sees it.
-pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What a request says about the page that sent it.
 struct Said<'a> {
@@ -21,13 +19,8 @@ struct Said<'a> {
 }
 
 impl<'a> Said<'a> {
-    fn of(request: &'a Request<Body>) -> Self {
-        let one = |name: HeaderName| {
-            let mut values = request.headers().get_all(name).iter();
-            let first = values.next()?;
-            Some(if values.next().is_some() { "" } else { first.to_str().unwrap_or_default() })
-        };
-        Self { origin: one(ORIGIN), site: one(SEC_FETCH_SITE) }
+    fn of(head: &Head<'a>) -> Self {
+        Self { origin: head.origin.text(), site: head.site.text() }
     }
 
     /// Whether a page of this very host sent the request, or no page at all.
@@ -60,22 +53,25 @@ fn is_of(origin: &str, asked: &Asked) -> bool {
 /// # Errors
 /// Where it came from, and how to allow that.
 pub(super) fn judge(
-    request: &Request<Body>,
+    method: &Method,
+    head: &Head<'_>,
     asked: Option<&Asked>,
     ground: Ground,
     settings: &Settings,
     issuer: &str,
 ) -> Result<Option<Page>, Refusal> {
-    let said = Said::of(request);
+    let said = Said::of(head);
     if said.is_own(asked, issuer) {
         return Ok(None);
     }
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     let lists = |origins: &[String]| {
         said.origin.is_some_and(|origin| origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)))
     };
-    let value = request.headers().get(ORIGIN);
-    let page = |credentials| value.map(|origin| Page { origin: origin.clone(), credentials });
+    let page = |credentials| match head.origin {
+        Sent::Once(origin) => Some(Page { origin: origin.clone(), credentials }),
+        Sent::Never | Sent::Again => None,
+    };
     let refuse = |detail: String| Err(Refusal::Stranger { code: "origin-not-allowed", detail });
     let from = match said.origin {
         Some(origin) => format!("a page of `{}`", shown(origin)),
@@ -96,13 +92,12 @@ pub(super) fn judge(
         }
         Ground::Api => match &settings.cors {
             Some(cors) if lists(&cors.origins) => {
-                if *request.method() == Method::OPTIONS || cors.methods.contains(request.method()) {
+                if *method == Method::OPTIONS || cors.methods.contains(method) {
                     return Ok(page(cors.credentials));
                 }
                 refuse(format!(
-                    "the request was sent by {from}, which may not use {}; `cors: {{methods: […]}}` in the configuration \
-                     lists what it may use",
-                    request.method()
+                    "the request was sent by {from}, which may not use {method}; `cors: {{methods: […]}}` in the configuration \
+                     lists what it may use"
                 ))
             }
             _ => refuse(format!(
@@ -126,7 +121,7 @@ pub(super) fn judge(
 /// # Errors
 /// What does not fit together, for the log.
 pub(crate) fn is_own(request: &Request<Body>, issuer: &str) -> Result<(), String> {
-    let said = Said::of(request);
+    let said = Said::of(&Head::of(request.headers()));
     let arrival = Arrival::of(request);
     let asked = arrival.asked.as_ref();
     // A form comes from the page it is on: no person types it in.

@@ -27,6 +27,10 @@ fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request<Body> 
     request.body(Body::empty()).unwrap()
 }
 
+fn of_host(request: &Request<Body>) -> Result<Option<Asked>, Refusal> {
+    asked(request, Head::of(request.headers()).host)
+}
+
 #[expect(clippy::wildcard_enum_match_arm, reason = "no other refusal is expected")]
 fn code(refusal: &Refusal) -> &'static str {
     match refusal {
@@ -41,7 +45,7 @@ fn a_request_says_once_for_whom_it_is() {
     for host in
         ["a", "a.example", "a.example.", "a_b.example:80", "127.0.0.1:1", "[::1]", "[::1]:65535", "a:", "A.EXAMPLE"]
     {
-        assert!(asked(&request("GET", "/api", &[("host", host)])).is_ok(), "{host}");
+        assert!(of_host(&request("GET", "/api", &[("host", host)])).is_ok(), "{host}");
     }
     for host in [
         "",
@@ -64,22 +68,22 @@ fn a_request_says_once_for_whom_it_is() {
         "é.example",
         "http://a",
     ] {
-        let refused = asked(&request("GET", "/api", &[("host", host)])).unwrap_err();
+        let refused = of_host(&request("GET", "/api", &[("host", host)])).unwrap_err();
         assert_eq!(code(&refused), "malformed", "{host}");
     }
-    assert!(asked(&request("GET", "/api", &[])).is_err());
-    assert!(asked(&request("GET", "/api", &[("host", "a"), ("host", "a")])).is_err());
-    assert!(asked(&request("GET", "/api", &[("host", "a"), ("host", "b")])).is_err());
+    assert!(of_host(&request("GET", "/api", &[])).is_err());
+    assert!(of_host(&request("GET", "/api", &[("host", "a"), ("host", "a")])).is_err());
+    assert!(of_host(&request("GET", "/api", &[("host", "a"), ("host", "b")])).is_err());
     // HTTP/1.0 has no `Host`.
     let mut old = request("GET", "/api", &[]);
     *old.version_mut() = Version::HTTP_10;
-    assert_eq!(asked(&old).unwrap(), None);
+    assert_eq!(of_host(&old).unwrap(), None);
 }
 
 #[test]
 fn the_authority_of_the_target_goes_first_and_is_that_of_host() {
     let of =
-        |target: &str, host: &str| asked(&request("GET", target, &[("host", host)])).map(|asked| asked.unwrap().host);
+        |target: &str, host: &str| of_host(&request("GET", target, &[("host", host)])).map(|asked| asked.unwrap().host);
     assert_eq!(of("http://one.example/api", "one.example").unwrap(), "one.example");
     assert_eq!(of("http://ONE.example:80/api", "one.example").unwrap(), "one.example");
     for (target, host) in [
@@ -90,7 +94,7 @@ fn the_authority_of_the_target_goes_first_and_is_that_of_host() {
     ] {
         assert_eq!(code(&of(target, host).unwrap_err()), "malformed", "{target} {host}");
     }
-    assert!(asked(&request("GET", "http://one.example/api", &[])).is_err());
+    assert!(of_host(&request("GET", "http://one.example/api", &[])).is_err());
 }
 
 fn names(host: &str, path: &str) -> &'static str {
@@ -148,7 +152,14 @@ fn a_request_is_for_a_name_of_this_host() {
 fn verdict(method: &str, path: &str, headers: &[(&str, &str)]) -> &'static str {
     let request = request(method, path, headers);
     let asked = Asked::parse("id.example.org:5280");
-    match origin::judge(&request, asked.as_ref(), Ground::of(path), &settings(), ISSUER) {
+    match origin::judge(
+        request.method(),
+        &Head::of(request.headers()),
+        asked.as_ref(),
+        Ground::of(path),
+        &settings(),
+        ISSUER,
+    ) {
         Ok(None) => "in",
         Ok(Some(page)) => {
             assert_eq!(Some(&page.origin), request.headers().get("origin"));
@@ -309,7 +320,7 @@ fn what_need_not_be_encoded_is_decoded_once() {
 fn a_coding_is_none_or_refused() {
     for (coding, expected) in [("identity", false), ("", false), ("gzip", true), ("identity, br", true), ("x", true)] {
         assert_eq!(
-            is_encoded(request("POST", "/api/x", &[("content-encoding", coding)]).headers()),
+            Head::of(request("POST", "/api/x", &[("content-encoding", coding)]).headers()).is_encoded,
             expected,
             "{coding}"
         );

@@ -263,7 +263,7 @@ async fn handle(State(mcp): State<Mcp>, request: Request<Body>) -> Response {
     let bearer = presents_bearer(request.headers());
     let settings = mcp.dispatcher.authenticator().bearers().server.settings();
     let address = entrance::address_for(&settings.issuer, &arrival);
-    let asker = caller::of(&request, &arrival, Interface::MCP);
+    let asker = caller::of(request.headers(), &arrival, Interface::MCP);
     let mut response = if request.method() == Method::OPTIONS {
         problem::options(METHODS, request_id)
     } else {

@@ -101,7 +101,7 @@ fn asker(request: &Request<Body>, arrival: &Arrival) -> Result<(Credential, Sour
         let text = "the document takes no arguments; it is about who asks for it";
         return Err(Refusal::Call(CallError::Malformed(text.to_owned())));
     }
-    Ok(caller::of(request, arrival, Interface::REST)?)
+    Ok(caller::of(request.headers(), arrival, Interface::REST)?)
 }
 
 async fn document(State(openapi): State<OpenApi>, request: Request<Body>) -> Response {

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{Method, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, Uri};
 use muster_core::command::Command;
 use muster_core::dispatch::Head;
 use muster_core::error::CallError;
@@ -26,20 +27,20 @@ pub(super) struct Target {
 
 impl Target {
     /// Reads method and path.
-    pub(super) fn of(request: &Request<Body>) -> Result<Self, Refusal> {
-        let safe = match *request.method() {
+    pub(super) fn of(parts: &Parts) -> Result<Self, Refusal> {
+        let safe = match parts.method {
             Method::GET | Method::HEAD => true,
             Method::POST => false,
             _ => return Err(Refusal::Method { allow: super::METHODS }),
         };
-        Self::at(request, safe)
+        Self::at(&parts.uri, safe)
     }
 
     /// Reads the path. `safe`: the method can change nothing.
-    pub(super) fn at(request: &Request<Body>, safe: bool) -> Result<Self, Refusal> {
+    pub(super) fn at(target: &Uri, safe: bool) -> Result<Self, Refusal> {
         // Segments are taken as they stand: what need not be encoded was decoded where the request came in, and no command
         // has a name that would have to be.
-        let mut segments = request.uri().path().trim_start_matches('/').split('/').skip(1);
+        let mut segments = target.path().trim_start_matches('/').split('/').skip(1);
         let name = segments.next().unwrap_or_default().to_owned();
         let version = match segments.next() {
             None => None,
@@ -52,8 +53,8 @@ impl Target {
         Ok(Self { name, version, safe })
     }
 
-    pub(super) fn head(self, request: &Request<Body>, arrival: &Arrival) -> Result<Head, Refusal> {
-        let (credential, source) = caller::of(request, arrival, Interface::REST)?;
+    pub(super) fn head(self, headers: &HeaderMap, arrival: &Arrival) -> Result<Head, Refusal> {
+        let (credential, source) = caller::of(headers, arrival, Interface::REST)?;
         Ok(Head { source, credential, name: self.name, version: self.version, safe: self.safe })
     }
 }
@@ -70,8 +71,8 @@ pub(super) enum Wanted {
 }
 
 /// Negotiates the form of the result (RFC 9110 §12.5.1).
-pub(super) fn wanted(request: &Request<Body>, command: &Command) -> Result<Wanted, Refusal> {
-    let accept = Accept::of(request.headers());
+pub(super) fn wanted(parts: &Parts, command: &Command) -> Result<Wanted, Refusal> {
+    let accept = Accept::of(&parts.headers);
     let takes = |kind: &str| accept.named(kind).filter(|weight| *weight > 0);
     let json = takes("application/json");
     let schema = command.output.json();
@@ -82,7 +83,7 @@ pub(super) fn wanted(request: &Request<Body>, command: &Command) -> Result<Wante
         return Ok(Wanted::Raw(raw.to_owned()));
     }
     // Who takes both did not ask for a stream: clients that were generated name every form there is.
-    if takes("text/event-stream").is_some() && json.is_none() && request.method() != Method::HEAD {
+    if takes("text/event-stream").is_some() && json.is_none() && parts.method != Method::HEAD {
         return Ok(Wanted::Events);
     }
     // Who names problems alone takes results as what problems are.
@@ -95,27 +96,32 @@ fn media_type(value: &str) -> &str {
 }
 
 /// Reads the arguments, from the query of a safe request, otherwise from the body, which must be there at the deadline.
-pub(super) async fn arguments(request: Request<Body>, bytes_max: usize, deadline: Instant) -> Result<Unread, Refusal> {
+pub(super) async fn arguments(
+    parts: &Parts,
+    body: Body,
+    bytes_max: usize,
+    deadline: Instant,
+) -> Result<Unread, Refusal> {
     // A `?` with nothing behind it says nothing.
-    let query = request.uri().query().filter(|query| !query.is_empty()).map(str::to_owned);
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Ok(Unread::Pairs(query.as_deref().map(pairs).transpose()?.unwrap_or_default()));
+    let query = parts.uri.query().filter(|query| !query.is_empty());
+    if matches!(parts.method, Method::GET | Method::HEAD) {
+        return Ok(Unread::Pairs(query.map(pairs).transpose()?.unwrap_or_default()));
     }
     if query.is_some() {
         let text = "arguments of a POST go into its body, as a JSON object; its address has none";
         return Err(Refusal::Call(CallError::Malformed(text.to_owned())));
     }
-    let kind = request.headers().get(CONTENT_TYPE).map(|value| value.to_str().map(media_type).unwrap_or_default());
+    let kind = parts.headers.get(CONTENT_TYPE).map(|value| value.to_str().map(media_type).unwrap_or_default());
     let kind = kind.map(str::to_ascii_lowercase);
     match kind.as_deref() {
         Some("application/json") => {}
         Some(kind) if kind.starts_with("application/") && kind.ends_with("+json") => {}
         // The form type is what curl says when it is told nothing. A page of any site can send it, and no type at all,
         // without asking first.
-        None | Some("application/x-www-form-urlencoded") if !is_of_page(request.headers()) => {}
+        None | Some("application/x-www-form-urlencoded") if !is_of_page(&parts.headers) => {}
         None | Some(_) => return Err(Refusal::MediaType),
     }
-    let body = body::read(request, bytes_max, deadline).await.map_err(|error| match error {
+    let body = body::read(&parts.headers, body, bytes_max, deadline).await.map_err(|error| match error {
         BodyError::TooLarge => Refusal::Call(CallError::TooLarge { bytes_max }),
         BodyError::BrokenOff => Refusal::Call(CallError::Malformed("the body broke off".to_owned())),
         BodyError::Slow => Refusal::SlowBody,

@@ -14,6 +14,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
 use axum::http::{Method, Request};
 use axum::response::Response;
 use axum::routing::any;
@@ -79,7 +80,7 @@ async fn list(State(rest): State<Rest>, request: Request<Body>) -> Response {
         Method::GET | Method::HEAD if request.uri().query().is_some() => {
             Err(Refusal::Call(CallError::Malformed("the list of commands takes no arguments".to_owned())))
         }
-        Method::GET | Method::HEAD => match caller::of(&request, &arrival, Interface::REST) {
+        Method::GET | Method::HEAD => match caller::of(request.headers(), &arrival, Interface::REST) {
             Ok((credential, source)) => rest.dispatcher.list(credential, source).await.map_err(Refusal::Call),
             Err(error) => Err(Refusal::Call(error)),
         },
@@ -95,7 +96,7 @@ async fn call(State(rest): State<Rest>, request: Request<Body>) -> Response {
     let arrival = Arrival::of(&request);
     if request.method() == Method::OPTIONS {
         let shows_who = request.headers().contains_key(AUTHORIZATION);
-        let head = Target::at(&request, false).and_then(|target| target.head(&request, &arrival));
+        let head = Target::at(request.uri(), false).and_then(|target| target.head(request.headers(), &arrival));
         return problem::options(methods(&rest, head.ok().filter(|_| shows_who)).await, &arrival.request_id);
     }
     let bearer = presents_bearer(request.headers());
@@ -116,10 +117,12 @@ async fn methods(rest: &Rest, head: Option<Head>) -> &'static str {
 
 /// Answers a call; what the answer says of rate limits stands on failures as well.
 async fn answer(rest: &Rest, request: Request<Body>, arrival: &Arrival) -> Result<Response, Refusal> {
-    let head = Target::of(&request)?.head(&request, arrival)?;
+    // In parts, since what is held across a wait is moved with the call.
+    let (parts, body) = request.into_parts();
+    let head = Target::of(&parts)?.head(&parts.headers, arrival)?;
     let admitted = rest.dispatcher.admit(head).await.map_err(Refusal::Call)?;
     let rates = admitted.rates().to_vec();
-    let result = run(rest, admitted, request, &arrival.request_id).await;
+    let result = run(rest, admitted, (&parts, body), &arrival.request_id).await;
     if rates.is_empty() {
         return result;
     }
@@ -131,13 +134,12 @@ async fn answer(rest: &Rest, request: Request<Body>, arrival: &Arrival) -> Resul
 async fn run(
     rest: &Rest,
     admitted: Admitted,
-    request: Request<Body>,
+    (parts, body): (&Parts, Body),
     request_id: &RequestId,
 ) -> Result<Response, Refusal> {
-    let wanted = decode::wanted(&request, admitted.command())?;
-    let path = request.uri().path().to_owned();
+    let wanted = decode::wanted(parts, admitted.command())?;
     let bytes_max = admitted.command().input_bytes_max.unwrap_or(rest.body_bytes_max).max(rest.body_bytes_max);
-    let unread = decode::arguments(request, bytes_max, admitted.deadline()).await?;
+    let unread = decode::arguments(parts, body, bytes_max, admitted.deadline()).await?;
     let version = admitted.command().version;
     let response = match wanted {
         Wanted::Events => events::stream(admitted, unread, request_id).await?,
@@ -146,7 +148,7 @@ async fn run(
             let next = outcome.next.take();
             let mut response = encode::result(outcome, wanted, request_id);
             if let Some(next) = next {
-                encode::link_to_next(&mut response, &path, &next);
+                encode::link_to_next(&mut response, parts.uri.path(), &next);
             }
             response
         }

@@ -103,7 +103,7 @@ async fn handle(State(wire): State<XmlRpc>, request: Request<Body>) -> Response 
 
 async fn answer(wire: &XmlRpc, request: Request<Body>, arrival: &Arrival) -> Result<String, Fault> {
     let (credential, source) =
-        caller::of(&request, arrival, Interface::XMLRPC).map_err(|error| Fault::of(&error, None))?;
+        caller::of(request.headers(), arrival, Interface::XMLRPC).map_err(|error| Fault::of(&error, None))?;
     let body = read(wire, request).await?;
     let call = MethodCall::read(&body)?;
     // The tree is all that is needed of it.
@@ -124,7 +124,8 @@ async fn answer(wire: &XmlRpc, request: Request<Body>, arrival: &Arrival) -> Res
 
 async fn read(wire: &XmlRpc, request: Request<Body>) -> Result<Bytes, Fault> {
     let deadline = Instant::now() + wire.dispatcher.deadline();
-    body::read(request, wire.body_bytes_max, deadline).await.map_err(|error| match error {
+    let (head, body) = request.into_parts();
+    body::read(&head.headers, body, wire.body_bytes_max, deadline).await.map_err(|error| match error {
         BodyError::TooLarge => {
             Fault::invalid(format!("too-large: a call may have at most {} bytes", wire.body_bytes_max))
         }
