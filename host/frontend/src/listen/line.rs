@@ -6,7 +6,8 @@
 //! - a client that reads nothing of an answer for a while is left.
 //!
 //! Where a head begins is known by counting bodies: hyper reads each head and says how long its body is before it reads on.
-//! What comes behind a head is held back until then.
+//! What comes behind a head is held back until then. Where no line feed is in it, it goes along with the head, since no
+//! other head can end in it: so does the body of most calls, and hyper is asked once instead of twice.
 
 use std::io;
 use std::pin::Pin;
@@ -66,8 +67,10 @@ pub(super) struct Line<S> {
     stream: S,
     exchange: Arc<Exchange>,
     reading: Reading,
-    /// What came behind a head.
+    /// What came behind a head and is not handed on.
     held: BytesMut,
+    /// What came behind a head and was handed on with it.
+    ahead: Vec<u8>,
     times: Times,
     /// What is waited for, and how long.
     waiting: Option<Waiting>,
@@ -101,6 +104,7 @@ impl<S> Line<S> {
             exchange,
             reading: Reading::Head(Lines::default()),
             held: BytesMut::new(),
+            ahead: Vec::new(),
             times: Times {
                 head: Duration::from_millis(limits.head_deadline_ms),
                 idle: Duration::from_millis(limits.idle_deadline_ms),
@@ -118,6 +122,8 @@ impl<S> Line<S> {
     fn go_on(&mut self) {
         if matches!(self.reading, Reading::Headed) {
             self.reading = Reading::of_body(self.exchange.framing.swap(UNKNOWN, Ordering::Relaxed));
+            self.reading.judge(&mut self.ahead);
+            self.ahead.clear();
             self.is_first = false;
         }
     }
@@ -199,7 +205,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
             line.held.advance(bytes);
         }
         let filled = buffer.filled_mut().get_mut(before..).unwrap_or_default();
-        let given = line.reading.judge(filled);
+        let mut given = line.reading.judge(filled);
+        if matches!(line.reading, Reading::Headed)
+            && let Some(behind) = filled.get(given..)
+            && memchr(b'\n', behind).is_none()
+        {
+            line.ahead.extend_from_slice(behind);
+            given = filled.len();
+        }
         if let Some(behind) = filled.get(given..).filter(|behind| !behind.is_empty()) {
             // Before what is held already: it was taken from there.
             let rest = (!line.held.is_empty()).then(|| line.held.split());
@@ -445,23 +458,46 @@ impl Chunk {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
     use super::*;
 
-    /// What is handed on of these requests, when they come in pieces of so many bytes; `framings`: those of their bodies.
+    /// What is handed on of these requests, when hyper reads so many bytes at a time; `framings`: those of their bodies.
     fn handed_on(text: &str, framings: &[u64], piece: usize) -> String {
-        let mut reading = Reading::Head(Lines::default());
-        let mut framings = framings.iter();
-        let (mut given, mut left) = (Vec::new(), text.as_bytes().to_vec());
-        while !left.is_empty() {
-            if matches!(reading, Reading::Headed) {
-                reading = Reading::of_body(framings.next().copied().unwrap_or(UNKNOWN));
+        let exchange = Arc::new(Exchange::default());
+        let mut line = Line::new(text.as_bytes(), Arc::clone(&exchange), &ConnectionLimits::default());
+        let (mut framings, mut given) = (framings.iter(), Vec::new());
+        loop {
+            if matches!(line.reading, Reading::Headed) {
+                exchange.framing.store(framings.next().copied().unwrap_or(UNKNOWN), Ordering::Relaxed);
             }
-            let mut bytes: Vec<u8> = left.iter().copied().take(piece).collect();
-            let taken = reading.judge(&mut bytes);
-            given.extend_from_slice(&bytes[..taken]);
-            left.drain(..taken);
+            let mut bytes = vec![0; piece];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            let read = Pin::new(&mut line).poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer);
+            assert!(matches!(read, Poll::Ready(Ok(()))), "{read:?}");
+            if buffer.filled().is_empty() {
+                return String::from_utf8(given).unwrap().replace('\0', "!");
+            }
+            given.extend_from_slice(buffer.filled());
         }
-        String::from_utf8(given).unwrap().replace('\0', "!")
+    }
+
+    #[test]
+    fn a_body_without_a_line_feed_comes_with_its_head_and_one_with_another_head_does_not() {
+        let first_read = |text: &str| {
+            let mut line = Line::new(text.as_bytes(), Arc::default(), &ConnectionLimits::default());
+            let mut bytes = [0; 1000];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            let _ = Pin::new(&mut line).poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer);
+            String::from_utf8(buffer.filled().to_vec()).unwrap()
+        };
+        let head = "POST / HTTP/1.1\r\n\r\n";
+        for (behind, comes) in
+            [("{\"a\":1}", true), ("GET / HT", true), ("GET / HTTP/1.1\r\na", false), ("{\n}", false)]
+        {
+            let expected = if comes { format!("{head}{behind}") } else { head.to_owned() };
+            assert_eq!(first_read(&format!("{head}{behind}")), expected);
+        }
     }
 
     #[test]
@@ -500,6 +536,12 @@ mod tests {
                 "POST / HTTP/1.1\r\n\r\n1;a\nb\r\nx\r\n0\r\n\r\n",
                 &[CHUNKED],
                 Some("POST / HTTP/1.1\r\n\r\n1;a!b\r\nx\r\n0\r\n\r\n"),
+            ),
+            // A body shorter than what came with its head.
+            (
+                "POST / HTTP/1.1\r\n\r\nabGET / HTTP/1.1\na: b\r\n\r\n",
+                &[2, 0],
+                Some("POST / HTTP/1.1\r\n\r\nabGET / HTTP/1.1!a: b\r\n\r\n"),
             ),
             // What is no chunked body ends the connection; nothing behind it is a head.
             ("POST / HTTP/1.1\r\n\r\nxyz\na\n", &[CHUNKED], None),
