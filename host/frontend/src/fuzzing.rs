@@ -4,7 +4,7 @@ use axum::response::Response;
 use muster_core::caller::RequestId;
 use muster_core::error::CallError;
 
-use crate::problem::{Refusal, refusal};
+use crate::http::problem::{Refusal, refusal};
 
 /// A failure as ReST tells it.
 pub fn problem(error: CallError, request_id: &RequestId) -> Response {

@@ -1,20 +1,13 @@
-//! The wires commands are called over, one folder each, and the sockets they share.
+//! The wires commands are called over, one folder each, and what they share: [`http`], XML, and reports of progress.
 //!
 //! A frontend translates: bytes to what the dispatcher takes, and its answer to bytes. It decides nothing about calls.
 
-mod accept;
-mod authorization;
-mod body;
-mod caller;
-pub mod entrance;
 #[cfg(test)]
 mod failures;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-pub mod listen;
-pub mod problem;
+pub mod http;
 mod reports;
-mod request_id;
 mod xml;
 
 pub mod mcp;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use muster_frontend::listen::Tls;
+use muster_frontend::http::listen::Tls;
 use serde_json::json;
 
 use crate::journal::Journal;

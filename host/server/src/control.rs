@@ -31,7 +31,7 @@ use crate::logging::LogLevel;
 #[derive(Debug, Default)]
 pub(crate) struct Configured {
     listen: Vec<Listener>,
-    entrance: muster_frontend::entrance::Settings,
+    entrance: muster_frontend::http::entrance::Settings,
     xmlrpc: Option<String>,
     xmpp: Option<Xmpp>,
     audit: Option<muster_audit::Options>,

@@ -19,8 +19,10 @@ use muster_core::dispatch::Dispatcher;
 use muster_core::oauth::{AuthorizationServer, Clients};
 use muster_core::random::Random;
 use muster_core::storage::Storage;
-use muster_frontend::entrance::Entrance;
-use muster_frontend::listen::{ConnectionLimits, Connections, Door, Tls, Unsent, bind_local, serve_local, serve_tcp};
+use muster_frontend::http::entrance::Entrance;
+use muster_frontend::http::listen::{
+    ConnectionLimits, Connections, Door, Tls, Unsent, bind_local, serve_local, serve_tcp,
+};
 use muster_frontend::mcp::Mcp;
 use muster_frontend::oauth::OAuth;
 use muster_frontend::openapi::OpenApi;

@@ -12,7 +12,7 @@ use muster_core::error::CallError;
 use muster_core::schema::{DEPTH_MAX, JsonError, parse_json};
 use serde_json::Value;
 
-use crate::problem::Refusal;
+use crate::http::problem::Refusal;
 
 /// Longest time a message may take to arrive.
 const MESSAGE_TIME_MAX: Duration = Duration::from_secs(30);

@@ -39,12 +39,12 @@ use rmcp::transport::streamable_http_server::session::local::LocalSessionManager
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::sync::watch;
 
-use crate::accept::Accept;
-use crate::authorization::presents_bearer;
-use crate::caller::{self, Interface};
-use crate::entrance::{self, Arrival};
-use crate::problem::{self, Refusal, Resource};
-use crate::request_id::X_REQUEST_ID;
+use crate::http::accept::Accept;
+use crate::http::authorization::presents_bearer;
+use crate::http::caller::{self, Interface};
+use crate::http::entrance::{self, Arrival};
+use crate::http::problem::{self, Refusal, Resource};
+use crate::http::request_id::X_REQUEST_ID;
 use decode::Message;
 use places::Place;
 use server::Server;

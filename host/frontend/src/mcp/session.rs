@@ -12,7 +12,7 @@ use rmcp::transport::streamable_http_server::session::SessionManager;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 
 use super::places::{Place, Places};
-use crate::problem::Refusal;
+use crate::http::problem::Refusal;
 
 /// The header that names a session.
 pub(super) const SESSION_ID: &str = "mcp-session-id";

@@ -10,8 +10,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use muster_core::authn::Credential;
 use muster_core::oauth::{AuthorizationRequest, OAuthError};
 
-use crate::entrance::Arrival;
-use crate::listen::Peer;
+use crate::http::entrance::Arrival;
+use crate::http::listen::Peer;
 
 /// Longest form, in bytes.
 const FORM_BYTES_MAX: usize = 64 << 10;

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::decode::FormRefusal;
 use super::form_key::PAGE_TIME_MAX;
-use crate::authorization::BASIC_CHALLENGE;
-use crate::problem::Resource;
+use crate::http::authorization::BASIC_CHALLENGE;
+use crate::http::problem::Resource;
 
 fn response(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());

@@ -33,9 +33,9 @@ use muster_core::registry::Snapshot;
 use muster_core::schema::Unread;
 use serde_json::{Map, Value, json};
 
-use crate::authorization;
-use crate::entrance::{self, Arrival};
-use crate::problem::Resource;
+use crate::http::authorization;
+use crate::http::entrance::{self, Arrival};
+use crate::http::problem::Resource;
 use decode::{Authorization, Form, Presented};
 use form_key::FormKey;
 

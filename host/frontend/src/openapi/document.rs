@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::operation::{self, LISTING};
 use super::schema::{Components, reference};
-use crate::problem::KINDS;
+use crate::http::problem::KINDS;
 
 /// The version of OpenAPI it is written in.
 const OPENAPI: &str = "3.1.0";

@@ -26,10 +26,10 @@ use muster_core::dispatch::Dispatcher;
 use muster_core::error::CallError;
 use muster_core::oauth::Settings;
 
-use crate::authorization::presents_bearer;
-use crate::caller::{self, Interface};
-use crate::entrance::{self, Arrival};
-use crate::problem::{self, Refusal};
+use crate::http::authorization::presents_bearer;
+use crate::http::caller::{self, Interface};
+use crate::http::entrance::{self, Arrival};
+use crate::http::problem::{self, Refusal};
 use cache::{Cache, Text};
 
 /// What a path that is only read takes.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::document::header;
 use super::schema::{Components, Embedded, reference};
-use crate::problem::KINDS;
+use crate::http::problem::KINDS;
 
 /// The tag of what is about the host's commands as a whole.
 pub(super) const LISTING: &str = "commands";

@@ -11,11 +11,11 @@ use muster_core::dispatch::Head;
 use muster_core::error::CallError;
 use muster_core::schema::Unread;
 
-use crate::accept::Accept;
-use crate::body::{self, BodyError};
-use crate::caller::{self, Interface};
-use crate::entrance::{Arrival, is_of_page};
-use crate::problem::Refusal;
+use crate::http::accept::Accept;
+use crate::http::body::{self, BodyError};
+use crate::http::caller::{self, Interface};
+use crate::http::entrance::{Arrival, is_of_page};
+use crate::http::problem::Refusal;
 
 /// The command a request is for, and how.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use muster_core::name::Tag;
 use serde_json::{Map, Value, json};
 
 use super::decode::Wanted;
-use crate::problem::{inert, response};
+use crate::http::problem::{inert, response};
 
 const COMMAND_VERSION: HeaderName = HeaderName::from_static("x-command-version");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");

@@ -15,7 +15,7 @@ use muster_core::schema::Unread;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::Receiver;
 
-use crate::problem::{self, Refusal};
+use crate::http::problem::{self, Refusal};
 use crate::reports::{self, Report};
 
 /// How long a call may say nothing before the client is told that the stream has begun.

@@ -22,10 +22,10 @@ use muster_core::caller::RequestId;
 use muster_core::dispatch::{Admitted, Dispatcher, Head};
 use muster_core::error::CallError;
 
-use crate::authorization::presents_bearer;
-use crate::caller::{self, Interface};
-use crate::entrance::{self, Arrival};
-use crate::problem::{self, Refusal};
+use crate::http::authorization::presents_bearer;
+use crate::http::caller::{self, Interface};
+use crate::http::entrance::{self, Arrival};
+use crate::http::problem::{self, Refusal};
 use decode::{Target, Wanted};
 
 /// What commands can be called with. Which of it a command takes, is for those to know who may call it.

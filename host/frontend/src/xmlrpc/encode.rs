@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::ejabberd::{Form, form};
 use super::fault::Fault;
 use super::value::{write, write_member};
-use crate::problem;
+use crate::http::problem;
 
 const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<methodResponse>";
 const TAIL: &str = "</methodResponse>\n";

@@ -28,10 +28,10 @@ use muster_core::name::FrontendName;
 use muster_core::schema::{Schema, Unread};
 use serde_json::{Value, json};
 
-use crate::body::{self, BodyError};
-use crate::caller::{self, Interface};
-use crate::entrance::{Arrival, is_of_page};
-use crate::problem::{self, Refusal};
+use crate::http::body::{self, BodyError};
+use crate::http::caller::{self, Interface};
+use crate::http::entrance::{Arrival, is_of_page};
+use crate::http::problem::{self, Refusal};
 use decode::{Login, MethodCall};
 use fault::Fault;
 

@@ -33,7 +33,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use crate::request_id::RequestIds;
+use crate::http::request_id::RequestIds;
 use crate::xml::{Element, Piece};
 use connection::{ConnectionError, Incoming, Outgoing, STANZA};
 use jid::Jid;

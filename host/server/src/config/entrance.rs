@@ -1,7 +1,7 @@
 //! `allowed_hosts` and `cors`: for which names requests are taken, and from which sites.
 
 use hyper::Method;
-use muster_frontend::entrance::Cors;
+use muster_frontend::http::entrance::Cors;
 
 use super::yaml::{ConfigError, Node};
 

@@ -1,6 +1,6 @@
 //! Whether the files a configuration names can be used: what only a start would find out otherwise.
 
-use muster_frontend::listen::Tls;
+use muster_frontend::http::listen::Tls;
 use muster_issuer::KeySource;
 
 use super::Config;

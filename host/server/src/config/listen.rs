@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use muster_core::name::Tag;
-use muster_frontend::listen::{ClientAccount, TlsFiles, TrustedProxies};
+use muster_frontend::http::listen::{ClientAccount, TlsFiles, TrustedProxies};
 
 use super::yaml::{ConfigError, Node};
 

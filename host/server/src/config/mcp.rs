@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use muster_frontend::entrance;
+use muster_frontend::http::entrance;
 use muster_frontend::mcp::Settings;
 
 use super::entrance::{ORIGIN, is_host, is_origin, texts};

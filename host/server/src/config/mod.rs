@@ -75,7 +75,7 @@ pub struct Config {
     /// Where ReST is served.
     pub listen: Vec<Listener>,
     /// For which names requests are taken, and from which sites.
-    pub entrance: muster_frontend::entrance::Settings,
+    pub entrance: muster_frontend::http::entrance::Settings,
     /// Hosts accounts can be at.
     pub hosts: Vec<String>,
     /// One of [`LOG_LEVELS`].
@@ -129,7 +129,7 @@ impl Default for Config {
             listen: vec![Listener::plain(LISTEN)],
             permissions: Permissions::with_default_groups(Names::default()).at_hosts(&hosts),
             hosts,
-            entrance: muster_frontend::entrance::Settings::default(),
+            entrance: muster_frontend::http::entrance::Settings::default(),
             log_level: "info".to_owned(),
             body_bytes_max: 1 << 20,
             call_deadline: Duration::from_secs(30),

@@ -1,0 +1,27 @@
+//! `module_install`: makes a plugin of a component.
+
+use std::sync::Arc;
+
+use muster_core::command::Audience;
+use muster_core::registry::Registered;
+use serde_json::json;
+
+use super::candidate::{Arguments, INPUT_BYTES_MAX, time};
+use crate::Services;
+use crate::definition::{Call, Definition};
+use crate::result::ReturnCode;
+
+pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
+    Definition::new("module_install", "Installs a plugin")
+        .description("Its commands can be called when this returns, also after a restart. A component that cannot be loaded is refused with the reason, and nothing changes.")
+        .tags(&["modules"])
+        .audience(Audience::Admin)
+        .input_bytes_max(INPUT_BYTES_MAX)
+        .deadline_least(time(services))
+        .example("Install a component that lies ready", json!({"module": "roster", "grants": ["keyvalue"]}), json!(0))
+        .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
+            let candidate = arguments.candidate(&services).await?;
+            services.plugins.install(candidate).await?;
+            Ok(ReturnCode::DONE)
+        })
+}
