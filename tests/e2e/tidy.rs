@@ -1,5 +1,6 @@
 //! Rules about the project itself that no compiler holds.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -38,7 +39,8 @@ fn arrows_between_crates_point_one_way() {
         ("muster-audit", &["muster-core"]),
         ("muster-issuer", &["muster-core"]),
         ("muster-storage", &["muster-core"]),
-        ("muster-wasm", &["muster-core"]),
+        ("muster-component", &["muster-core"]),
+        ("muster-wasm", &["muster-component", "muster-core"]),
         ("muster-builtin", &["muster-core"]),
         ("muster-frontend", &["muster-core"]),
         (
@@ -46,6 +48,7 @@ fn arrows_between_crates_point_one_way() {
             &[
                 "muster-audit",
                 "muster-builtin",
+                "muster-component",
                 "muster-core",
                 "muster-frontend",
                 "muster-issuer",
@@ -69,7 +72,7 @@ fn arrows_between_crates_point_one_way() {
             let dependency = dependency["name"].as_str().unwrap();
             let ours = dependency == "muster" || dependency.starts_with("muster-");
             assert!(!ours || allowed.contains(&dependency), "{name} may not depend on {dependency}");
-            let engine = ["wasmtime", "wasmtime-wasi", "wasmparser"].contains(&dependency);
+            let engine = dependency.starts_with("wasmtime");
             assert!(!engine || name == "muster-wasm", "only muster-wasm names {dependency}, not {name}");
             let wire = ["axum", "hyper", "tokio", "redb", "saphyr", "clap"].contains(&dependency);
             assert!(!wire || name != "muster-core", "core names no wire, runtime or store: {dependency}");
@@ -77,37 +80,51 @@ fn arrows_between_crates_point_one_way() {
     }
 }
 
-/// What shares a folder with the frontends and is none.
-const BESIDE_FRONTENDS: &[&str] = &[
-    "lib",
-    "accept",
-    "authorization",
-    "body",
-    "caller",
-    "entrance",
-    "failures",
-    "fuzzing",
-    "listen",
-    "problem",
-    "reports",
-    "request_id",
-    "xml",
-];
+/// The files and folders right below a folder, by name, with the siblings that each imports.
+fn imports_of_siblings(folder: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let entries = std::fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let entries: Vec<PathBuf> =
+        entries.filter(|path| !["lib.rs", "mod.rs", "main.rs"].contains(&name_of(path).as_str())).collect();
+    let names: Vec<String> = entries.iter().map(|path| stem_of(path)).collect();
+    let module = folder.split_once("/src").unwrap().1.replace('/', "::");
+    let mut found: BTreeMap<String, BTreeSet<String>> =
+        names.iter().map(|name| (name.clone(), BTreeSet::new())).collect();
+    for entry in &entries {
+        let own = stem_of(entry);
+        let within = if entry.is_dir() { files(entry, ".rs") } else { vec![entry.clone()] };
+        for file in within {
+            let text = std::fs::read_to_string(&file).unwrap();
+            // A file right here says `super::`; deeper ones, and all of them, `crate::`.
+            for sibling in names.iter().filter(|sibling| **sibling != own) {
+                let near = file.parent() == entry.parent() && text.contains(&format!("super::{sibling}::"));
+                if near || text.contains(&format!("crate{module}::{sibling}::")) {
+                    found.get_mut(&own).unwrap().insert(sibling.clone());
+                }
+            }
+        }
+    }
+    found
+}
 
-/// The names of the files and folders right below a folder, but for these.
-fn entries(folder: &str, except: &[&str]) -> Vec<String> {
-    std::fs::read_dir(root().join(folder))
-        .unwrap()
-        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
-        .filter(|name| !except.contains(&name.as_str()))
-        .collect()
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+fn stem_of(path: &Path) -> String {
+    path.file_stem().unwrap().to_str().unwrap().to_owned()
+}
+
+/// The frontends: what is in their folder, but for what they share.
+fn frontends() -> Vec<String> {
+    let imports = imports_of_siblings("host/frontend/src");
+    let shared: BTreeSet<String> = imports.values().flatten().cloned().collect();
+    imports.into_keys().filter(|name| !shared.contains(name) && name != "fuzzing").collect()
 }
 
 /// Core decides for all frontends alike, so it knows none. (OAuth is how it knows callers, whoever serves the pages.)
 #[test]
 fn core_names_no_frontend() {
-    let frontends: Vec<String> =
-        entries("host/frontend/src", BESIDE_FRONTENDS).into_iter().filter(|name| name != "oauth").collect();
+    let frontends: Vec<String> = frontends().into_iter().filter(|name| name != "oauth").collect();
     assert!(frontends.len() >= 5, "{frontends:?}");
     let is_test =
         |file: &Path| file.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs");
@@ -126,26 +143,19 @@ fn core_names_no_frontend() {
     }
 }
 
-/// Files that are siblings know nothing of one another; what they share stands beside the list that names them.
+/// Siblings know nothing of one another: what one of them imports is shared, and imports none of those it is shared by. So
+/// there are two kinds in each of these folders, and no list says which is which.
 #[test]
 fn siblings_do_not_import_siblings() {
-    let families: &[(&str, &[&str])] = &[
-        ("host/builtin/src", &["lib", "definition", "paging", "result", "candidate", "clients", "world"]),
-        ("host/frontend/src", BESIDE_FRONTENDS),
-    ];
-    for (folder, shared) in families {
-        let entries = entries(folder, shared);
-        for file in files(&root().join(folder), ".rs") {
-            let own = shown(&file);
-            if own.ends_with("/lib.rs") {
-                continue;
-            }
-            let text = std::fs::read_to_string(&file).unwrap();
-            for sibling in &entries {
-                let within = own.contains(&format!("/{sibling}/")) || own.ends_with(&format!("/{sibling}.rs"));
+    for folder in ["host/builtin/src", "host/frontend/src", "host/wasm/src/capability"] {
+        let imports = imports_of_siblings(folder);
+        let shared: BTreeSet<&String> = imports.values().flatten().collect();
+        assert!(shared.len() < imports.len(), "{folder} has siblings");
+        for (own, imported) in &imports {
+            for sibling in imported {
                 assert!(
-                    within || !text.contains(&format!("crate::{sibling}::")),
-                    "{own} imports its sibling {sibling}"
+                    !shared.contains(own) || shared.contains(sibling) && !imports[sibling].contains(own),
+                    "{folder}: {own} is imported by siblings, and imports {sibling}"
                 );
             }
         }

@@ -3,17 +3,17 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
+use muster_component::functions::Docs;
 use muster_core::name::PluginName;
 use tokio::runtime::Runtime;
 
-use crate::adapter::Docs;
 use crate::limits::Limits;
-use crate::load::{Loader, Terms, Wish};
-use crate::nowhere::Nowhere;
+use crate::load::loader::{Loader, Terms, Wish};
+use crate::null_storage::NullStorage;
 
 /// Converts JSON to a value of the type this number stands for, and back.
 pub fn value(seed: u64, text: &[u8]) {
-    crate::adapter::fuzzing::value(seed, text);
+    crate::run::typed::fuzzing::value(seed, text);
 }
 
 /// Loads a component as `module_install` does, its `describe` included; a refusal says why.
@@ -21,7 +21,7 @@ pub fn load(component: &[u8]) {
     static LOADER: OnceLock<(Runtime, Arc<Loader>)> = OnceLock::new();
     let (runtime, loader) = LOADER.get_or_init(|| {
         let limits = Limits { describe_deadline_ms: 200, ..Limits::default() };
-        let loader = Loader::new(limits, None, Arc::new(Nowhere)).expect("an engine can be made");
+        let loader = Loader::new(limits, None, Arc::new(NullStorage)).expect("an engine can be made");
         (Runtime::new().expect("a runtime can be made"), Arc::new(loader))
     });
     let wish = Wish {

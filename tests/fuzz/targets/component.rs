@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(inspection) = muster_wasm::inspect(bytes) {
+    if let Ok(inspection) = muster_component::inspect(bytes) {
         let _ = (inspection.notes(), inspection.requests(), inspection.plugin_name(None));
     }
     muster_wasm::fuzzing::load(bytes);

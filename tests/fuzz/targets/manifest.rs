@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use libfuzzer_sys::fuzz_target;
-use muster_wasm::Manifest;
+use muster_component::Manifest;
 
 fuzz_target!(|text: &[u8]| {
     let Ok(manifest) = Manifest::parse(text) else { return };

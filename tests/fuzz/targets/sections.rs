@@ -29,7 +29,7 @@ fuzz_target!(|input: &[u8]| {
         component.push(length as u8);
         component.extend_from_slice(&body);
     }
-    match muster_wasm::inspect(&component) {
+    match muster_component::inspect(&component) {
         Err(error) => assert!(error.to_string().len() < 40_000 && !error.to_string().contains('\u{1b}')),
         Ok(inspection) => {
             let one_line = [&inspection.name, &inspection.version].into_iter().flatten().chain(&inspection.producers);

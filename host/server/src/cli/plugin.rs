@@ -13,9 +13,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
+use muster_component::grants::is_open;
+use muster_component::{Grants, Inspection};
 use muster_core::name::PluginName;
 use muster_core::plugins::Isolation;
-use muster_wasm::{Grants, Inspection, is_open};
 use serde_json::{Value, json};
 
 use super::CliError;

@@ -3,7 +3,7 @@
 
 use super::used::Interface;
 use crate::bindings::wasi::config::store::{Error, Host};
-use crate::state::PluginState;
+use crate::run::store::PluginState;
 
 impl Host for PluginState {
     async fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<String>, Error>> {

@@ -6,6 +6,8 @@ use std::fs::{File, read_link};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
+use muster_component::LoadError;
+use muster_component::grants::{DirectoryGrant, Grants};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::filesystem::WasiFilesystemView;
@@ -15,9 +17,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 };
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
-use super::grants::{DirectoryGrant, Grants};
-use crate::error::LoadError;
-use crate::state::PluginState;
+use crate::run::store::PluginState;
 
 /// The interfaces as the engine's own crate names them; guests built for any 0.2 get them.
 const PREOPENS: &str = "wasi:filesystem/preopens@0.2.12";

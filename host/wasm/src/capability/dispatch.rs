@@ -8,7 +8,7 @@ use muster_core::schema::Unread;
 use super::used::Interface;
 use crate::bindings::muster::plugin::dispatch::Host;
 use crate::bindings::muster::plugin::types::{self, ArgumentError, CallError};
-use crate::state::PluginState;
+use crate::run::store::PluginState;
 
 impl types::Host for PluginState {}
 

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use muster_component::LoadError;
+use muster_component::grants::Grants;
 use muster_core::plugins::GrantLine;
 
 use super::directories::Directories;
-use super::grants::Grants;
 use super::http::HttpClient;
 use super::keyvalue::Quota;
 use super::used::Uses;
-use crate::error::LoadError;
 use crate::limits::Limits;
 
 /// Everything a plugin was granted.

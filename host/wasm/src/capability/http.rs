@@ -20,6 +20,8 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use muster_component::LoadError;
+use muster_component::grants::{Destination, Grants};
 use muster_core::caller::{Caller, RequestId};
 use muster_core::trace::TraceContext;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -35,10 +37,8 @@ use wasmtime_wasi_http::{
 
 use self::address::{Reach, reach};
 use self::connect::{Connector, Failed, SystemResolver};
-use super::grants::{Destination, Grants};
-use crate::error::LoadError;
 use crate::limits::Limits;
-use crate::state::{PluginContext, PluginState};
+use crate::run::store::{PluginContext, PluginState};
 
 /// Connections that are kept for one destination.
 const IDLE_PER_HOST_MAX: usize = 4;

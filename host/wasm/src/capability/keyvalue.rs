@@ -8,7 +8,7 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use crate::bindings::muster::plugin::compare_and_swap;
 use crate::bindings::wasi::keyvalue::{atomics, batch, store};
-use crate::state::{PluginContext, PluginState, Spent};
+use crate::run::store::{PluginContext, PluginState, Spent};
 
 use quota::{Change, Refused};
 pub(crate) use quota::{Quota, Quotas};

@@ -14,7 +14,7 @@ use muster_core::schema::MASK;
 use super::used::Interface;
 use crate::bindings::wasi::logging::logging::{Host, Level};
 use crate::limits::Limits;
-use crate::state::{PluginContext, PluginState};
+use crate::run::store::{PluginContext, PluginState};
 
 /// Bytes of an unfinished line of a standard stream that are kept.
 const PARTIAL_BYTES_MAX: usize = 4096;

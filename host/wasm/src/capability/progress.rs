@@ -4,7 +4,7 @@
 use super::used::Interface;
 use crate::bindings::muster::plugin::progress::Host;
 use crate::bindings::wasi::logging::logging::Level;
-use crate::state::PluginState;
+use crate::run::store::PluginState;
 
 impl Host for PluginState {
     async fn report(&mut self, done: u64, total: Option<u64>, message: String) -> wasmtime::Result<()> {

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use muster_component::grants::{Grant, Grants, satisfies};
 use muster_core::plugins::GrantLine;
-
-use super::grants::{Grant, Grants, satisfies};
 
 /// Wishes that are remembered.
 const WISHES_MAX: usize = 64;

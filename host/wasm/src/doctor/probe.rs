@@ -9,11 +9,11 @@ use wasmtime::component::{Component, ComponentNamedList, InstancePre, Lift, Link
 use wasmtime::{Engine, Store, Trap};
 
 use crate::capability::{self, Granted, LogRate};
-use crate::engine::EngineInfo;
-use crate::health::Watch;
 use crate::limits::Limits;
-use crate::nowhere::Nowhere;
-use crate::state::{PluginContext, PluginState, new_store};
+use crate::load::engine::EngineInfo;
+use crate::null_storage::NullStorage;
+use crate::run::quarantine::Watch;
+use crate::run::store::{PluginContext, PluginState, new_store};
 
 /// How a function of the probe ended.
 #[derive(Debug, PartialEq)]
@@ -54,7 +54,7 @@ impl Probe {
     }
 
     fn of_text(limits: &Limits, text: &str) -> Result<Self, String> {
-        let (engine, info) = crate::engine::build(limits).map_err(|error| error.to_string())?;
+        let (engine, info) = crate::load::engine::build(limits).map_err(|error| error.to_string())?;
         let told = |error: wasmtime::Error| format!("{error:#}");
         let bytes = wat::parse_str(text).map_err(|error| error.to_string())?;
         let component = Component::new(&engine, bytes).map_err(told)?;
@@ -77,7 +77,7 @@ impl Probe {
             settings: BTreeMap::new(),
             secrets: BTreeSet::new(),
             secret_values: Arc::new([]),
-            storage: Arc::new(Nowhere),
+            storage: Arc::new(NullStorage),
             dispatcher: Weak::new(),
             limits: self.limits,
             isolation: Isolation::Call,
@@ -115,7 +115,7 @@ impl Probe {
             Ok(Ok(answer)) => return Ended::Answered(answer),
             Ok(Err(error)) => error,
         };
-        crate::invoke::limit_of(store.data(), &error).map_or_else(
+        crate::run::invoke::limit_of(store.data(), &error).map_or_else(
             || Ended::Failed(error.downcast_ref::<Trap>().map_or_else(|| format!("{error:#}"), ToString::to_string)),
             Ended::Refused,
         )

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use muster_wasm::{Docs, Function, Functions, Inspection};
+use muster_component::Inspection;
+use muster_component::functions::{Docs, Function, Functions};
 use serde_json::{Value, json};
 
 use crate::cli::CliError;
@@ -22,7 +23,7 @@ pub(super) fn run(source: &str, wit: Option<&Path>, format: Format) -> Result<()
 
 /// Looks into the bytes that came from `source`.
 pub(super) fn look(source: &str, bytes: &[u8]) -> Result<Inspection, CliError> {
-    muster_wasm::inspect(bytes).map_err(|error| CliError::Failed(format!("{source}: {error}")))
+    muster_component::inspect(bytes).map_err(|error| CliError::Failed(format!("{source}: {error}")))
 }
 
 /// Reads the texts in WIT.

@@ -5,7 +5,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use muster_wasm::{Limits, MANIFEST_BYTES_MAX, Manifest};
+use muster_component::Manifest;
+use muster_component::manifest::MANIFEST_BYTES_MAX;
+use muster_wasm::Limits;
 use serde_json::{Map, Value, json};
 
 use super::source;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
+use muster_component::grants::{Destination, Grants, Host, Scheme};
 use muster_core::BoxFuture;
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
@@ -22,7 +23,6 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
-use super::super::grants::{Destination, Grants, Host, Scheme};
 use super::address::{Reach, reach};
 
 /// Addresses of one name that are tried.
