@@ -6,7 +6,7 @@ use muster_core::command::Command;
 use muster_core::error::CallError;
 use muster_core::name::AccountId;
 use muster_core::permission::Permissions;
-use muster_core::permission::survey::{ACCOUNTS_MAX, Representative, representatives};
+use muster_core::permission::matrix::{ACCOUNTS_MAX, SampleCaller, sample_callers};
 use muster_core::registry::Registered;
 
 use crate::Services;
@@ -17,7 +17,7 @@ pub(crate) struct LintContext {
     pub(crate) rules: Arc<Permissions>,
     registered: Vec<Arc<Registered>>,
     /// Callers that stand for all both sets of rules can tell apart.
-    pub(crate) callers: Vec<Representative>,
+    pub(crate) callers: Vec<SampleCaller>,
     /// Tags of listeners.
     pub(crate) tags: Vec<String>,
 }
@@ -35,7 +35,7 @@ impl LintContext {
         }
         accounts.truncate(ACCOUNTS_MAX);
         let sets: Vec<&Permissions> = std::iter::once(&*rules).chain(others).collect();
-        let callers = representatives(&sets, &accounts, services.control.interfaces());
+        let callers = sample_callers(&sets, &accounts, services.control.interfaces());
         let registered = dispatcher.registry().snapshot().iter().map(Arc::clone).collect();
         Ok(Self { rules, registered, callers, tags: services.control.listener_tags() })
     }

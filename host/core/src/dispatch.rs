@@ -27,13 +27,13 @@ use crate::error::{CallError, Fault};
 use crate::invoke::{Invocation, Output, Progress};
 use crate::name::PluginName;
 use crate::permission::{Admission, Permissions, Permit};
-use crate::rate::{Rate, RateLimits, Standing};
+use crate::rate::{Rate, RateLimitStatus, RateLimits};
 use crate::registry::{Registered, Registry, Snapshot};
 use crate::schema::{Arguments, DEPTH_MAX, Unread, parse_json};
 use crate::suggest;
 use crate::trace::TraceContext;
 use rejections::RejectionLog;
-use trail::Trail;
+use trail::CallRecorder;
 
 /// Deepest chain of commands that call commands.
 pub const DISPATCH_DEPTH_MAX: u8 = 4;
@@ -197,14 +197,14 @@ impl Dispatcher {
     }
 
     /// Begins the record of a call. A host that cannot keep records lets nobody through.
-    fn trail(&self, source: &Source, credential: &Credential, started: Instant) -> Result<Trail, CallError> {
+    fn trail(&self, source: &Source, credential: &Credential, started: Instant) -> Result<CallRecorder, CallError> {
         if self.audit.as_ref().is_some_and(|audit| !audit.is_ready()) {
             return Err(CallError::Unavailable("the audit record cannot be written at present".to_owned()));
         }
-        Ok(Trail::begin(self.audit.as_ref(), &self.clock, source, credential, started))
+        Ok(CallRecorder::begin(self.audit.as_ref(), &self.clock, source, credential, started))
     }
 
-    async fn admit_within(&self, head: Head, span: &Span, trail: &mut Trail) -> Result<Admission, CallError> {
+    async fn admit_within(&self, head: Head, span: &Span, trail: &mut CallRecorder) -> Result<Admission, CallError> {
         let Head { source, credential, name, version, safe } = head;
         let caller = match self.authenticator.authenticate(credential, source).await {
             Ok(caller) => caller,
@@ -330,7 +330,7 @@ impl Dispatcher {
         &self,
         credential: Credential,
         source: Source,
-    ) -> Result<(Trail, Result<Arc<Caller>, CallError>), CallError> {
+    ) -> Result<(CallRecorder, Result<Arc<Caller>, CallError>), CallError> {
         let mut trail = self.trail(&source, &credential, Instant::now())?;
         let (via, address, request_id) = (source.via, source.address, source.request_id.clone());
         let caller = self.authenticator.authenticate(credential, source).await;
@@ -428,8 +428,8 @@ impl Counts {
 pub struct Admitted {
     dispatcher: Arc<Dispatcher>,
     admission: Admission,
-    rates: Vec<Standing>,
-    trail: Trail,
+    rates: Vec<RateLimitStatus>,
+    trail: CallRecorder,
     span: Span,
     started: Instant,
     deadline: Duration,
@@ -455,7 +455,7 @@ impl Admitted {
     }
 
     /// Where the caller stands with each rate limit that is about this call.
-    pub fn rates(&self) -> &[Standing] {
+    pub fn rates(&self) -> &[RateLimitStatus] {
         &self.rates
     }
 
@@ -494,7 +494,7 @@ impl Admitted {
         result
     }
 
-    async fn run(self, unread: Unread, trail: &mut Trail) -> Result<Outcome, CallError> {
+    async fn run(self, unread: Unread, trail: &mut CallRecorder) -> Result<Outcome, CallError> {
         let arguments = Arguments::read(unread, &self.command().input)?;
         let deadline = self.deadline();
         let caller = Arc::clone(self.admission.caller());

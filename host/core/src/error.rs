@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::authn::Rejection;
 use crate::caller::RequestId;
-use crate::rate::Standing;
+use crate::rate::RateLimitStatus;
 use crate::storage::StorageError;
 
 /// One argument that does not fit.
@@ -123,7 +123,7 @@ pub enum CallError {
     /// The caller called more often than a rate limit allows.
     RateLimited {
         /// Where they stand.
-        standing: Standing,
+        standing: RateLimitStatus,
     },
     /// The call used up something it has a bound on.
     LimitExceeded {

@@ -104,13 +104,13 @@ pub struct GrantLine {
 
 /// A component an operator wants to have as a plugin.
 #[derive(Clone, Debug)]
-pub struct Candidate {
+pub struct InstallRequest {
     /// The component.
     pub component: Bytes,
     /// What to call the plugin; the component's own metadata name without.
     pub name: Option<PluginName>,
     /// What is other than for the running version; a new plugin has nothing before.
-    pub change: Change,
+    pub change: PluginUpdate,
     /// What its author wrote about exported functions and types, by `package/interface#item`. Only of use for a
     /// component that describes no commands itself.
     pub docs: BTreeMap<String, String>,
@@ -118,7 +118,7 @@ pub struct Candidate {
 
 /// What an operator changes about what a plugin may do, what it reads, and who shares it. The rest stays.
 #[derive(Clone, Debug, Default)]
-pub struct Change {
+pub struct PluginUpdate {
     /// What it may do from now on too, such as `keyvalue` or `command:status`.
     pub grants: Vec<String>,
     /// What it may do no longer.
@@ -202,17 +202,21 @@ impl From<PluginError> for CallError {
 /// The plugins of a host.
 pub trait Plugins: Debug + Send + Sync {
     /// Makes a new plugin of the component. Its commands can be called when this returns, also after a restart.
-    fn install(&self, candidate: Candidate) -> BoxFuture<'_, Result<PluginInfo, PluginError>>;
+    fn install(&self, candidate: InstallRequest) -> BoxFuture<'_, Result<PluginInfo, PluginError>>;
 
     /// Puts the component in the place of the installed plugin of its name, without a call failing meanwhile.
-    fn upgrade(&self, candidate: Candidate) -> BoxFuture<'_, Result<PluginInfo, PluginError>>;
+    fn upgrade(&self, candidate: InstallRequest) -> BoxFuture<'_, Result<PluginInfo, PluginError>>;
 
     /// Changes what an installed plugin may do and reads, with the component it has. One that could not be loaded is
     /// tried again, also where nothing changes.
-    fn change<'a>(&'a self, name: &'a PluginName, change: Change) -> BoxFuture<'a, Result<PluginInfo, PluginError>>;
+    fn change<'a>(
+        &'a self,
+        name: &'a PluginName,
+        change: PluginUpdate,
+    ) -> BoxFuture<'a, Result<PluginInfo, PluginError>>;
 
     /// Does everything an installation does but the last step: nothing changes.
-    fn check(&self, candidate: Candidate) -> BoxFuture<'_, Result<PluginInfo, PluginError>>;
+    fn check(&self, candidate: InstallRequest) -> BoxFuture<'_, Result<PluginInfo, PluginError>>;
 
     /// Removes a plugin and its commands. Its data stays for a later installation of the same name.
     fn uninstall<'a>(&'a self, name: &'a PluginName) -> BoxFuture<'a, Result<(), PluginError>>;

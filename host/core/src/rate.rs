@@ -54,7 +54,7 @@ impl Rate {
 
 /// Where a caller stands with one limit.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Standing {
+pub struct RateLimitStatus {
     /// The limit's name.
     pub name: Arc<str>,
     /// Calls a full bucket holds.
@@ -135,7 +135,7 @@ impl RateLimits {
     ///
     /// # Errors
     /// The first limit that has no call left.
-    pub fn draw(&self, caller: &Caller, command: &Command) -> Result<Vec<Standing>, Standing> {
+    pub fn draw(&self, caller: &Caller, command: &Command) -> Result<Vec<RateLimitStatus>, RateLimitStatus> {
         let mut standings = Vec::new();
         for rule in &self.rules {
             if rule.rate.what.covers(command)
@@ -161,10 +161,10 @@ impl Rule {
         (principal != Principal::Network(None)).then(|| self.hasher.hash_one(principal))
     }
 
-    fn draw(&self, key: u64, now: Instant) -> Result<Standing, Standing> {
+    fn draw(&self, key: u64, now: Instant) -> Result<RateLimitStatus, RateLimitStatus> {
         let interval = Duration::from_mins(1) / self.rate.per_minute.get();
         let bucket = self.buckets.get_with(key, || Arc::new(Bucket::full(now)));
-        let standing = |left: Duration, retry_after| Standing {
+        let standing = |left: Duration, retry_after| RateLimitStatus {
             name: Arc::clone(&self.rate.name),
             burst: self.rate.burst.get(),
             window_s: self.rate.window_s(),

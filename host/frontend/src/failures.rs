@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use muster_core::caller::RequestId;
 use muster_core::error::{CallError, Fault};
-use muster_core::rate::Standing;
+use muster_core::rate::RateLimitStatus;
 
 /// One of each.
 pub(crate) fn one_of_each() -> Vec<CallError> {
     let text = || "text".to_owned();
     let retry_after = Duration::from_secs(7);
-    let standing = Standing {
+    let standing = RateLimitStatus {
         name: Arc::from("mail"),
         burst: 10,
         window_s: 20,

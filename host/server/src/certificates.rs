@@ -6,7 +6,7 @@ use std::time::Duration;
 use muster_frontend::http::listen::Tls;
 use serde_json::json;
 
-use crate::journal::Journal;
+use crate::events::Events;
 
 /// How often files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -26,7 +26,7 @@ impl Certificates {
 
     /// Exchanges certificates whose files change, as long as it is polled. A file that cannot be used is reported once
     /// for each time it was written.
-    pub(crate) async fn follow(&self, journal: &Journal) {
+    pub(crate) async fn follow(&self, journal: &Events) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         loop {
             ticks.tick().await;

@@ -13,7 +13,7 @@ use muster_core::command::Command;
 use muster_core::dispatch::Dispatcher;
 use muster_core::name::FrontendName;
 use muster_core::oauth::{AuthorizationServer, Settings};
-use muster_core::permission::survey::representatives;
+use muster_core::permission::matrix::sample_callers;
 use muster_core::permission::{Permissions, Surroundings};
 use muster_issuer::TrustedIssuers;
 use muster_storage::RedbStorage;
@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use crate::backup;
 use crate::certificates::Certificates;
 use crate::config::{Config, INTERFACES, Listener, Xmpp};
-use crate::journal::Journal;
+use crate::events::Events;
 use crate::logging::LogLevel;
 
 /// What a file says that only a start puts into force.
@@ -132,7 +132,7 @@ pub(crate) struct Process {
     /// What the file said then, which the command line may have overridden.
     pub(crate) configured: Configured,
     pub(crate) certificates: Certificates,
-    pub(crate) journal: Journal,
+    pub(crate) journal: Events,
     /// The data directory, and the store in it: what a backup is made of.
     pub(crate) data: PathBuf,
     pub(crate) storage: Arc<RedbStorage>,
@@ -155,7 +155,7 @@ impl Process {
         let (rules, snapshot) = (dispatcher.permissions(), dispatcher.registry().snapshot());
         let mut commands: Vec<&Command> = snapshot.iter().map(|registered| &registered.command).collect();
         commands.dedup_by(|later, first| later.name == first.name);
-        let callers = representatives(&[&rules], &[], &INTERFACES);
+        let callers = sample_callers(&[&rules], &[], &INTERFACES);
         let tags = self.listener_tags();
         let surroundings = Surroundings { commands: &commands, callers: &callers, tags: Some(&tags) };
         for finding in rules.warnings(surroundings) {

@@ -21,7 +21,7 @@ use muster_core::random::Random;
 use muster_core::storage::Storage;
 use muster_frontend::http::entrance::Entrance;
 use muster_frontend::http::listen::{
-    ConnectionLimits, Connections, Door, Tls, Unsent, bind_local, serve_local, serve_tcp,
+    ConnectionLimits, Connections, ListenerConfig, Tls, Unsent, bind_local, serve_local, serve_tcp,
 };
 use muster_frontend::mcp::Mcp;
 use muster_frontend::oauth::OAuth;
@@ -42,8 +42,9 @@ use crate::clock::SystemClock;
 use crate::config::{self, Config, Listener};
 use crate::control::{Configured, Process};
 use crate::descriptors;
-use crate::journal::Journal;
+use crate::events::Events;
 use crate::logging::LogLevel;
+use crate::maintenance;
 use crate::ownership;
 use crate::passwords::Argon2Passwords;
 use crate::place;
@@ -51,7 +52,6 @@ use crate::random::SystemRandom;
 use crate::service;
 use crate::signals::Signals;
 use crate::trust;
-use crate::upkeep;
 
 /// File name of the local socket, in the data directory.
 pub const SOCKET: &str = "muster.sock";
@@ -172,7 +172,7 @@ async fn run_host(options: &Options) -> Result<(), String> {
     tokio::select! {
         _ = async {
             tokio::join!(
-                upkeep::run(Arc::clone(&host.keys), Arc::clone(&host.tokens), stop.clone()),
+                maintenance::run(Arc::clone(&host.keys), Arc::clone(&host.tokens), stop.clone()),
                 mcp.close_with(stop.clone()),
                 join_all(network),
                 OptionFuture::from(xmpp.map(|xmpp| xmpp.run(stop.clone()))),
@@ -182,7 +182,7 @@ async fn run_host(options: &Options) -> Result<(), String> {
         () = signals => {}
         () = service::follow(stop.clone()) => {}
         () = certificates.follow(&host.journal) => {}
-        () = upkeep::evict_idle(&host.plugins) => {}
+        () = maintenance::evict_idle(&host.plugins) => {}
         () = log_level.count_dropped() => {}
     }
     host.journal.event("stopped", json!({}));
@@ -232,7 +232,7 @@ fn xmpp_settings(xmpp: &config::Xmpp, drain_deadline: Duration) -> Result<xmpp::
 }
 
 /// The sockets ReST is served at, with what sets each apart.
-struct Sockets(Vec<(TcpListener, Arc<Door>)>);
+struct Sockets(Vec<(TcpListener, Arc<ListenerConfig>)>);
 
 impl Sockets {
     /// Opens every socket, once every file its TLS is made of was read.
@@ -242,7 +242,7 @@ impl Sockets {
             let tls = listener.tls.clone().map(Tls::load).transpose().map_err(|error| error.to_string())?;
             let tag = listener.tag.as_deref().map(Arc::from);
             let trusted_proxies = listener.trusted_proxies.clone();
-            doors.push((listener.address, Arc::new(Door { tag, trusted_proxies, tls: tls.map(Arc::new) })));
+            doors.push((listener.address, Arc::new(ListenerConfig { tag, trusted_proxies, tls: tls.map(Arc::new) })));
         }
         let mut sockets = Vec::new();
         for (address, door) in doors {
@@ -279,7 +279,7 @@ pub(crate) struct Host {
     pub(crate) keys: Arc<Keys>,
     pub(crate) plugins: Arc<Lifecycle>,
     pub(crate) audit: Option<Arc<KeptAudit>>,
-    pub(crate) journal: Journal,
+    pub(crate) journal: Events,
     /// Commands hold these weakly or through the registry; the host holds them for good.
     _parts: (Arc<Services>, Arc<Process>),
 }
@@ -323,7 +323,7 @@ pub(crate) async fn assemble(data: &Path, config: &Config, start: Start) -> Resu
         }
     };
     let recorder = audit.clone().map(|audit| audit as Arc<dyn Audit>);
-    let journal = Journal { audit: recorder.clone(), clock: Arc::clone(&clock) };
+    let journal = Events { audit: recorder.clone(), clock: Arc::clone(&clock) };
     let mut dispatcher = Dispatcher::new(authenticator, clock, config.call_deadline);
     if let Some(recorder) = recorder.clone() {
         dispatcher = dispatcher.with_audit(recorder);
@@ -350,7 +350,7 @@ pub(crate) async fn assemble(data: &Path, config: &Config, start: Start) -> Resu
 
     let loader = Loader::new(config.limits, Some(&data.join("code")), Arc::clone(&storage))
         .map_err(|error| error.to_string())?
-        .with_apart(crate::cli::apart(&config.limits)?);
+        .with_compile_worker(crate::cli::compile_worker_of(&config.limits)?);
     tracing::info!(pooling = loader.info().pooling, "engine ready");
     let available = config.plugins_available.clone().unwrap_or_else(|| data.join("available"));
     let plugins = Arc::new(Lifecycle::new(Arc::new(loader), storage, Arc::clone(&dispatcher), available));
@@ -374,7 +374,7 @@ pub(crate) async fn assemble(data: &Path, config: &Config, start: Start) -> Resu
 }
 
 /// Records that the directory was made of a backup, once.
-async fn say_restored(data: &Path, journal: &Journal) -> Result<(), String> {
+async fn say_restored(data: &Path, journal: &Events) -> Result<(), String> {
     let file = data.join(backup::RESTORED);
     let Ok(text) = std::fs::read(&file) else { return Ok(()) };
     let header: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
@@ -394,7 +394,7 @@ fn announce(sockets: &Sockets, local: &Path) -> Result<(), String> {
     writeln!(output, "{line}{}", local.display()).and_then(|()| output.flush()).map_err(|error| error.to_string())
 }
 
-fn url(socket: &TcpListener, door: &Door) -> Result<String, String> {
+fn url(socket: &TcpListener, door: &ListenerConfig) -> Result<String, String> {
     let scheme = if door.tls.is_some() { "https" } else { "http" };
     let address = socket.local_addr().map_err(|error| error.to_string())?;
     Ok(format!("{scheme}://{address}"))

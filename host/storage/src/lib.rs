@@ -7,7 +7,7 @@
 //! After a write that failed (a full disk), redb takes no other until the file is opened again. That happens as soon as the
 //! disk takes writes; until then writes fail and reads go on.
 
-mod recent;
+mod read_cache;
 mod slot;
 
 use std::fs::{OpenOptions, Permissions};
@@ -20,7 +20,7 @@ use muster_core::storage::{Entry, Expect, Revision, Size, Storage, StorageError}
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use tokio::sync::{mpsc, oneshot};
 
-use recent::Recent;
+use read_cache::Recent;
 use slot::Slot;
 
 /// Bucket and key to revision and value.

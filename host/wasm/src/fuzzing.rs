@@ -8,7 +8,7 @@ use muster_core::name::PluginName;
 use tokio::runtime::Runtime;
 
 use crate::limits::Limits;
-use crate::load::loader::{Loader, Terms, Wish};
+use crate::load::loader::{LoadRequest, Loader, PluginSettings};
 use crate::null_storage::NullStorage;
 
 /// Converts JSON to a value of the type this number stands for, and back.
@@ -24,12 +24,12 @@ pub fn load(component: &[u8]) {
         let loader = Loader::new(limits, None, Arc::new(NullStorage)).expect("an engine can be made");
         (Runtime::new().expect("a runtime can be made"), Arc::new(loader))
     });
-    let wish = Wish {
+    let wish = LoadRequest {
         component: Bytes::copy_from_slice(component),
         name: PluginName::parse("fuzzed").ok(),
-        terms: Terms::default(),
+        terms: PluginSettings::default(),
         docs: Docs::default(),
-        frozen: None,
+        encoded: None,
     };
     if let Err(error) = runtime.block_on(loader.load(wish, Weak::new())) {
         assert!(!error.to_string().is_empty() && !error.code().is_empty());

@@ -18,7 +18,7 @@ mod run;
 pub use doctor::{Finding, Outcome, examine};
 pub use lifecycle::Lifecycle;
 pub use limits::{Limit, Limits};
-pub use load::compile_worker::{Apart, Trial, look_into};
+pub use load::compile_worker::{CompileOutcome, CompileWorker, run_compile_worker};
 pub use load::engine::{EngineError, EngineInfo};
 pub use load::loader::{Loader, Timings};
 pub use load::pack::pack;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use muster_core::command::Audience;
 use muster_core::error::CallError;
-use muster_core::permission::survey::matrix;
+use muster_core::permission::matrix::matrix;
 use muster_core::registry::Registered;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use muster_core::error::CallError;
-use muster_core::plugins::{COMPONENT_BYTES_MAX, Candidate, Change, Isolation};
+use muster_core::plugins::{COMPONENT_BYTES_MAX, InstallRequest, Isolation, PluginUpdate};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -58,7 +58,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     /// The component with what the operator wants of it, read from the arguments or the host's disk.
-    pub(crate) async fn candidate(self, services: &Services) -> Result<Candidate, CallError> {
+    pub(crate) async fn candidate(self, services: &Services) -> Result<InstallRequest, CallError> {
         let name = plugin_name(&self.module)?;
         let component = match self.component {
             Some(text) => STANDARD
@@ -67,10 +67,10 @@ impl Arguments {
                 .into(),
             None => services.plugins.read_available(&name).await?,
         };
-        Ok(Candidate {
+        Ok(InstallRequest {
             component,
             name: Some(name),
-            change: Change {
+            change: PluginUpdate {
                 grants: self.grants,
                 revoke: self.revoke,
                 settings: self.settings,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use muster_core::command::Audience;
-use muster_core::plugins::{Change, Isolation};
+use muster_core::plugins::{Isolation, PluginUpdate};
 use muster_core::registry::Registered;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -49,7 +49,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
         )
         .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
             let name = plugin_name(&arguments.module)?;
-            let change = Change {
+            let change = PluginUpdate {
                 grants: arguments.grants,
                 revoke: arguments.revoke,
                 settings: arguments.settings,

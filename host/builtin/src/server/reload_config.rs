@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use muster_core::command::Audience;
 use muster_core::error::CallError;
-use muster_core::permission::survey::locked_out;
+use muster_core::permission::matrix::locked_out;
 use muster_core::registry::Registered;
 use schemars::JsonSchema;
 use serde::Deserialize;

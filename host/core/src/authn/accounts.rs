@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::chosen::{ChosenSecrets, Claim, Kept};
+use super::password::{ChosenSecrets, Kept, LoginAttempt};
 use super::secret;
 use super::{PasswordPolicy, Passwords, Rejection, Throttle};
 use crate::clock::Clock;
@@ -72,7 +72,7 @@ pub struct Ban {
 
 /// What other credentials of an account are bound to.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Standing {
+pub struct AccountState {
     /// Changes with the password, a ban, and the account itself: tokens end with it.
     pub revision: Revision,
     /// Changes with a ban and with the account itself, not with its password: API keys end with it.
@@ -285,10 +285,10 @@ impl Accounts {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn standing(&self, account: &AccountId) -> Result<Option<Standing>, CallError> {
+    pub async fn standing(&self, account: &AccountId) -> Result<Option<AccountState>, CallError> {
         let Some(entry) = self.entry(account).await? else { return Ok(None) };
         let record = read(&entry)?;
-        Ok(record.ban.is_none().then_some(Standing { revision: entry.revision, life: record.life }))
+        Ok(record.ban.is_none().then_some(AccountState { revision: entry.revision, life: record.life }))
     }
 
     /// The record, if there is one, of an account a source that is believed vouches for. Here there must be such an account. Elsewhere its own server has it: where there is one of that name here
@@ -318,7 +318,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`CallError::Unauthenticated`] with the reason when it does not exist or is banned; another when the store fails.
-    pub(crate) async fn standing_or_why(&self, account: &AccountId) -> Result<Standing, CallError> {
+    pub(crate) async fn standing_or_why(&self, account: &AccountId) -> Result<AccountState, CallError> {
         match self.standing(account).await? {
             Some(standing) => Ok(standing),
             None if self.exists(account).await.is_ok_and(|exists| exists) => Err(Rejection::Banned.into()),
@@ -411,7 +411,7 @@ impl Accounts {
             None => None,
         };
         let revision = entry.as_ref().map(|entry| entry.revision);
-        let claim = Claim { holder: account.map_or("", AccountId::as_str), revision, address };
+        let claim = LoginAttempt { holder: account.map_or("", AccountId::as_str), revision, address };
         let kept = || {
             let record = entry.as_ref().map(read).transpose()?;
             Ok(record.map_or_else(Kept::default, |record| Kept {

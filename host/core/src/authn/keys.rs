@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::secret;
-use super::{Accounts, Rejection, Standing};
+use super::{AccountState, Accounts, Rejection};
 use crate::clock::Clock;
 use crate::error::CallError;
 use crate::name::AccountId;
@@ -191,7 +191,7 @@ impl Keys {
             return Err(Rejection::Expired.into());
         }
         let account = AccountId::parse(&record.account).map_err(|_| unreadable())?;
-        let Standing { revision, life } = self.accounts.standing_or_why(&account).await?;
+        let AccountState { revision, life } = self.accounts.standing_or_why(&account).await?;
         if life != record.life {
             return Err(Rejection::Superseded.into());
         }

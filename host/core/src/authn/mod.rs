@@ -2,14 +2,14 @@
 
 mod accounts;
 mod bearer;
-mod chosen;
 mod issuers;
 mod keys;
+mod password;
 mod policy;
 mod rejection;
 pub(crate) mod secret;
 mod throttle;
-mod verified;
+mod verification_cache;
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -21,11 +21,11 @@ use crate::name::{AccountId, FrontendName};
 use crate::storage::Revision;
 use crate::trace::TraceContext;
 
-pub use accounts::{AccountError, Accounts, Ban, PASSWORD_BYTES_MAX, Standing};
+pub use accounts::{AccountError, AccountState, Accounts, Ban, PASSWORD_BYTES_MAX};
 pub use bearer::Bearers;
-pub(crate) use chosen::{ChosenSecrets, Claim, Kept};
 pub use issuers::{External, Issuers, NoIssuers};
 pub use keys::{ApiKey, KEY_NAME_CHARS_MAX, KEY_PREFIX, KEY_SCOPES_MAX, KeyError, Keys};
+pub(crate) use password::{ChosenSecrets, Kept, LoginAttempt};
 pub use policy::PasswordPolicy;
 pub use rejection::Rejection;
 pub use throttle::{Attempt, Throttle, network};
@@ -56,7 +56,7 @@ pub enum Credential {
     },
     /// The name of an account another server vouches for, which the operator configured to be believed about it. At a host
     /// of this server there must be such an account; elsewhere its own server has it.
-    Vouched(Arc<str>),
+    Asserted(Arc<str>),
     /// Something that cannot be a credential here, such as an unknown scheme.
     Unusable,
     /// The peer of the local socket, whose user id the frontend checked.
@@ -74,7 +74,7 @@ impl std::fmt::Debug for Credential {
             Self::Bearer(_) => "Bearer",
             Self::Certificate(_) => "Certificate",
             Self::BearerOf { .. } => "BearerOf",
-            Self::Vouched(_) => "Vouched",
+            Self::Asserted(_) => "Asserted",
             Self::Unusable => "Unusable",
             Self::Console => "Console",
             Self::Authenticated(_) => "Authenticated",
@@ -166,7 +166,7 @@ impl Authenticator {
                 let record = self.accounts.vouched(&account, false).await?;
                 Proven::full(Identity::Account(account), record)
             }
-            Credential::Vouched(account) => {
+            Credential::Asserted(account) => {
                 let account = AccountId::parse(&account).map_err(|_| Rejection::UnknownAccount)?;
                 let elsewhere = !self.knows_host_of(&account);
                 let record = self.accounts.vouched(&account, elsewhere).await?;

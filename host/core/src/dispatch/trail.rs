@@ -20,7 +20,7 @@ const NAME_BYTES_MAX: usize = 80;
 
 /// What is known of a call so far; nothing where nothing is recorded.
 #[derive(Debug, Default)]
-pub(super) struct Trail(Option<Box<Open>>);
+pub(super) struct CallRecorder(Option<Box<Open>>);
 
 #[derive(Debug)]
 struct Open {
@@ -32,7 +32,7 @@ struct Open {
     call: Box<CallRecord>,
 }
 
-impl Trail {
+impl CallRecorder {
     pub(super) fn begin(
         audit: Option<&Arc<dyn Audit>>,
         clock: &Arc<dyn Clock>,
@@ -43,7 +43,7 @@ impl Trail {
         let Some(audit) = audit else { return Self(None) };
         let claimed = match credential {
             Credential::Basic { account, .. } | Credential::BearerOf { account, .. } => Some(account.clone()),
-            Credential::Certificate(account) | Credential::Vouched(account) => Some(account.as_ref().to_owned()),
+            Credential::Certificate(account) | Credential::Asserted(account) => Some(account.as_ref().to_owned()),
             Credential::Absent
             | Credential::Bearer(_)
             | Credential::Unusable
@@ -139,7 +139,7 @@ impl Trail {
         self.0 = None;
     }
 
-    /// As [`Trail::end`], and waits until the record cannot get lost.
+    /// As [`CallRecorder::end`], and waits until the record cannot get lost.
     pub(super) async fn end_durably(mut self) -> Result<(), CallError> {
         let Some(open) = self.0.take() else { return Ok(()) };
         let audit = Arc::clone(&open.audit);
@@ -147,7 +147,7 @@ impl Trail {
     }
 }
 
-impl Drop for Trail {
+impl Drop for CallRecorder {
     fn drop(&mut self) {
         if let Some(open) = self.0.take() {
             let audit = Arc::clone(&open.audit);

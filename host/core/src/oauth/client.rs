@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::redirect;
-use crate::authn::{Accounts, ChosenSecrets, Claim, Kept, Passwords, Standing, secret};
+use crate::authn::{AccountState, Accounts, ChosenSecrets, Kept, LoginAttempt, Passwords, secret};
 use crate::clock::Clock;
 use crate::error::CallError;
 use crate::name::AccountId;
@@ -317,7 +317,7 @@ impl Clients {
             (Some(SecretHash::Chosen(hash)), Some(secret)) => {
                 // No account has a name with a blank.
                 let holder = format!("client {id}");
-                let claim = Claim { holder: &holder, revision: Some(entry.revision), address };
+                let claim = LoginAttempt { holder: &holder, revision: Some(entry.revision), address };
                 self.secrets.prove(claim, secret, || Ok(Kept { hash: Some(hash.clone()), banned: false })).await?
             }
         };
@@ -331,7 +331,7 @@ impl Clients {
         let account = AccountId::parse(&bound.account).map_err(|_| unreadable())?;
         let standing = self.accounts.standing(&account).await?.filter(|standing| standing.life == bound.life);
         Ok(match standing {
-            Some(Standing { revision, .. }) => Principal::Account { account, revision },
+            Some(AccountState { revision, .. }) => Principal::Account { account, revision },
             None => Principal::Gone,
         })
     }

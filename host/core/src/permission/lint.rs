@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::answer::Answer;
+use super::matrix::SampleCaller;
 use super::subject::{AccessRule, Subject, Who};
-use super::survey::Representative;
 use super::what::{Selector, What};
 use super::{CONSOLE, CONSOLE_GROUP, Group, Permissions};
 use crate::caller::{Caller, Identity};
@@ -52,7 +52,7 @@ pub struct Surroundings<'a> {
     /// Every command there is, in its latest form; empty when that is not known.
     pub commands: &'a [&'a Command],
     /// Callers that stand for all.
-    pub callers: &'a [Representative],
+    pub callers: &'a [SampleCaller],
     /// Tags of listeners; nothing when that is not known.
     pub tags: Option<&'a [String]>,
 }
@@ -399,7 +399,7 @@ impl Lint<'_> {
     fn commands(&mut self) {
         let (mut nobody, mut open, mut risky) = (Vec::new(), Vec::new(), Vec::new());
         for command in self.surroundings.commands {
-            let may = |one: &&Representative| self.rules.may_call(&one.calling(command), command);
+            let may = |one: &&SampleCaller| self.rules.may_call(&one.calling(command), command);
             let callers = self.surroundings.callers.iter();
             let name = command.name.as_str();
             if self.has_time()

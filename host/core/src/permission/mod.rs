@@ -18,11 +18,11 @@ mod answer;
 mod condition;
 mod explain;
 mod lint;
+pub mod matrix;
 mod parse;
 mod pattern;
 mod print;
 mod subject;
-pub mod survey;
 mod what;
 
 use std::collections::{BTreeMap, BTreeSet};

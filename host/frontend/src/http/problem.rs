@@ -11,7 +11,7 @@ use axum::response::Response;
 use muster_core::caller::RequestId;
 use muster_core::error::CallError;
 use muster_core::oauth::USER_SCOPE;
-use muster_core::rate::Standing;
+use muster_core::rate::RateLimitStatus;
 use serde_json::{Value, json};
 
 use crate::http::authorization::BASIC_CHALLENGE;
@@ -155,8 +155,8 @@ pub(crate) fn options(allow: &'static str, request_id: &RequestId) -> Response {
 
 /// Says where the caller stands with rate limits (draft-ietf-httpapi-ratelimit-headers-10): calls a full bucket holds
 /// and the seconds it takes to fill, calls left and the seconds until there is one more.
-pub(crate) fn standings(response: &mut Response, rates: &[Standing]) {
-    let list = |item: &dyn Fn(&Standing) -> String| rates.iter().map(item).collect::<Vec<_>>().join(", ");
+pub(crate) fn standings(response: &mut Response, rates: &[RateLimitStatus]) {
+    let list = |item: &dyn Fn(&RateLimitStatus) -> String| rates.iter().map(item).collect::<Vec<_>>().join(", ");
     let policy = list(&|rate| format!("\"{}\";q={};w={}", rate.name, rate.burst, rate.window_s));
     let left = list(&|rate| {
         let seconds = rate.retry_after.as_millis().div_ceil(1000);
@@ -360,7 +360,7 @@ mod tests {
     fn every() -> Vec<Refusal> {
         use CallError as E;
         let (text, wait) = (String::new, Duration::ZERO);
-        let standing = Standing { name: "x".into(), burst: 1, window_s: 1, remaining: 0, retry_after: wait };
+        let standing = RateLimitStatus { name: "x".into(), burst: 1, window_s: 1, remaining: 0, retry_after: wait };
         let mut every = vec![
             Refusal::NoRoute,
             Refusal::Method { allow: "GET" },

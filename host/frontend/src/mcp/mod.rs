@@ -11,10 +11,10 @@
 mod decode;
 mod encode;
 mod events;
-mod places;
 mod server;
 mod session;
-mod stay;
+mod session_limits;
+mod stream_auth;
 mod tool;
 
 use std::sync::Arc;
@@ -46,9 +46,9 @@ use crate::http::entrance::{self, Arrival};
 use crate::http::problem::{self, Refusal, Resource};
 use crate::http::request_id::X_REQUEST_ID;
 use decode::Message;
-use places::Place;
 use server::Server;
 use session::{Running, SESSION_ID, Sessions};
+use session_limits::Place;
 
 /// Where it is.
 const PATH: &str = "/mcp";
@@ -199,7 +199,7 @@ impl Mcp {
         }
         if is_stream && response.status().is_success() {
             let body = std::mem::take(response.body_mut());
-            *response.body_mut() = stay::guarded(body, caller, presented, Arc::clone(&self.dispatcher)).await;
+            *response.body_mut() = stream_auth::guarded(body, caller, presented, Arc::clone(&self.dispatcher)).await;
         }
         Ok(response)
     }

@@ -11,7 +11,7 @@ use muster_core::error::CallError;
 use rmcp::transport::streamable_http_server::session::SessionManager;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 
-use super::places::{Place, Places};
+use super::session_limits::{Place, Places};
 use crate::http::problem::Refusal;
 
 /// The header that names a session.

@@ -149,7 +149,7 @@ pub(super) fn caller(presented: &Credential) -> Option<Credential> {
         | Credential::Absent
         | Credential::Unusable
         | Credential::BearerOf { .. }
-        | Credential::Vouched(_)
+        | Credential::Asserted(_)
         | Credential::Certificate(_)
         | Credential::Console
         | Credential::Authenticated(_) => None,
@@ -182,7 +182,7 @@ pub(super) fn client(form: &Form, presented: Credential) -> Result<Presented, OA
         Credential::Bearer(_)
         | Credential::Unusable
         | Credential::BearerOf { .. }
-        | Credential::Vouched(_)
+        | Credential::Asserted(_)
         | Credential::Certificate(_)
         | Credential::Console
         | Credential::Authenticated(_) => Err(OAuthError::InvalidClient),

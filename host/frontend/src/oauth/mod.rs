@@ -198,7 +198,7 @@ fn show(
     authorization: &Authorization,
     consent: &Consent,
     snapshot: &Snapshot,
-    mishap: Option<&page::Mishap<'_>>,
+    mishap: Option<&page::FormError<'_>>,
 ) -> Result<Response, AuthorizationRefusal> {
     let secure = oauth.server.settings().issuer.starts_with("https:");
     let (cookie, key) = oauth.form_key.make(&authorization.fields())?;
@@ -248,14 +248,14 @@ async fn answered(oauth: &OAuth, request: Request<Body>, address: &Address) -> R
         Err(error @ CallError::Internal { .. }) => return Err(AuthorizationRefusal::Below(error)),
         Err(error) => {
             let text = error.detail();
-            let mishap = page::Mishap { account: &account, text: &text, status: StatusCode::TOO_MANY_REQUESTS };
+            let mishap = page::FormError { account: &account, text: &text, status: StatusCode::TOO_MANY_REQUESTS };
             return show(oauth, &authorization, &consent, &snapshot, Some(&mishap));
         }
     };
     let Some(owned) = owned else {
         oauth.note("login-failed", &source, json!({ "client": client }));
         let text = "The account or the password is wrong.";
-        let mishap = page::Mishap { account: &account, text, status: StatusCode::FORBIDDEN };
+        let mishap = page::FormError { account: &account, text, status: StatusCode::FORBIDDEN };
         return show(oauth, &authorization, &consent, &snapshot, Some(&mishap));
     };
     let code = oauth.server.approve(&consent, &owned).await.map_err(refused)?;

@@ -15,7 +15,7 @@ use super::decode::Authorization;
 pub(super) const STYLE: &str = include_str!("style.css");
 
 /// Why the page is shown once more.
-pub(super) struct Mishap<'a> {
+pub(super) struct FormError<'a> {
     /// The account, as it was typed.
     pub(super) account: &'a str,
     /// What went wrong.
@@ -62,7 +62,7 @@ pub(super) fn consent(
     authorization: &Authorization,
     snapshot: &Snapshot,
     key: &str,
-    mishap: Option<&Mishap<'_>>,
+    mishap: Option<&FormError<'_>>,
 ) -> String {
     let name = escape(&consent.client.name);
     let host = escape(&redirect_host(&consent.redirect_uri));
@@ -77,7 +77,7 @@ pub(super) fn consent(
         let _ = writeln!(hidden, "<input type=\"hidden\" name=\"{name}\" value=\"{}\">", escape(value));
     }
     let (alert, account, described) = match mishap {
-        Some(Mishap { account, text, .. }) => (
+        Some(FormError { account, text, .. }) => (
             format!("<p id=\"mishap\" class=\"mishap\" role=\"alert\">{}</p>\n", escape(text)),
             escape(account),
             " aria-describedby=\"mishap\" aria-invalid=\"true\"",

@@ -286,7 +286,7 @@ impl Wire {
     fn caller(&self, from: &Jid, request_id: &RequestId) -> (Credential, Source) {
         let is_trusted = self.settings.trusted_domains.iter().any(|domain| domain == from.domain());
         let credential = if is_trusted && from.has_local() {
-            Credential::Vouched(Arc::from(from.bare()))
+            Credential::Asserted(Arc::from(from.bare()))
         } else {
             Credential::Absent
         };

@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 use super::CliError;
 use super::bulk::{self, Bulk};
 use super::client::Client;
+use super::command_help;
 use super::complete;
-use super::described;
 use super::help;
 use super::output::{self, Format};
 
@@ -61,7 +61,7 @@ pub(super) fn run(
         return bulk::run(client, &command, call.api_version, &call.bulk);
     }
     let asks_for_help = words.iter().any(|word| word == "--help" || word == "-h");
-    let entries = if need_schema(&words) { described::entries(&client, Some(&command))? } else { Vec::new() };
+    let entries = if need_schema(&words) { command_help::entries(&client, Some(&command))? } else { Vec::new() };
     let mut version = call.api_version;
     let mut schema = schema(&entries, &command, version);
     // A command that has such an argument means that.
@@ -99,7 +99,7 @@ pub(super) fn arguments_of(
     version: Option<u32>,
     words: Vec<String>,
 ) -> Result<Map<String, Value>, CliError> {
-    let entries = if need_schema(&words) { described::entries(client, Some(command))? } else { Vec::new() };
+    let entries = if need_schema(&words) { command_help::entries(client, Some(command))? } else { Vec::new() };
     let arguments = text(&arguments(words, schema(&entries, command, version).as_ref())?);
     serde_json::from_str(&arguments).map_err(|error| CliError::Usage(error.to_string()))
 }
@@ -168,7 +168,7 @@ fn take(words: &mut Vec<String>, option: &str) -> Result<Option<String>, CliErro
 
 /// The schema of the command's arguments; nothing where the caller may not see it, which the call itself will tell.
 fn schema(entries: &[Value], command: &str, version: Option<u32>) -> Option<Schema> {
-    let input = described::form(entries, command, version)?.get("input")?;
+    let input = command_help::form(entries, command, version)?.get("input")?;
     Schema::input(input.clone()).ok()
 }
 

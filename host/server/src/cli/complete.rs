@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::account::token_of_environment;
 use super::client::{Authorization, Client, Credential};
-use super::described;
+use super::command_help;
 use super::profile;
 use super::{Cli, CliError, Connection, Host};
 
@@ -117,7 +117,7 @@ pub(super) fn words(current: &OsStr) -> Vec<CompletionCandidate> {
     let found = Line::read().and_then(|line| {
         let command = line.command();
         let topic = command.as_ref().map(|(name, _)| name.clone());
-        let entries = line.ask(move |client| described::entries(client, topic.as_deref()).ok())?;
+        let entries = line.ask(move |client| command_help::entries(client, topic.as_deref()).ok())?;
         Some(match command {
             None => {
                 let mut names: Vec<_> =
@@ -126,7 +126,7 @@ pub(super) fn words(current: &OsStr) -> Vec<CompletionCandidate> {
                 names.into_iter().map(|(name, about)| (name.to_owned(), about.to_owned())).collect()
             }
             Some((name, version)) => {
-                described::form(&entries, &name, version).map(|entry| arguments(entry, current)).unwrap_or_default()
+                command_help::form(&entries, &name, version).map(|entry| arguments(entry, current)).unwrap_or_default()
             }
         })
     });
@@ -187,12 +187,12 @@ fn arguments(entry: &Value, current: &str) -> Vec<(String, String)> {
 
 /// The values of an argument, where there are few.
 fn few(root: &Value, schema: &Value) -> Vec<String> {
-    let types = described::types(root, schema);
+    let types = command_help::types(root, schema);
     if types == ["boolean"] {
         return vec!["false".to_owned(), "true".to_owned()];
     }
-    let items = described::resolved(root, schema).get("items").filter(|_| types == ["array"]);
-    let values = described::values(root, items.unwrap_or(schema)).unwrap_or_default();
+    let items = command_help::resolved(root, schema).get("items").filter(|_| types == ["array"]);
+    let values = command_help::values(root, items.unwrap_or(schema)).unwrap_or_default();
     values.into_iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect()
 }
 

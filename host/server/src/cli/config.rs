@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use muster_core::permission::survey::representatives;
+use muster_core::permission::matrix::sample_callers;
 use muster_core::permission::{Names, Permissions, Surroundings};
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ fn check(file: &Path, format: Format) -> Result<(), CliError> {
     if !mistakes.is_empty() {
         return Err(CliError::Failed(mistakes.join("\n")));
     }
-    let callers = representatives(&[&config.permissions], &[], &INTERFACES);
+    let callers = sample_callers(&[&config.permissions], &[], &INTERFACES);
     let tags: Vec<String> = config.listen.iter().filter_map(|listener| listener.tag.clone()).collect();
     let surroundings = Surroundings { commands: &[], callers: &callers, tags: Some(&tags) };
     // Rules that stand in no file are no mistake in this one.

@@ -9,8 +9,8 @@ use muster_core::suggest::closest;
 use serde_json::{Value, json};
 
 use super::client::Client;
+use super::command_help;
 use super::complete;
-use super::described;
 use super::output::{self, Format};
 use super::schema;
 use super::{Cli, CliError};
@@ -25,18 +25,18 @@ pub(super) struct Help {
 pub(super) fn run(client: &Client, help: &Help, format: Format) -> Result<(), CliError> {
     let topic = match help.topic.as_deref() {
         None | Some("commands") => {
-            list(&described::entries(client, None)?, format);
+            list(&command_help::entries(client, None)?, format);
             return Ok(());
         }
         Some("tags") => {
-            tags(&described::entries(client, None)?, format);
+            tags(&command_help::entries(client, None)?, format);
             return Ok(());
         }
         Some(topic) => topic.replace('-', "_"),
     };
-    let entries = described::entries(client, Some(&topic))?;
+    let entries = command_help::entries(client, Some(&topic))?;
     match entries.as_slice() {
-        [] => return Err(CliError::Missing(nothing_about(&topic, &described::entries(client, None)?))),
+        [] => return Err(CliError::Missing(nothing_about(&topic, &command_help::entries(client, None)?))),
         entries if entries.iter().all(|entry| text(entry, "name") == topic) => {
             let forms: Vec<_> = entries.iter().enumerate().map(|(place, entry)| (entry, place == 0)).collect();
             describe(client, &forms, format);
@@ -54,13 +54,13 @@ pub(super) fn one(
     version: Option<u32>,
     format: Format,
 ) -> Result<(), CliError> {
-    match (described::form(entries, command, version), version) {
+    match (command_help::form(entries, command, version), version) {
         (Some(form), Some(_)) => {
-            let is_latest = described::form(entries, command, None) == Some(form);
+            let is_latest = command_help::form(entries, command, None) == Some(form);
             describe(client, &[(form, is_latest)], format);
             Ok(())
         }
-        (None, Some(version)) if described::form(entries, command, None).is_some() => {
+        (None, Some(version)) if command_help::form(entries, command, None).is_some() => {
             Err(CliError::Missing(format!("`{command}` has no form for version {version}")))
         }
         _ => run(client, &Help { topic: Some(command.to_owned()) }, format),

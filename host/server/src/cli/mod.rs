@@ -2,16 +2,16 @@
 //! socket of the data directory: it can do nothing the wire cannot, and is checked like everybody.
 
 mod account;
-mod apart;
 mod audit;
 mod backup;
 mod bulk;
 mod call;
 mod client;
 mod clients;
+mod command_help;
+mod compile_worker;
 mod complete;
 mod config;
-mod described;
 mod doctor;
 mod events;
 mod help;
@@ -34,8 +34,8 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 use clap_complete::engine::ArgValueCompleter;
 use clap_complete::{CompleteEnv, Shell};
 
-pub(crate) use apart::apart;
 use client::{Authorization, Client, ClientError, Credential};
+pub(crate) use compile_worker::worker as compile_worker_of;
 use output::Format;
 
 const AFTER_HELP: &str = "\
@@ -141,7 +141,7 @@ enum Action {
     Doctor(doctor::Doctor),
     /// Try out the component on standard input in a process that may end for it: what a host starts for itself
     #[command(hide = true)]
-    LookInto(apart::LookInto),
+    CompileWorker(compile_worker::CompileWorkerArguments),
     /// Print the completion script of a shell: commands and their arguments are completed by asking the host
     Completion {
         /// Which shell
@@ -264,7 +264,7 @@ fn run(cli: Cli, form: &mut Format) -> Result<(), CliError> {
         Action::Login(login) => login::run(&connection, &login, format),
         Action::Logout => login::out(&connection, format),
         Action::Mcp => mcp::run(client(&connection)?),
-        Action::LookInto(apart) => apart::run(apart),
+        Action::CompileWorker(arguments) => compile_worker::run(arguments),
         Action::Completion { shell } => complete::script(shell),
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use muster_core::permission::Surroundings;
-use muster_core::permission::survey::representatives;
+use muster_core::permission::matrix::sample_callers;
 use serde_json::{Map, Value, json};
 
 use super::CliError;
@@ -206,7 +206,7 @@ fn check(client: &Client, file: Option<&Path>, format: Format) -> Result<(), Cli
 
 fn offline(file: &Path) -> Result<Value, CliError> {
     let config = Config::read(file).map_err(CliError::Failed)?;
-    let callers = representatives(&[&config.permissions], &[], &INTERFACES);
+    let callers = sample_callers(&[&config.permissions], &[], &INTERFACES);
     let findings = config.permissions.lint(Surroundings { commands: &[], callers: &callers, tags: None });
     let mut findings: Vec<Value> = findings
         .into_iter()

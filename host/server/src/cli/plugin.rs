@@ -2,8 +2,8 @@
 
 mod inspect;
 mod pack;
-mod rehearse;
 mod source;
+mod test;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write as _};
@@ -27,7 +27,7 @@ use super::output::{self, Format};
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {
     /// Make a plugin of a component
-    Install(Candidate),
+    Install(ComponentArguments),
     /// Replace a plugin by another version of it, without a call failing meanwhile; what it may do and reads stays, but
     /// for what is said here
     Upgrade(Replacement),
@@ -69,7 +69,7 @@ pub(super) enum Plugin {
     /// Put into a component what it asks for, reads and offers, so that it can be looked at without running it
     Pack(pack::Pack),
     /// Run a plugin's examples without a host, and find out whether anything leaks from call to call
-    Test(rehearse::Rehearsal),
+    Test(test::Rehearsal),
 }
 
 /// Longest setting that is read from a file, in bytes.
@@ -81,7 +81,7 @@ const GRANT: &str = "Allow it something: keyvalue (durable data of its own), com
                      directory:GUEST_PATH=HOST_DIRECTORY or directory-rw:… (see that directory)";
 
 #[derive(Args, Debug)]
-pub(super) struct Candidate {
+pub(super) struct ComponentArguments {
     /// The .wasm file, or its address
     #[arg(value_name = "FILE|URL")]
     source: String,
@@ -109,7 +109,7 @@ pub(super) struct Candidate {
 #[derive(Args, Debug)]
 pub(super) struct Replacement {
     #[command(flatten)]
-    candidate: Candidate,
+    candidate: ComponentArguments,
     #[command(flatten)]
     withdrawal: Withdrawal,
 }
@@ -212,7 +212,7 @@ pub(super) fn run(
         Plugin::List => list(&client()?, format),
         Plugin::Inspect { source, wit } => inspect::run(&source, wit.as_deref(), format),
         Plugin::Pack(pack) => pack::run(&pack, format),
-        Plugin::Test(rehearsal) => rehearse::run(&rehearsal, format),
+        Plugin::Test(rehearsal) => test::run(&rehearsal, format),
     }
 }
 
@@ -225,16 +225,16 @@ struct Chosen {
     grants: Vec<String>,
 }
 
-impl Candidate {
+impl ComponentArguments {
     /// The component with what the operator wants of it.
-    fn read(&self) -> Result<muster_core::plugins::Candidate, CliError> {
+    fn read(&self) -> Result<muster_core::plugins::InstallRequest, CliError> {
         let mut chosen = self.choose()?;
         self.settle(&mut chosen, || Ok(Vec::new()), None)?;
         let Chosen { bytes, name, grants, .. } = chosen;
-        Ok(muster_core::plugins::Candidate {
+        Ok(muster_core::plugins::InstallRequest {
             component: bytes.into(),
             name: Some(name),
-            change: muster_core::plugins::Change {
+            change: muster_core::plugins::PluginUpdate {
                 grants,
                 settings: settings(&self.settings, &[])?,
                 isolation: self.isolation.as_deref().and_then(Isolation::parse),
@@ -369,7 +369,7 @@ fn set_terms(
 
 /// The arguments of the `module_…` commands, and the plugin's name.
 fn arguments(
-    candidate: &Candidate,
+    candidate: &ComponentArguments,
     withdrawal: Option<&Withdrawal>,
     chosen: Chosen,
 ) -> Result<(Value, PluginName), CliError> {
@@ -398,7 +398,7 @@ fn put(
     client: &Client,
     command: &str,
     what: &str,
-    candidate: &Candidate,
+    candidate: &ComponentArguments,
     withdrawal: Option<&Withdrawal>,
     chosen: Chosen,
     format: Format,

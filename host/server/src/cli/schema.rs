@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::described::{alternatives, resolved, types, values};
+use super::command_help::{alternatives, resolved, types, values};
 
 /// How deep a schema is looked into.
 const DEPTH_MAX: usize = 4;

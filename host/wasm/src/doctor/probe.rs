@@ -12,7 +12,7 @@ use crate::capability::{self, Granted, LogRate};
 use crate::limits::Limits;
 use crate::load::engine::EngineInfo;
 use crate::null_storage::NullStorage;
-use crate::run::quarantine::Watch;
+use crate::run::quarantine::FaultTracker;
 use crate::run::store::{PluginContext, PluginState, new_store};
 
 /// How a function of the probe ended.
@@ -81,7 +81,7 @@ impl Probe {
             dispatcher: Weak::new(),
             limits: self.limits,
             isolation: Isolation::Call,
-            watch: Watch::new(&self.limits),
+            watch: FaultTracker::new(&self.limits),
             log_rate: Arc::new(LogRate::new(&self.limits)),
         };
         new_store(&self.engine, &Arc::new(context), None, Instant::now() + time)

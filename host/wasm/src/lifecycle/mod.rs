@@ -21,7 +21,8 @@ use muster_core::dispatch::Dispatcher;
 use muster_core::error::CallError;
 use muster_core::name::PluginName;
 use muster_core::plugins::{
-    COMPONENT_BYTES_MAX, Candidate, Change, GrantLine, Health, Isolation, LimitInfo, PluginError, PluginInfo, Plugins,
+    COMPONENT_BYTES_MAX, GrantLine, Health, InstallRequest, Isolation, LimitInfo, PluginError, PluginInfo,
+    PluginUpdate, Plugins,
 };
 use muster_core::registry::Registered;
 use muster_core::schema::MASK;
@@ -31,7 +32,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::limits::{Limit, Limits};
 use crate::load::describe;
-use crate::load::loader::{Loaded, Loader, Terms, Wish};
+use crate::load::loader::{LoadRequest, Loaded, Loader, PluginSettings};
 use crate::run::store::PluginContext;
 
 const RECORDS: &str = "plugins";
@@ -59,7 +60,7 @@ struct Shared {
 #[derive(Clone, Debug)]
 struct Installed {
     info: PluginInfo,
-    terms: Terms,
+    terms: PluginSettings,
     /// What its calls share; absent where it could not be loaded.
     context: Option<Arc<PluginContext>>,
 }
@@ -72,7 +73,7 @@ impl Installed {
     }
 
     /// A plugin that stays installed and has no commands, because of this.
-    fn not_loaded(name: PluginName, digest: String, terms: Terms, reason: String) -> Self {
+    fn not_loaded(name: PluginName, digest: String, terms: PluginSettings, reason: String) -> Self {
         // Which settings are secret says a component that may be gone.
         let settings = terms.settings.keys().map(|setting| (setting.clone(), MASK.to_owned())).collect();
         let info = PluginInfo {
@@ -181,7 +182,7 @@ impl Shared {
             if let Err(error) = self.restore_one(&key, &record, &digest).await {
                 tracing::error!(plugin = key, error = %error, "an installed plugin could not be loaded");
                 if let Ok(name) = PluginName::parse(&key) {
-                    let terms = Terms::from_record(&record);
+                    let terms = PluginSettings::from_record(&record);
                     let installed = Installed::not_loaded(name.clone(), digest.clone(), terms, error.to_string());
                     self.lock_installed().insert(name, installed);
                 }
@@ -205,9 +206,9 @@ impl Shared {
     async fn restore_one(&self, key: &str, record: &Value, digest: &str) -> Result<(), PluginError> {
         let name = PluginName::parse(key).map_err(|error| lost(error.to_string()))?;
         let component = self.component(digest).await?;
-        let terms = Terms::from_record(record);
-        let frozen = frozen(record);
-        let wish = Wish { component, name: Some(name), terms: terms.clone(), docs: Docs::default(), frozen };
+        let terms = PluginSettings::from_record(record);
+        let encoded = encoded(record);
+        let wish = LoadRequest { component, name: Some(name), terms: terms.clone(), docs: Docs::default(), encoded };
         let loaded = self.loader.load(wish, Arc::downgrade(&self.dispatcher)).await.map_err(refused)?;
         tracing::info!(plugin = key, cached = loaded.timings.cached, "plugin restored");
         self.swap(loaded, terms)
@@ -217,10 +218,10 @@ impl Shared {
     /// component that was loaded before.
     async fn prepare(
         &self,
-        candidate: Candidate,
+        candidate: InstallRequest,
         expect: Expectation,
         known: Option<Vec<Value>>,
-    ) -> Result<(Loaded, Terms, bytes::Bytes), PluginError> {
+    ) -> Result<(Loaded, PluginSettings, bytes::Bytes), PluginError> {
         let inspection = self.loader.inspect(&candidate.component).await.map_err(refused)?;
         let name = inspection.plugin_name(candidate.name.as_ref()).map_err(refused)?;
         let old = self.lock_installed().get(&name).cloned();
@@ -231,19 +232,19 @@ impl Shared {
         }
         let old = old.map(|old| old.terms).unwrap_or_default();
         let terms = old.changed(candidate.change).map_err(refused)?;
-        let wish = Wish {
+        let wish = LoadRequest {
             component: candidate.component.clone(),
             name: Some(name),
             terms: terms.clone(),
             docs: Docs::new(candidate.docs),
             // What was said of its functions when it was installed is nowhere else; others are asked again, since what
             // they offer may depend on their settings.
-            frozen: known.filter(|_| inspection.functions.is_some()),
+            encoded: known.filter(|_| inspection.functions.is_some()),
         };
         let dispatcher: Weak<Dispatcher> = Arc::downgrade(&self.dispatcher);
         let loaded = self.loader.load(wish, dispatcher).await.map_err(refused)?;
         // From here on in their one form.
-        let terms = Terms { grants: loaded.context.granted.grants.texts(), ..terms };
+        let terms = PluginSettings { grants: loaded.context.granted.grants.texts(), ..terms };
         self.dispatcher
             .registry()
             .check(&loaded.origin, &loaded.commands)
@@ -251,7 +252,7 @@ impl Shared {
         Ok((loaded, terms, candidate.component))
     }
 
-    async fn put(&self, candidate: Candidate, expect: Expectation) -> Result<PluginInfo, PluginError> {
+    async fn put(&self, candidate: InstallRequest, expect: Expectation) -> Result<PluginInfo, PluginError> {
         let _changing = self.changing.lock().await;
         let (loaded, terms, component) = self.prepare(candidate, expect, None).await?;
         let digest = &loaded.inspection.digest;
@@ -260,20 +261,20 @@ impl Shared {
     }
 
     /// Puts an installed plugin's own component in its place, on other terms.
-    async fn change(&self, name: PluginName, change: Change) -> Result<PluginInfo, PluginError> {
+    async fn change(&self, name: PluginName, change: PluginUpdate) -> Result<PluginInfo, PluginError> {
         let _changing = self.changing.lock().await;
         let digest = self.lock_installed().get(&name).map(|installed| installed.info.digest.clone());
         let digest = digest.ok_or_else(|| PluginError::Missing(name.clone()))?;
         let record = self.storage.get(RECORDS, name.as_str()).await.map_err(below)?;
         let record: Value = record.and_then(|entry| serde_json::from_slice(&entry.value).ok()).unwrap_or_default();
         let component = self.component(&digest).await?;
-        let candidate = Candidate { component, name: Some(name), change, docs: BTreeMap::new() };
-        let (loaded, terms, _) = self.prepare(candidate, Expectation::Installed, frozen(&record)).await?;
+        let candidate = InstallRequest { component, name: Some(name), change, docs: BTreeMap::new() };
+        let (loaded, terms, _) = self.prepare(candidate, Expectation::Installed, encoded(&record)).await?;
         self.establish(loaded, terms).await
     }
 
     /// Makes a plugin whose component is in the store the one of its name.
-    async fn establish(&self, loaded: Loaded, terms: Terms) -> Result<PluginInfo, PluginError> {
+    async fn establish(&self, loaded: Loaded, terms: PluginSettings) -> Result<PluginInfo, PluginError> {
         let digest = loaded.inspection.digest.clone();
         let record = terms.record(&digest, &loaded.commands);
         let name = loaded.name.clone();
@@ -297,7 +298,7 @@ impl Shared {
         self.lock_installed().get(&name).map(Installed::info).ok_or(PluginError::Missing(name))
     }
 
-    fn swap(&self, loaded: Loaded, terms: Terms) -> Result<(), PluginError> {
+    fn swap(&self, loaded: Loaded, terms: PluginSettings) -> Result<(), PluginError> {
         let info = info(&loaded, &terms)?;
         self.dispatcher
             .registry()
@@ -337,7 +338,7 @@ impl Shared {
 }
 
 /// The commands of a plugin, as it was loaded before.
-fn frozen(record: &Value) -> Option<Vec<Value>> {
+fn encoded(record: &Value) -> Option<Vec<Value>> {
     record.get("commands").and_then(Value::as_array).cloned()
 }
 
@@ -353,7 +354,7 @@ fn micros(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn info(loaded: &Loaded, terms: &Terms) -> Result<PluginInfo, PluginError> {
+fn info(loaded: &Loaded, terms: &PluginSettings) -> Result<PluginInfo, PluginError> {
     let commands = loaded.commands.iter().map(|registered| registered.command.label()).collect();
     let info = loaded.inspection.info(Some(&loaded.name), terms.grants.clone(), commands).map_err(refused)?;
     let manifest = loaded.inspection.manifest.clone().unwrap_or_default();
@@ -366,9 +367,9 @@ fn info(loaded: &Loaded, terms: &Terms) -> Result<PluginInfo, PluginError> {
     Ok(PluginInfo { notes, isolation: terms.isolation, settings, ..info })
 }
 
-impl Terms {
+impl PluginSettings {
     /// These with something else here and there.
-    fn changed(self, change: Change) -> Result<Self, LoadError> {
+    fn changed(self, change: PluginUpdate) -> Result<Self, LoadError> {
         let Self { mut grants, mut settings, isolation } = self;
         for text in change.revoke {
             // However it is written, it is the grant of that one form.
@@ -398,11 +399,11 @@ impl Terms {
     fn record(&self, digest: &str, commands: &[Registered]) -> Value {
         json!({
             "digest": digest, "grants": self.grants, "settings": self.settings, "isolation": self.isolation.as_str(),
-            "commands": commands.iter().map(|one| describe::freeze(&one.command)).collect::<Vec<_>>(),
+            "commands": commands.iter().map(|one| describe::encode(&one.command)).collect::<Vec<_>>(),
         })
     }
 
-    /// Reads what [`Terms::record`] wrote.
+    /// Reads what [`PluginSettings::record`] wrote.
     fn from_record(record: &Value) -> Self {
         let grants = record.get("grants").and_then(Value::as_array).into_iter().flatten();
         let settings = record.get("settings").and_then(Value::as_object).into_iter().flatten();
@@ -416,20 +417,24 @@ impl Terms {
 }
 
 impl Plugins for Lifecycle {
-    fn install(&self, candidate: Candidate) -> BoxFuture<'_, Result<PluginInfo, PluginError>> {
+    fn install(&self, candidate: InstallRequest) -> BoxFuture<'_, Result<PluginInfo, PluginError>> {
         self.finish(|shared| async move { shared.put(candidate, Expectation::Absent).await })
     }
 
-    fn upgrade(&self, candidate: Candidate) -> BoxFuture<'_, Result<PluginInfo, PluginError>> {
+    fn upgrade(&self, candidate: InstallRequest) -> BoxFuture<'_, Result<PluginInfo, PluginError>> {
         self.finish(|shared| async move { shared.put(candidate, Expectation::Installed).await })
     }
 
-    fn change<'a>(&'a self, name: &'a PluginName, change: Change) -> BoxFuture<'a, Result<PluginInfo, PluginError>> {
+    fn change<'a>(
+        &'a self,
+        name: &'a PluginName,
+        change: PluginUpdate,
+    ) -> BoxFuture<'a, Result<PluginInfo, PluginError>> {
         let name = name.clone();
         self.finish(|shared| async move { shared.change(name, change).await })
     }
 
-    fn check(&self, candidate: Candidate) -> BoxFuture<'_, Result<PluginInfo, PluginError>> {
+    fn check(&self, candidate: InstallRequest) -> BoxFuture<'_, Result<PluginInfo, PluginError>> {
         Box::pin(async move {
             let (loaded, terms, _) = self.shared.prepare(candidate, Expectation::Anything, None).await?;
             info(&loaded, &terms)

@@ -22,9 +22,9 @@ use crate::limits::Limits;
 use crate::load::code_cache::CodeCache;
 use crate::load::engine;
 
-/// What came of it in the process; how a host is told is [`Trial::status`].
+/// What came of it in the process; how a host is told is [`CompileOutcome::status`].
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Trial {
+pub enum CompileOutcome {
     /// Nothing is wrong with the component so far.
     Fine,
     /// It is refused; why is found out once more by who asked.
@@ -35,7 +35,7 @@ pub enum Trial {
     NotTried,
 }
 
-impl Trial {
+impl CompileOutcome {
     /// Exit status of the process.
     pub fn status(&self) -> u8 {
         match self {
@@ -56,16 +56,16 @@ const NICENESS: i32 = 10;
 /// How often is looked whether it is over.
 const POLL: Duration = Duration::from_millis(2);
 
-/// How to start the process: a program whose last arguments are added here, as [`look_into`] wants them.
+/// How to start the process: a program whose last arguments are added here, as [`run_compile_worker`] wants them.
 #[derive(Clone, Debug)]
-pub struct Apart {
+pub struct CompileWorker {
     program: PathBuf,
     arguments: Vec<OsString>,
     time: Duration,
     memory_bytes: u64,
 }
 
-impl Apart {
+impl CompileWorker {
     /// A process of this program.
     pub fn new(program: PathBuf, arguments: Vec<OsString>, limits: &Limits) -> Self {
         let time = Duration::from_millis(limits.compile_ms_max);
@@ -77,7 +77,7 @@ impl Apart {
     /// # Errors
     /// [`LoadError::TooHard`] when the process did not come back from it, [`LoadError::Compile`] when it cannot be
     /// compiled. What is merely refused is no error yet.
-    pub(crate) fn look_into(&self, component: &[u8], cache: Option<&Path>) -> Result<(), LoadError> {
+    pub(crate) fn compile(&self, component: &[u8], cache: Option<&Path>) -> Result<(), LoadError> {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).arg(self.memory_bytes.to_string()).args(cache);
         // Nothing of the host's environment, which may have secrets.
@@ -107,16 +107,16 @@ impl Apart {
     }
 
     fn ended(&self, status: ExitStatus, output: Option<ChildStdout>) -> Result<(), LoadError> {
-        let is = |trial: &Trial| status.code() == Some(i32::from(trial.status()));
-        if is(&Trial::Fine) || is(&Trial::Refused) {
+        let is = |outcome: &CompileOutcome| status.code() == Some(i32::from(outcome.status()));
+        if is(&CompileOutcome::Fine) || is(&CompileOutcome::Refused) {
             return Ok(());
         }
-        if is(&Trial::NotCompiled(String::new())) {
+        if is(&CompileOutcome::NotCompiled(String::new())) {
             let mut reason = Vec::new();
             let _ = output.map(|output| output.take(4 * REASON_CHARS_MAX as u64).read_to_end(&mut reason));
             return Err(LoadError::not_compiled(String::from_utf8_lossy(&reason).trim()));
         }
-        if is(&Trial::NotTried) {
+        if is(&CompileOutcome::NotTried) {
             let memory = self.memory_bytes;
             return Err(LoadError::TooHard(format!(
                 "was not begun: it takes more than {memory} bytes of memory (limit `compile_memory_bytes_max`), or a thread \
@@ -137,7 +137,11 @@ impl Apart {
 
 /// What the process does: looks into a component as a host will, and compiles it into the cache, if one is given. To be
 /// called once and first: it bounds and slows down the whole process.
-pub fn look_into(component: impl Read + Send + 'static, memory_bytes: u64, cache: Option<PathBuf>) -> Trial {
+pub fn run_compile_worker(
+    component: impl Read + Send + 'static,
+    memory_bytes: u64,
+    cache: Option<PathBuf>,
+) -> CompileOutcome {
     // Nobody would hear what came of it.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let bound = Some(memory_bytes);
@@ -147,15 +151,17 @@ pub fn look_into(component: impl Read + Send + 'static, memory_bytes: u64, cache
     let _ = setrlimit(Resource::Data, Rlimit { current, maximum });
     let _ = nice(NICENESS);
     let reader = std::thread::Builder::new().stack_size(STACK_BYTES);
-    let Ok(reader) = reader.spawn(move || try_out(component, cache.as_deref())) else { return Trial::NotTried };
+    let Ok(reader) = reader.spawn(move || try_out(component, cache.as_deref())) else {
+        return CompileOutcome::NotTried;
+    };
     // A panic is met there too, where it does no harm.
-    reader.join().unwrap_or(Trial::Refused)
+    reader.join().unwrap_or(CompileOutcome::Refused)
 }
 
-fn try_out(mut input: impl Read, cache: Option<&Path>) -> Trial {
+fn try_out(mut input: impl Read, cache: Option<&Path>) -> CompileOutcome {
     let mut given = Vec::new();
     if input.read_to_end(&mut given).is_err() {
-        return Trial::NotTried;
+        return CompileOutcome::NotTried;
     }
     let read = || -> Result<_, LoadError> {
         let (inspection, component) = (inspect(&given)?, core_module::to_component(&given)?);
@@ -165,11 +171,11 @@ fn try_out(mut input: impl Read, cache: Option<&Path>) -> Trial {
         Ok((inspection.digest, component))
     };
     match (read(), cache) {
-        (Err(_), _) => Trial::Refused,
-        (Ok(_), None) => Trial::Fine,
+        (Err(_), _) => CompileOutcome::Refused,
+        (Ok(_), None) => CompileOutcome::Fine,
         (Ok((digest, component)), Some(cache)) => match compile(cache, &digest, &component) {
-            Ok(()) => Trial::Fine,
-            Err(reason) => Trial::NotCompiled(reason.chars().take(REASON_CHARS_MAX).collect()),
+            Ok(()) => CompileOutcome::Fine,
+            Err(reason) => CompileOutcome::NotCompiled(reason.chars().take(REASON_CHARS_MAX).collect()),
         },
     }
 }
@@ -187,8 +193,8 @@ mod tests {
     fn tried(script: &str) -> Result<(), String> {
         let arguments = vec!["-c".into(), script.into()];
         let limits = Limits { compile_ms_max: 2_000, ..Limits::default() };
-        let apart = Apart::new("/bin/sh".into(), arguments, &limits);
-        apart.look_into(b"\0asm", None).map_err(|error| error.to_string())
+        let worker = CompileWorker::new("/bin/sh".into(), arguments, &limits);
+        worker.compile(b"\0asm", None).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A plugin's description of its commands: checked, frozen as JSON beside the component, and thawed at the next start
+//! A plugin's description of its commands: checked, encoded as JSON beside the component, and thawed at the next start
 //! without asking the guest again.
 
 use muster_component::LoadError;
@@ -102,7 +102,7 @@ fn one_from_guest(described: types::Command, origin: &Origin) -> Result<Command,
 }
 
 /// Writes a command down.
-pub(crate) fn freeze(command: &Command) -> Value {
+pub(crate) fn encode(command: &Command) -> Value {
     json!({
         "name": command.name.as_str(), "version": command.version, "summary": command.summary,
         "description": command.description, "tags": command.tags.iter().map(Tag::as_str).collect::<Vec<_>>(),
@@ -114,35 +114,35 @@ pub(crate) fn freeze(command: &Command) -> Value {
     })
 }
 
-/// Reads a command that [`freeze`] wrote.
-pub(crate) fn thaw(frozen: &Value, origin: &Origin) -> Result<Command, LoadError> {
+/// Reads a command that [`encode`] wrote.
+pub(crate) fn decode(encoded: &Value, origin: &Origin) -> Result<Command, LoadError> {
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let list = |key: &str| frozen.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let list = |key: &str| encoded.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let has = |effect: &str| list("effects").iter().any(|name| name == effect);
-    let name = text(frozen, "name");
+    let name = text(encoded, "name");
     let refuse = |reason: String| bad(&name, format!("its stored description is not readable: {reason}"));
     let value = |from: &Value, key: &str| from.get(key).cloned().unwrap_or_default();
     let tags = list("tags").iter().map(|tag| Tag::parse(tag.as_str().unwrap_or_default())).collect::<Result<_, _>>();
     Ok(Command {
         name: CommandName::parse(&name).map_err(|error| refuse(error.to_string()))?,
-        version: frozen
+        version: encoded
             .get("version")
             .and_then(Value::as_u64)
             .and_then(|version| u32::try_from(version).ok())
             .unwrap_or(0),
-        summary: text(frozen, "summary"),
-        description: text(frozen, "description"),
+        summary: text(encoded, "summary"),
+        description: text(encoded, "description"),
         tags: tags.map_err(|error| refuse(error.to_string()))?,
         rule_tags: Vec::new(),
-        audience: Audience::parse(&text(frozen, "audience")).unwrap_or_default(),
+        audience: Audience::parse(&text(encoded, "audience")).unwrap_or_default(),
         effects: Effects {
             read_only: has("read_only"),
             idempotent: has("idempotent"),
             destructive: has("destructive"),
             open_world: has("open_world"),
         },
-        input: Schema::input(value(frozen, "input")).map_err(refuse)?,
-        output: Schema::output(value(frozen, "output")).map_err(refuse)?,
+        input: Schema::input(value(encoded, "input")).map_err(refuse)?,
+        output: Schema::output(value(encoded, "output")).map_err(refuse)?,
         examples: list("examples")
             .iter()
             .map(|example| Example {
@@ -151,7 +151,7 @@ pub(crate) fn thaw(frozen: &Value, origin: &Origin) -> Result<Command, LoadError
                 output: value(example, "output"),
             })
             .collect(),
-        deprecated: frozen.get("deprecated").and_then(Value::as_str).map(str::to_owned),
+        deprecated: encoded.get("deprecated").and_then(Value::as_str).map(str::to_owned),
         input_bytes_max: None,
         deadline_least: None,
         origin: origin.clone(),

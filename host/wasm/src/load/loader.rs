@@ -31,14 +31,14 @@ use crate::bindings::muster::plugin::types::Command as Described;
 use crate::capability::{self, Granted, LogRate, Quotas};
 use crate::limits::Limits;
 use crate::load::code_cache::CodeCache;
-use crate::load::compile_worker::Apart;
+use crate::load::compile_worker::CompileWorker;
 use crate::load::describe;
 use crate::load::engine::{self, EngineError, EngineInfo};
-use crate::run::concurrency::Places;
-use crate::run::instance_pool::Idle;
-use crate::run::invoke::{PluginCommand, Prepared, Rooms, limit_of};
-use crate::run::quarantine::Watch;
-use crate::run::scheduling::SlowLane;
+use crate::run::concurrency::ConcurrencyLimits;
+use crate::run::instance_pool::InstancePool;
+use crate::run::invoke::{PluginCommand, Prepared, Shared, limit_of};
+use crate::run::quarantine::FaultTracker;
+use crate::run::scheduling::ComputeRuntime;
 use crate::run::store::{PluginContext, PluginState, new_store};
 
 /// Shortest secret that is looked for in what a guest logs, in bytes.
@@ -65,19 +65,19 @@ pub struct Timings {
 
 /// What a load needs to know besides the component.
 #[derive(Clone, Debug)]
-pub(crate) struct Wish {
+pub(crate) struct LoadRequest {
     pub(crate) component: Bytes,
     pub(crate) name: Option<PluginName>,
-    pub(crate) terms: Terms,
+    pub(crate) terms: PluginSettings,
     /// What is said about its functions, if it does not describe its commands itself.
     pub(crate) docs: Docs,
     /// The commands as they were described before, if this component was loaded before.
-    pub(crate) frozen: Option<Vec<Value>>,
+    pub(crate) encoded: Option<Vec<Value>>,
 }
 
 /// What an operator gives a plugin, and keeps from version to version.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Terms {
+pub(crate) struct PluginSettings {
     /// What it may do.
     pub(crate) grants: Vec<String>,
     /// Settings it can read.
@@ -108,7 +108,7 @@ pub struct Loader {
     /// Where compiled code is kept.
     code: Option<PathBuf>,
     /// How to start a process that tries components out.
-    apart: Option<Apart>,
+    worker: Option<CompileWorker>,
     /// Components from which one came back, by digest.
     known: Mutex<HashSet<String>>,
     /// Held while one is tried out: each may take all the memory there is for that, and compiling takes every processor.
@@ -118,7 +118,7 @@ pub struct Loader {
     linker: Linker<PluginState>,
     limits: Limits,
     storage: Arc<dyn Storage>,
-    rooms: Arc<Rooms>,
+    rooms: Arc<Shared>,
     quotas: Quotas,
     loads: AtomicU64,
 }
@@ -145,15 +145,19 @@ impl Loader {
         }
         let mut linker = Linker::new(&engine);
         capability::add_always(&mut linker).map_err(|error| EngineError::new(format!("{error:#}")))?;
-        let slow_lane = SlowLane::start()
+        let slow_lane = ComputeRuntime::start()
             .map_err(|error| EngineError::new(format!("the threads for long calls cannot start: {error}")))?;
-        let rooms = Arc::new(Rooms { places: Arc::new(Places::new(&limits)), idle: Idle::new(&limits), slow_lane });
+        let rooms = Arc::new(Shared {
+            places: Arc::new(ConcurrencyLimits::new(&limits)),
+            idle: InstancePool::new(&limits),
+            slow_lane,
+        });
         Ok(Self {
             engine,
             info,
             cache,
             code,
-            apart: None,
+            worker: None,
             known: Mutex::default(),
             trying: Mutex::default(),
             data,
@@ -169,8 +173,8 @@ impl Loader {
     /// Components are tried in a process of their own first. Without, they are looked into at once, which is for programs
     /// that can end with them.
     #[must_use]
-    pub fn with_apart(self, apart: Apart) -> Self {
-        Self { apart: Some(apart), ..self }
+    pub fn with_compile_worker(self, worker: CompileWorker) -> Self {
+        Self { worker: Some(worker), ..self }
     }
 
     /// What is in a component, without compiling or running it.
@@ -187,21 +191,21 @@ impl Loader {
     /// # Errors
     /// As [`Loader::inspect`].
     pub(crate) fn inspect_blocking(&self, component: &[u8]) -> Result<Inspection, LoadError> {
-        self.try_apart(component, None)?;
+        self.compile_in_worker(component, None)?;
         inspect(component)
     }
 
     /// Has a process of its own look into a component, and compile it where code is kept. Once one came back from it, it
     /// is not asked again. Blocks.
-    fn try_apart(&self, component: &[u8], code: Option<&Path>) -> Result<(), LoadError> {
-        let Some(apart) = &self.apart else { return Ok(()) };
+    fn compile_in_worker(&self, component: &[u8], code: Option<&Path>) -> Result<(), LoadError> {
+        let Some(worker) = &self.worker else { return Ok(()) };
         let digest = muster_component::inspect::digest(component);
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let trying = self.trying.lock().unwrap_or_else(PoisonError::into_inner);
         if code.is_none() && known().contains(&digest) {
             return Ok(());
         }
-        apart.look_into(component, code)?;
+        worker.compile(component, code)?;
         drop(trying);
         let mut known = known();
         if known.len() >= KNOWN_MAX {
@@ -228,7 +232,11 @@ impl Loader {
     }
 
     /// Loads a component. Inspecting and compiling block, so they happen on a thread for that.
-    pub(crate) async fn load(self: &Arc<Self>, wish: Wish, dispatcher: Weak<Dispatcher>) -> Result<Loaded, LoadError> {
+    pub(crate) async fn load(
+        self: &Arc<Self>,
+        wish: LoadRequest,
+        dispatcher: Weak<Dispatcher>,
+    ) -> Result<Loaded, LoadError> {
         let loader = Arc::clone(self);
         let ((name, inspection, prepared, mut timings), wish) =
             blocking(move || loader.prepare(&wish, dispatcher).map(|done| (done, wish))).await?;
@@ -252,14 +260,14 @@ impl Loader {
     /// not have meant.
     async fn commands(
         &self,
-        wish: &Wish,
+        wish: &LoadRequest,
         inspection: &Inspection,
         prepared: &Prepared,
         origin: &Origin,
     ) -> Result<(Vec<Command>, Vec<String>), LoadError> {
         let without_notes = |commands: Result<Vec<Command>, LoadError>| commands.map(|commands| (commands, Vec::new()));
-        if let Some(frozen) = &wish.frozen {
-            return without_notes(frozen.iter().map(|frozen| describe::thaw(frozen, origin)).collect());
+        if let Some(encoded) = &wish.encoded {
+            return without_notes(encoded.iter().map(|encoded| describe::decode(encoded, origin)).collect());
         }
         // Also where its types say it all: a component that cannot start is no plugin.
         let described = self.describe(prepared).await?;
@@ -269,14 +277,14 @@ impl Loader {
         let notes = describe::notes(&described);
         let described = describe::from_guest(described, origin)?;
         if let Some(manifest) = &inspection.manifest {
-            manifest.check_described(&described.iter().map(describe::freeze).collect::<Vec<_>>())?;
+            manifest.check_described(&described.iter().map(describe::encode).collect::<Vec<_>>())?;
         }
         Ok((described, notes))
     }
 
     fn prepare(
         &self,
-        wish: &Wish,
+        wish: &LoadRequest,
         dispatcher: Weak<Dispatcher>,
     ) -> Result<(PluginName, Inspection, Prepared, Timings), LoadError> {
         let started = Instant::now();
@@ -285,7 +293,7 @@ impl Loader {
         let ready = self.cache.as_ref().and_then(|cache| cache.read(&self.engine, &digest));
         let cached = ready.is_some();
         if !cached {
-            let tried = self.try_apart(&wish.component, self.code.as_deref());
+            let tried = self.compile_in_worker(&wish.component, self.code.as_deref());
             tried.map_err(|error| explain_not_compiled(error, &wish.component))?;
         }
         let apart = started.elapsed();
@@ -303,7 +311,7 @@ impl Loader {
     /// Compiles and links what was looked into.
     fn fit(
         &self,
-        wish: &Wish,
+        wish: &LoadRequest,
         inspection: Inspection,
         ready: Option<Component>,
         dispatcher: Weak<Dispatcher>,
@@ -344,7 +352,7 @@ impl Loader {
             dispatcher,
             limits: self.limits,
             isolation: wish.terms.isolation,
-            watch: Watch::new(&self.limits),
+            watch: FaultTracker::new(&self.limits),
             log_rate: Arc::new(LogRate::new(&self.limits)),
         };
         let link = || {

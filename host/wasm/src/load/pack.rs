@@ -13,7 +13,7 @@ use muster_core::name::PluginName;
 
 use crate::limits::Limits;
 use crate::load::describe;
-use crate::load::loader::{Loader, Terms, Wish};
+use crate::load::loader::{LoadRequest, Loader, PluginSettings};
 use crate::null_storage::NullStorage;
 
 /// The component with a manifest, whose commands the plugin is asked for here, in the sandbox and under the limits of any
@@ -35,13 +35,13 @@ pub async fn pack(component: Bytes, manifest: Manifest, limits: Limits) -> Resul
     // Directories of the host they will run on are not here, and commands are described without them.
     let directory = |request: &String| request.starts_with("directory");
     let grants = inspection.requests().into_iter().filter(|request| !directory(request)).collect();
-    let terms = Terms { grants, settings: BTreeMap::new(), ..Terms::default() };
+    let terms = PluginSettings { grants, settings: BTreeMap::new(), ..PluginSettings::default() };
     let name = inspection
         .plugin_name(None)
         .or_else(|_| PluginName::parse("unnamed").map_err(|error| LoadError::NoName(error.to_string())))?;
-    let wish = Wish { component: packed, name: Some(name), terms, docs: Docs::default(), frozen: None };
+    let wish = LoadRequest { component: packed, name: Some(name), terms, docs: Docs::default(), encoded: None };
     let commands = match Arc::new(loader).load(wish, Weak::new()).await {
-        Ok(plugin) => Some(plugin.commands.iter().map(|one| describe::freeze(&one.command)).collect()),
+        Ok(plugin) => Some(plugin.commands.iter().map(|one| describe::encode(&one.command)).collect()),
         // Which commands it has is known once it has its settings.
         Err(LoadError::Refuses(_)) if manifest.commands_depend_on_settings => None,
         Err(error) => return Err(error),

@@ -11,7 +11,7 @@ use crate::limits::Limits;
 
 /// The places of a host.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub(crate) struct ConcurrencyLimits {
     /// One for each call that can run at a time, of all plugins.
     pub(crate) all: Arc<Semaphore>,
     per_caller_max: usize,
@@ -20,12 +20,12 @@ pub(crate) struct Places {
 
 /// One place of a caller, free again when it is dropped.
 #[derive(Debug)]
-pub(crate) struct CallerPlace {
-    places: Arc<Places>,
+pub(crate) struct CallerSlot {
+    places: Arc<ConcurrencyLimits>,
     caller: Principal,
 }
 
-impl Places {
+impl ConcurrencyLimits {
     pub(crate) fn new(limits: &Limits) -> Self {
         let callers = Mutex::default();
         Self { all: Arc::new(Semaphore::new(limits.calls_max)), per_caller_max: limits.calls_per_caller_max, callers }
@@ -35,7 +35,7 @@ impl Places {
     ///
     /// # Errors
     /// [`CallError::TooManyCalls`] when all of them are taken.
-    pub(crate) fn of_caller(self: &Arc<Self>, caller: &Caller) -> Result<Option<CallerPlace>, CallError> {
+    pub(crate) fn of_caller(self: &Arc<Self>, caller: &Caller) -> Result<Option<CallerSlot>, CallError> {
         let caller = caller.principal();
         if caller == Principal::Console {
             return Ok(None);
@@ -47,7 +47,7 @@ impl Places {
             None => drop(callers.insert(caller.clone(), 1)),
         }
         drop(callers);
-        Ok(Some(CallerPlace { places: Arc::clone(self), caller }))
+        Ok(Some(CallerSlot { places: Arc::clone(self), caller }))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Principal, usize>> {
@@ -55,7 +55,7 @@ impl Places {
     }
 }
 
-impl Drop for CallerPlace {
+impl Drop for CallerSlot {
     fn drop(&mut self) {
         let mut callers = self.places.lock();
         if let Some(taken) = callers.get_mut(&self.caller) {
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_caller_has_so_many_places_and_a_network_is_one() {
-        let places = Arc::new(Places::new(&Limits { calls_per_caller_max: 2, ..Limits::default() }));
+        let places = Arc::new(ConcurrencyLimits::new(&Limits { calls_per_caller_max: 2, ..Limits::default() }));
         let take = |account: Option<&str>, address: &str| {
             let account = account.map(|account| Identity::Account(AccountId::parse(account).unwrap()));
             places.of_caller(&Caller {

@@ -46,7 +46,7 @@ pub(crate) enum Entry {
 
 /// What is called in one instance. Looking it up checks its type, which costs as much as a call: so this is kept as long
 /// as the instance.
-pub(crate) enum Live {
+pub(crate) enum Exports {
     /// The contract's `call`.
     Contract(TypedFunc<Arguments, Answer>),
     /// The functions, and where they are.
@@ -86,15 +86,15 @@ impl Entry {
     }
 
     /// Finds in an instance what is called.
-    pub(crate) fn enter(&self, store: &mut Store<PluginState>, instance: Instance) -> wasmtime::Result<Live> {
+    pub(crate) fn enter(&self, store: &mut Store<PluginState>, instance: Instance) -> wasmtime::Result<Exports> {
         match self {
-            Self::Contract { call, .. } => Ok(Live::Contract(instance.get_typed_func(store, call)?)),
-            Self::Typed(calls) => Ok(Live::Typed(Arc::clone(calls), instance)),
+            Self::Contract { call, .. } => Ok(Exports::Contract(instance.get_typed_func(store, call)?)),
+            Self::Typed(calls) => Ok(Exports::Typed(Arc::clone(calls), instance)),
         }
     }
 }
 
-impl Live {
+impl Exports {
     /// Runs one command.
     pub(crate) async fn call(
         &self,
@@ -114,7 +114,7 @@ impl Live {
                 Ok(match call.call(store, *instance, arguments.value()).await? {
                     Answered::Result(text) => Ok(text),
                     Answered::Error(text) => Err(CallError::Failed(text)),
-                    Answered::Misfit(error) => {
+                    Answered::Mismatch(error) => {
                         let (pointer, message) = (error.pointer, error.message);
                         Err(CallError::InvalidArgument(ArgumentError { pointer, message }))
                     }

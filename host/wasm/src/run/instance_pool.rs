@@ -13,23 +13,23 @@ use muster_core::plugins::Isolation;
 use wasmtime::Store;
 
 use crate::limits::Limits;
-use crate::run::exports::Live;
+use crate::run::exports::Exports;
 use crate::run::store::PluginState;
 
 /// An instance with its store.
 pub(crate) struct Instance {
     pub(crate) store: Store<PluginState>,
-    pub(crate) live: Live,
+    pub(crate) live: Exports,
     /// How many calls it may serve yet.
     pub(crate) uses_left: u32,
 }
 
 /// For whom an instance is kept, apart from its plugin.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Share(String);
+pub(crate) struct PoolKey(String);
 
 /// The instances that wait, of all plugins, longest unused first.
-pub(crate) struct Idle {
+pub(crate) struct InstancePool {
     instances_max: usize,
     memory_bytes_max: usize,
     time_max: Duration,
@@ -38,44 +38,44 @@ pub(crate) struct Idle {
 
 #[derive(Default)]
 struct Waiting {
-    instances: VecDeque<Kept>,
+    instances: VecDeque<Waiter>,
     memory_bytes: usize,
 }
 
-struct Kept {
+struct Waiter {
     plugin: u64,
-    share: Share,
+    share: PoolKey,
     since: Instant,
     memory_bytes: usize,
     instance: Instance,
 }
 
-impl std::fmt::Debug for Idle {
+impl std::fmt::Debug for InstancePool {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Idle").field("instances", &self.lock().instances.len()).finish_non_exhaustive()
+        formatter.debug_struct("InstancePool").field("instances", &self.lock().instances.len()).finish_non_exhaustive()
     }
 }
 
 /// For whom an instance that serves this caller may be kept; nothing where it must not be.
-pub(crate) fn share(isolation: Isolation, caller: &Caller) -> Option<Share> {
+pub(crate) fn share(isolation: Isolation, caller: &Caller) -> Option<PoolKey> {
     let who = match (isolation, caller.principal()) {
         // Who is not known cannot be known again.
         (Isolation::Call, _) | (Isolation::Caller, Principal::Network(_)) => return None,
-        (Isolation::Plugin, _) => return Some(Share(String::new())),
+        (Isolation::Plugin, _) => return Some(PoolKey(String::new())),
         (Isolation::Caller, Principal::Console) => "console".to_owned(),
         (Isolation::Caller, Principal::Account(account)) => account.as_str().to_owned(),
         (Isolation::Caller, Principal::Client(client)) => format!("client {client}"),
     };
     // Whoever has a name after somebody else has another record.
     let record = caller.record.unwrap_or_default();
-    Some(Share(match &caller.authority {
+    Some(PoolKey(match &caller.authority {
         Authority::Full => format!("{who} {record}"),
         Authority::Token(scopes) => format!("{who} {record} token {scopes:?}"),
         Authority::Narrowed(what) => format!("{who} {record} key {what:?}"),
     }))
 }
 
-impl Idle {
+impl InstancePool {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             instances_max: limits.idle_instances_max,
@@ -86,20 +86,20 @@ impl Idle {
     }
 
     /// The instance of this plugin that was kept last for these callers.
-    pub(crate) fn take(&self, plugin: u64, share: &Share) -> Option<Instance> {
+    pub(crate) fn take(&self, plugin: u64, share: &PoolKey) -> Option<Instance> {
         let mut waiting = self.lock();
         let at = waiting.instances.iter().rposition(|kept| kept.plugin == plugin && kept.share == *share)?;
         waiting.remove(at).map(|kept| kept.instance)
     }
 
     /// Keeps an instance for later.
-    pub(crate) fn keep(&self, plugin: u64, share: Share, instance: Instance, now: Instant) {
+    pub(crate) fn keep(&self, plugin: u64, share: PoolKey, instance: Instance, now: Instant) {
         let memory_bytes = instance.store.data().usage.memory_bytes;
         // Dropped after the lock is free: it is work.
         let mut dropped = Vec::new();
         let mut waiting = self.lock();
         waiting.memory_bytes += memory_bytes;
-        waiting.instances.push_back(Kept { plugin, share, since: now, memory_bytes, instance });
+        waiting.instances.push_back(Waiter { plugin, share, since: now, memory_bytes, instance });
         while waiting.instances.len() > self.instances_max || waiting.memory_bytes > self.memory_bytes_max {
             dropped.push(waiting.remove(0));
         }
@@ -121,7 +121,7 @@ impl Idle {
         self.drop_where(|_| true) > 0
     }
 
-    fn drop_where(&self, over: impl Fn(&Kept) -> bool) -> usize {
+    fn drop_where(&self, over: impl Fn(&Waiter) -> bool) -> usize {
         let mut dropped = Vec::new();
         let mut waiting = self.lock();
         while let Some(at) = waiting.instances.iter().position(&over) {
@@ -137,7 +137,7 @@ impl Idle {
 }
 
 impl Waiting {
-    fn remove(&mut self, at: usize) -> Option<Kept> {
+    fn remove(&mut self, at: usize) -> Option<Waiter> {
         let kept = self.instances.remove(at)?;
         self.memory_bytes -= kept.memory_bytes;
         Some(kept)

@@ -20,13 +20,13 @@ use wasmtime_wasi::I32Exit;
 use crate::bindings::muster::plugin::types::{
     ArgumentError as ArgumentMisfit, CallError as GuestError, Caller as GuestCaller, Command as Described,
 };
-use crate::run::concurrency::{CallerPlace, Places};
+use crate::run::concurrency::{CallerSlot, ConcurrencyLimits};
 use crate::run::exports::{Entry, GuestCall};
-use crate::run::instance_pool::{Idle, Instance, Share, share};
+use crate::run::instance_pool::{Instance, InstancePool, PoolKey, share};
 use crate::run::quarantine::Subject;
-use crate::run::scheduling::{Habit, SlowLane};
+use crate::run::scheduling::{CommandProfile, ComputeRuntime};
 use crate::run::store::{CallContext, PluginContext, PluginState, new_store, renew_store};
-use crate::run::typed::Unspeakable;
+use crate::run::typed::NotRepresentable;
 
 /// Longest text of a guest's error that is passed on, in bytes.
 const ERROR_BYTES_MAX: usize = 16 << 10;
@@ -37,17 +37,17 @@ pub(crate) struct Prepared {
     pub(crate) context: Arc<PluginContext>,
     instance: InstancePre<PluginState>,
     entry: Entry,
-    rooms: Arc<Rooms>,
+    rooms: Arc<Shared>,
     /// One for each call of this plugin that can run at a time.
     own_places: Arc<Semaphore>,
 }
 
 /// What the plugins of a host share.
 #[derive(Debug)]
-pub(crate) struct Rooms {
-    pub(crate) places: Arc<Places>,
-    pub(crate) idle: Idle,
-    pub(crate) slow_lane: SlowLane,
+pub(crate) struct Shared {
+    pub(crate) places: Arc<ConcurrencyLimits>,
+    pub(crate) idle: InstancePool,
+    pub(crate) slow_lane: ComputeRuntime,
 }
 
 impl std::fmt::Debug for Prepared {
@@ -62,7 +62,7 @@ impl Prepared {
         context: PluginContext,
         instance: InstancePre<PluginState>,
         typed: Option<Functions>,
-        rooms: Arc<Rooms>,
+        rooms: Arc<Shared>,
     ) -> wasmtime::Result<Self> {
         let entry = match typed {
             Some(functions) => Entry::typed(instance.component(), functions)?,
@@ -99,7 +99,7 @@ impl Prepared {
             let _places = places;
             plugin.run(invocation).await
         };
-        let result = self.rooms.slow_lane.run(&command.habit, Box::pin(run)).await;
+        let result = self.rooms.slow_lane.run(&command.profile, Box::pin(run)).await;
         ending.deadline = None;
         match &result {
             Err(CallError::PluginFault { fault, .. }) => command.failed(&caller, fault.code()),
@@ -163,7 +163,12 @@ impl Prepared {
     }
 
     /// An instance for this call: one that waited for its like, or a fresh one.
-    async fn enter(&self, call: CallContext, deadline: Instant, share: Option<&Share>) -> Result<Instance, CallError> {
+    async fn enter(
+        &self,
+        call: CallContext,
+        deadline: Instant,
+        share: Option<&PoolKey>,
+    ) -> Result<Instance, CallError> {
         if let Some(mut instance) = share.and_then(|share| self.rooms.idle.take(self.context.id, share)) {
             renew_store(&mut instance.store, call, deadline);
             return Ok(instance);
@@ -193,7 +198,7 @@ impl Prepared {
     }
 
     /// Keeps the instance for the next call, unless it has served its share.
-    fn keep(&self, share: Share, mut instance: Instance) {
+    fn keep(&self, share: PoolKey, mut instance: Instance) {
         instance.uses_left = instance.uses_left.saturating_sub(1);
         if instance.uses_left == 0 {
             return;
@@ -224,7 +229,7 @@ impl Prepared {
             let internal = format!("the guest ended itself with status {}", exit.0);
             return CallError::PluginFault { fault: Fault::Exit, internal };
         }
-        if error.is::<Unspeakable>() {
+        if error.is::<NotRepresentable>() {
             return CallError::PluginFault { fault: Fault::InvalidOutput, internal };
         }
         let fault = if error.is::<Trap>() { Fault::Trap } else { otherwise };
@@ -265,7 +270,7 @@ async fn place(places: &Arc<Semaphore>, waits: impl FnOnce()) -> Result<OwnedSem
 
 /// The places a call has.
 struct CallPlaces {
-    _of_caller: Option<CallerPlace>,
+    _of_caller: Option<CallerSlot>,
     _own: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
 }
@@ -291,14 +296,14 @@ impl Drop for Ending<'_> {
 #[derive(Debug)]
 pub(crate) struct PluginCommand {
     plugin: Arc<Prepared>,
-    habit: Arc<Habit>,
+    profile: Arc<CommandProfile>,
     /// `name` or `name/vN`.
     label: Arc<str>,
 }
 
 impl PluginCommand {
     pub(crate) fn new(plugin: &Arc<Prepared>, command: &Command) -> Self {
-        Self { plugin: Arc::clone(plugin), habit: Arc::default(), label: command.label().into() }
+        Self { plugin: Arc::clone(plugin), profile: Arc::default(), label: command.label().into() }
     }
 
     /// The command with a caller of it, as faults are counted.

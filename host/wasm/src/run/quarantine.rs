@@ -39,7 +39,7 @@ pub(crate) struct Subject {
 
 /// The health of one plugin.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct FaultTracker {
     faults_max: u32,
     window: Duration,
     first: Duration,
@@ -82,7 +82,7 @@ impl Tally {
     }
 }
 
-impl Watch {
+impl FaultTracker {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             faults_max: limits.faults_max,
@@ -196,8 +196,8 @@ impl Watch {
 mod tests {
     use super::*;
 
-    fn watch() -> Watch {
-        Watch::new(&Limits { faults_max: 3, fault_window_ms: 1_000, quarantine_ms: 100, ..Limits::default() })
+    fn watch() -> FaultTracker {
+        FaultTracker::new(&Limits { faults_max: 3, fault_window_ms: 1_000, quarantine_ms: 100, ..Limits::default() })
     }
 
     fn subject(command: &str, caller: &str) -> Subject {
@@ -208,7 +208,7 @@ mod tests {
         subject("c", "ann")
     }
 
-    fn fail(watch: &Watch, now: Instant) -> Option<Duration> {
+    fn fail(watch: &FaultTracker, now: Instant) -> Option<Duration> {
         watch.admit(now, ann).unwrap();
         watch.failed("plugin-trapped", ann(), now)
     }
@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_plugin_can_be_kept_out_of_quarantine() {
-        let (watch, now) = (Watch::new(&Limits { faults_max: 0, ..Limits::default() }), Instant::now());
+        let (watch, now) = (FaultTracker::new(&Limits { faults_max: 0, ..Limits::default() }), Instant::now());
         assert!((0..1_000).all(|_| fail(&watch, now).is_none()));
     }
 }

@@ -55,7 +55,7 @@ fn yield_to_others() {
 fn yield_to_others() {}
 
 /// The threads for calls that take long.
-pub(crate) struct SlowLane {
+pub(crate) struct ComputeRuntime {
     lanes: Arc<Lanes>,
     runtimes: Vec<Runtime>,
 }
@@ -73,13 +73,13 @@ enum Lane {
     Reserve,
 }
 
-impl std::fmt::Debug for SlowLane {
+impl std::fmt::Debug for ComputeRuntime {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("SlowLane")
+        formatter.write_str("ComputeRuntime")
     }
 }
 
-impl SlowLane {
+impl ComputeRuntime {
     /// # Errors
     /// When the threads cannot be started.
     pub(crate) fn start() -> std::io::Result<Self> {
@@ -98,15 +98,15 @@ impl SlowLane {
     /// Runs a call of the command, here for a while and there for the rest.
     pub(crate) fn run<T: Send + 'static>(
         &self,
-        habit: &Arc<Habit>,
+        profile: &Arc<CommandProfile>,
         call: BoxFuture<'static, Result<T, CallError>>,
     ) -> impl Future<Output = Result<T, CallError>> + Send + use<T> {
-        let call = Measured { call, habit: Arc::clone(habit), ticks: 0 };
-        Journey { call: Some(call), lanes: Arc::clone(&self.lanes), moved: None }
+        let call = Measured { call, profile: Arc::clone(profile), ticks: 0 };
+        ScheduledCall { call: Some(call), lanes: Arc::clone(&self.lanes), moved: None }
     }
 }
 
-impl Drop for SlowLane {
+impl Drop for ComputeRuntime {
     fn drop(&mut self) {
         // Waiting for its threads would block the one that drops it.
         for runtime in self.runtimes.drain(..) {
@@ -123,7 +123,7 @@ impl Lanes {
 
     fn spawn<T: Send + 'static>(self: &Arc<Self>, call: Measured<T>) -> JoinHandle<Stage<T>> {
         let lane = self.lane();
-        let stay = Stay { call: Some(call), lane, lanes: Arc::clone(self), serving: Handle::current() };
+        let stay = LaneTask { call: Some(call), lane, lanes: Arc::clone(self), serving: Handle::current() };
         match lane {
             Lane::Slow => self.slow.spawn(stay),
             Lane::Reserve => self.reserve.spawn(stay),
@@ -133,9 +133,9 @@ impl Lanes {
 
 /// What a command is known to do: whether its last call belonged to the slow lane.
 #[derive(Debug, Default)]
-pub(crate) struct Habit(AtomicBool);
+pub(crate) struct CommandProfile(AtomicBool);
 
-impl Habit {
+impl CommandProfile {
     fn is_slow(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -147,10 +147,10 @@ impl Habit {
     }
 }
 
-/// A call that learns how long it computes, and teaches its command's habit.
+/// A call that learns how long it computes, and teaches its command's profile.
 struct Measured<T> {
     call: BoxFuture<'static, Result<T, CallError>>,
-    habit: Arc<Habit>,
+    profile: Arc<CommandProfile>,
     /// Ticks of the epoch it computed so far.
     ticks: u64,
 }
@@ -170,7 +170,7 @@ impl<T> Future for Measured<T> {
         self.ticks = self.ticks.max(COMPUTED.get());
         if let Poll::Ready(result) = &polled {
             let failed = matches!(result, Err(CallError::PluginFault { .. } | CallError::LimitExceeded { .. }));
-            self.habit.set(failed || self.is_long());
+            self.profile.set(failed || self.is_long());
         }
         polled
     }
@@ -184,7 +184,7 @@ enum Stage<T> {
 }
 
 /// A call in a lane.
-struct Stay<T> {
+struct LaneTask<T> {
     call: Option<Measured<T>>,
     lane: Lane,
     lanes: Arc<Lanes>,
@@ -193,7 +193,7 @@ struct Stay<T> {
     serving: Handle,
 }
 
-impl<T: Send + 'static> Future for Stay<T> {
+impl<T: Send + 'static> Future for LaneTask<T> {
     type Output = Stage<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -220,18 +220,18 @@ impl<T: Send + 'static> Future for Stay<T> {
 }
 
 /// A call from its beginning to its end, wherever it runs.
-struct Journey<T> {
+struct ScheduledCall<T> {
     call: Option<Measured<T>>,
     lanes: Arc<Lanes>,
     moved: Option<JoinHandle<Stage<T>>>,
 }
 
-impl<T: Send + 'static> Future for Journey<T> {
+impl<T: Send + 'static> Future for ScheduledCall<T> {
     type Output = Result<T, CallError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some(mut call) = self.call.take() {
-            if !call.habit.is_slow() {
+            if !call.profile.is_slow() {
                 if let Poll::Ready(result) = Pin::new(&mut call).poll(context) {
                     return Poll::Ready(result);
                 }
@@ -239,7 +239,7 @@ impl<T: Send + 'static> Future for Journey<T> {
                     self.call = Some(call);
                     return Poll::Pending;
                 }
-                call.habit.set(true);
+                call.profile.set(true);
             }
             // Ended with this future, which holds its handle.
             self.moved = Some(self.lanes.spawn(call));
@@ -255,7 +255,7 @@ impl<T: Send + 'static> Future for Journey<T> {
     }
 }
 
-impl<T> Drop for Journey<T> {
+impl<T> Drop for ScheduledCall<T> {
     fn drop(&mut self) {
         if let Some(moved) = &self.moved {
             moved.abort();
@@ -288,11 +288,11 @@ mod tests {
     #[tokio::test]
     async fn calls_that_compute_leave_this_thread_and_a_starved_lane() {
         let here = std::thread::current().name().unwrap_or_default().to_owned();
-        let slow_lane = SlowLane::start().unwrap();
-        let (short, long) = (Arc::<Habit>::default(), Arc::<Habit>::default());
-        let run = |habit: &Arc<Habit>, is_starved, ticks| {
+        let slow_lane = ComputeRuntime::start().unwrap();
+        let (short, long) = (Arc::<CommandProfile>::default(), Arc::<CommandProfile>::default());
+        let run = |profile: &Arc<CommandProfile>, is_starved, ticks| {
             slow_lane.lanes.starvation.set(is_starved);
-            slow_lane.run(habit, Box::pin(compute(ticks)))
+            slow_lane.run(profile, Box::pin(compute(ticks)))
         };
         assert_eq!(run(&short, false, 1).await.unwrap(), [here.as_str()]);
         assert_eq!(run(&long, false, TICKS_MAX + 1).await.unwrap(), [here.as_str(), "slow-lane"]);

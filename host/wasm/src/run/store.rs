@@ -15,7 +15,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::capability::{CallHttp, Granted, GuestLog, LogRate};
 use crate::limits::{EPOCH_MS, Limits};
-use crate::run::quarantine::Watch;
+use crate::run::quarantine::FaultTracker;
 use crate::run::scheduling::note_computing;
 
 /// What every call of one plugin shares.
@@ -42,7 +42,7 @@ pub(crate) struct PluginContext {
     /// Who shares an instance.
     pub(crate) isolation: Isolation,
     /// What went wrong so far.
-    pub(crate) watch: Watch,
+    pub(crate) watch: FaultTracker,
     /// How much it logs.
     pub(crate) log_rate: Arc<LogRate>,
 }

@@ -1,6 +1,6 @@
 //! What the check says about rules.
 
-use super::survey::representatives;
+use super::matrix::sample_callers;
 use super::*;
 
 fn lint(configuration: &Value) -> Vec<String> {
@@ -8,7 +8,7 @@ fn lint(configuration: &Value) -> Vec<String> {
     let snapshot = registry.snapshot();
     let mut commands: Vec<&Command> = snapshot.iter().map(|registered| &registered.command).collect();
     commands.dedup_by(|later, first| later.name == first.name);
-    let callers = representatives(&[&permissions], &[], &[FrontendName("rest"), FrontendName("cli")]);
+    let callers = sample_callers(&[&permissions], &[], &[FrontendName("rest"), FrontendName("cli")]);
     let tags = ["magic".to_owned()];
     let findings = permissions.lint(Surroundings { commands: &commands, callers: &callers, tags: Some(&tags) });
     findings

@@ -3,9 +3,9 @@
 mod demands;
 mod explanations;
 mod findings;
+mod matrices;
 mod mistakes;
 mod properties;
-mod surveys;
 mod verdicts;
 
 use serde_json::{Value, json};

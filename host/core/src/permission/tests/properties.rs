@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::survey::{changes, matrix, representatives};
+use super::matrix::{changes, matrix, sample_callers};
 use super::*;
 
 fn subject() -> impl Strategy<Value = Value> {
@@ -231,7 +231,7 @@ proptest! {
         let (registry, permissions) = (registry(), rules(&configuration));
         let snapshot = registry.snapshot();
         let commands: Vec<&Command> = snapshot.iter().map(|registered| &registered.command).collect();
-        let callers = representatives(&[&permissions], &[], &[FrontendName("rest"), FrontendName("cli")]);
+        let callers = sample_callers(&[&permissions], &[], &[FrontendName("rest"), FrontendName("cli")]);
         permissions.lint(Surroundings { commands: &commands, callers: &callers, tags: Some(&[]) });
         for row in matrix(&permissions, &callers, &commands) {
             let one = callers.iter().find(|one| one.label == row.label).unwrap();

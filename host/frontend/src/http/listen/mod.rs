@@ -2,10 +2,10 @@
 //! answer, and lets them end their calls before the host stops.
 
 mod connections;
+mod drain;
 mod line;
 mod proxy;
 mod tls;
-mod unread;
 mod unsent;
 
 use std::convert::Infallible;
@@ -47,7 +47,7 @@ pub enum Peer {
         /// presented names none.
         account: Option<Arc<str>>,
         /// What it came to.
-        door: Arc<Door>,
+        door: Arc<ListenerConfig>,
     },
     /// The owner of this process, on this machine.
     Owner,
@@ -55,7 +55,7 @@ pub enum Peer {
 
 /// What sets one listening socket apart from the others.
 #[derive(Debug, Default)]
-pub struct Door {
+pub struct ListenerConfig {
     /// How rules name it.
     pub tag: Option<Arc<str>>,
     /// Whose word is taken for who called them.
@@ -121,7 +121,7 @@ pub fn bind_local(path: &Path) -> io::Result<UnixListener> {
 /// Serves TCP connections until `stopping` says so, then lets running calls end.
 pub async fn serve_tcp(
     listener: TcpListener,
-    door: Arc<Door>,
+    door: Arc<ListenerConfig>,
     site: Site,
     connections: Arc<Connections>,
     stopping: watch::Receiver<bool>,
@@ -170,7 +170,7 @@ struct Connection {
 
 impl Connection {
     /// Speaks TLS first where the door does.
-    async fn greet(self, stream: TcpStream, address: SocketAddr, door: Arc<Door>) {
+    async fn greet(self, stream: TcpStream, address: SocketAddr, door: Arc<ListenerConfig>) {
         let Some(tls) = door.tls.clone() else {
             return self.serve(stream, Peer::Network { address, account: None, door }).await;
         };
@@ -189,7 +189,7 @@ impl Connection {
         let stream = Line::new(stream, Arc::clone(&exchange), &self.limits);
         let service = service_fn(move |request: Request<Incoming>| {
             exchange.begin(request.body());
-            let (mut request, unread) = unread::lend(request);
+            let (mut request, unread) = drain::lend(request);
             if let Some(target) = normal(request.uri()) {
                 *request.uri_mut() = target;
             }
@@ -216,7 +216,7 @@ impl Connection {
 
 /// The network of the caller: an address, or the /64 of an IPv6 one. Behind trusted proxies it is the caller's own; where
 /// their chain leads nowhere, the proxy's.
-pub(crate) fn network_of(address: SocketAddr, door: &Door, headers: &axum::http::HeaderMap) -> IpAddr {
+pub(crate) fn network_of(address: SocketAddr, door: &ListenerConfig, headers: &axum::http::HeaderMap) -> IpAddr {
     network(door.trusted_proxies.caller(address.ip(), headers).unwrap_or_else(|BrokenChain| address.ip()))
 }
 

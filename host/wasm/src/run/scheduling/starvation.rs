@@ -103,7 +103,7 @@ impl Moment {
 
 /// What a thread of the reserve did since it last rested.
 #[derive(Clone, Copy)]
-struct Shift {
+struct CpuBudget {
     /// When that rest began.
     begun: Moment,
     /// How long it had a processor.
@@ -111,18 +111,18 @@ struct Shift {
 }
 
 thread_local! {
-    static SHIFT: Cell<Option<Shift>> = const { Cell::new(None) };
+    static SHIFT: Cell<Option<CpuBudget>> = const { Cell::new(None) };
 }
 
 /// Runs a guest in the reserve, once this thread has rested from what it ran before.
 pub(super) fn run_rested<T>(run: impl FnOnce() -> T) -> T {
     let now = Moment::of_process();
-    let mut shift = SHIFT.get().unwrap_or(Shift { begun: now, ran: Duration::ZERO });
+    let mut shift = SHIFT.get().unwrap_or(CpuBudget { begun: now, ran: Duration::ZERO });
     let (used, passed) = now.since(shift.begun);
     let rest = rest(shift.ran, share_of_machine(used, passed));
     if rest >= REST_LEAST {
         std::thread::sleep(rest);
-        shift = Shift { begun: now, ran: Duration::ZERO };
+        shift = CpuBudget { begun: now, ran: Duration::ZERO };
     }
     let begun = Moment::of_thread();
     let result = run();

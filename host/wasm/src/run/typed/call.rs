@@ -32,7 +32,7 @@ pub(crate) enum Answered {
     /// JSON text of the result.
     Result(String),
     /// An argument that satisfies the schema and still does not fit.
-    Misfit(ArgumentError),
+    Mismatch(ArgumentError),
     /// The error the function answered with, as text.
     Error(String),
 }
@@ -98,7 +98,7 @@ impl TypedCall {
         }
         let parameters = match fields_from_json(self.function.parameters(), arguments, &At::Root) {
             Ok(parameters) => parameters,
-            Err(error) => return Ok(Answered::Misfit(error)),
+            Err(error) => return Ok(Answered::Mismatch(error)),
         };
         let has_result = !matches!(self.function.answer(), Answer::Nothing);
         let mut results = vec![Val::Bool(false); usize::from(has_result)];
@@ -131,7 +131,7 @@ impl TypedCall {
             if field.shape == Shape::Bytes {
                 match bytes_from_json(value, &At::Member(&At::Root, &field.name.json)) {
                     Ok(decoded) => bytes = decoded,
-                    Err(error) => return Ok(Answered::Misfit(error)),
+                    Err(error) => return Ok(Answered::Mismatch(error)),
                 }
             } else {
                 text = value.as_str().unwrap_or_default();

@@ -6,7 +6,7 @@ mod call;
 mod value;
 
 pub(crate) use call::{Answered, TypedCall};
-pub(crate) use value::Unspeakable;
+pub(crate) use value::NotRepresentable;
 
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;

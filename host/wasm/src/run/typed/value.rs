@@ -16,7 +16,7 @@ const EXACT_BELOW: i128 = 1 << 53;
 /// A result that JSON has no form for, or that is not of the type the component declares.
 #[derive(Debug, Error)]
 #[error("the result{at} {what}")]
-pub(crate) struct Unspeakable {
+pub(crate) struct NotRepresentable {
     at: String,
     what: &'static str,
 }
@@ -281,8 +281,8 @@ fn member(value: &Value) -> Option<(&str, &Value)> {
 ///
 /// # Errors
 /// When JSON has no form for it, or it is not of that shape.
-pub(crate) fn to_json(shape: &Shape, val: Val, at: &At<'_>) -> Result<Value, Unspeakable> {
-    let lie = || Unspeakable { at: shown(at), what: "is not of the type that the component declares" };
+pub(crate) fn to_json(shape: &Shape, val: Val, at: &At<'_>) -> Result<Value, NotRepresentable> {
+    let lie = || NotRepresentable { at: shown(at), what: "is not of the type that the component declares" };
     Ok(match (shape, val) {
         (Shape::Bool, Val::Bool(value)) => Value::Bool(value),
         (Shape::Integer(_), Val::S8(number)) => number.into(),
@@ -358,17 +358,17 @@ pub(crate) fn payload_to_json(
     shape: Option<&Shape>,
     payload: Option<Box<Val>>,
     at: &At<'_>,
-) -> Result<Value, Unspeakable> {
+) -> Result<Value, NotRepresentable> {
     match (shape, payload) {
         (Some(shape), Some(value)) => to_json(shape, *value, at),
         (None, None) => Ok(Value::Null),
         (Some(_), None) | (None, Some(_)) => {
-            Err(Unspeakable { at: shown(at), what: "is not of the type that the component declares" })
+            Err(NotRepresentable { at: shown(at), what: "is not of the type that the component declares" })
         }
     }
 }
 
-fn map_to_json(key: &Shape, item: &Shape, pairs: Vec<(Val, Val)>, at: &At<'_>) -> Result<Value, Unspeakable> {
+fn map_to_json(key: &Shape, item: &Shape, pairs: Vec<(Val, Val)>, at: &At<'_>) -> Result<Value, NotRepresentable> {
     let is_object = key.is_text();
     let (mut members, mut array) = (Map::new(), Vec::new());
     for (index, (name, value)) in pairs.into_iter().enumerate() {
@@ -391,9 +391,9 @@ fn object(name: &str, value: Value) -> Value {
     Value::Object([(name.to_owned(), value)].into_iter().collect())
 }
 
-fn finite(number: f64, at: &At<'_>) -> Result<Value, Unspeakable> {
+fn finite(number: f64, at: &At<'_>) -> Result<Value, NotRepresentable> {
     let what = "is no finite number, and JSON has no form for that";
-    Number::from_f64(number).map(Value::Number).ok_or_else(|| Unspeakable { at: shown(at), what })
+    Number::from_f64(number).map(Value::Number).ok_or_else(|| NotRepresentable { at: shown(at), what })
 }
 
 fn shown(at: &At<'_>) -> String {

@@ -33,7 +33,7 @@ const ELSEWHERE: [Ipv4Addr; 3] =
 
 /// A caller that stands for all like it.
 #[derive(Clone, Debug)]
-pub struct Representative {
+pub struct SampleCaller {
     /// Who it is, in words: `ann@localhost from 10.0.0.0/8`.
     pub label: String,
     /// The caller.
@@ -44,7 +44,7 @@ pub struct Representative {
     pub names_command: bool,
 }
 
-impl Representative {
+impl SampleCaller {
     /// The caller of this command.
     pub(super) fn calling(&self, command: &Command) -> Cow<'_, Caller> {
         if self.names_command {
@@ -80,11 +80,11 @@ pub struct Change {
 /// Callers that stand for all the rules can tell apart: the console, an anonymous caller, these accounts and those rules
 /// name, another account at each host, and each of them from each network, with each scope, through each interface rules
 /// speak of. `interfaces` are all there are, first the one callers use of whom nothing else is said.
-pub fn representatives(
+pub fn sample_callers(
     rules: &[&Permissions],
     accounts: &[AccountId],
     interfaces: &[FrontendName],
-) -> Vec<Representative> {
+) -> Vec<SampleCaller> {
     let named: BTreeSet<&AccountId> = rules.iter().flat_map(|rules| rules.accounts()).collect();
     let others = accounts.iter().filter(|account| !named.contains(account));
     let shown: BTreeSet<&AccountId> = named.iter().copied().chain(others).take(ACCOUNTS_MAX).collect();
@@ -116,7 +116,7 @@ pub fn representatives(
             })
             .collect(),
     };
-    let mut all = vec![Representative {
+    let mut all = vec![SampleCaller {
         label: CONSOLE.to_owned(),
         caller: Caller { via: FrontendName(CONSOLE), address: None, ..places.caller(Identity::Console) },
         base: None,
@@ -166,17 +166,17 @@ impl Places {
     }
 
     /// The caller from elsewhere with nothing special, then with one thing changed at a time.
-    fn variants(&self, label: &str, identity: &Identity) -> Vec<Representative> {
+    fn variants(&self, label: &str, identity: &Identity) -> Vec<SampleCaller> {
         let caller = self.caller(identity.clone());
         let mut all = Vec::new();
         if !matches!(identity, Identity::Client(_)) {
             let (label, caller) = (label.to_owned(), caller.clone());
-            all.push(Representative { label, caller, base: None, names_command: false });
+            all.push(SampleCaller { label, caller, base: None, names_command: false });
         }
         let base = label;
         let mut vary = |suffix: String, caller: Caller| {
             let (label, base) = (format!("{base} {suffix}"), Some(base.to_owned()));
-            all.push(Representative { label, caller, base, names_command: false });
+            all.push(SampleCaller { label, caller, base, names_command: false });
         };
         for network in self.networks.iter().take(VARIANTS_MAX) {
             let address = network.hosts().next().unwrap_or_else(|| network.addr());
@@ -206,9 +206,9 @@ impl Places {
 }
 
 /// What each may call. Rows that only repeat the row they vary are left out, and tokens that open nothing.
-pub fn matrix(rules: &Permissions, representatives: &[Representative], commands: &[&Command]) -> Vec<Row> {
+pub fn matrix(rules: &Permissions, sample_callers: &[SampleCaller], commands: &[&Command]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
-    for one @ Representative { label, caller, base, .. } in representatives {
+    for one @ SampleCaller { label, caller, base, .. } in sample_callers {
         let mut rights: BTreeMap<String, Answer> = BTreeMap::new();
         for command in commands {
             let answer = rules.decide(&one.calling(command), command, None).answer();
@@ -234,12 +234,12 @@ pub fn matrix(rules: &Permissions, representatives: &[Representative], commands:
 pub fn changes(
     before: &Permissions,
     after: &Permissions,
-    representatives: &[Representative],
+    sample_callers: &[SampleCaller],
     commands: &[&Command],
 ) -> (Vec<Change>, bool) {
     let until = Instant::now() + LOOK_TIME_MAX;
     let mut changes: Vec<Change> = Vec::new();
-    for one @ Representative { label, base, .. } in representatives {
+    for one @ SampleCaller { label, base, .. } in sample_callers {
         if Instant::now() >= until {
             return (changes, false);
         }
@@ -277,16 +277,16 @@ pub fn changes(
 pub fn locked_out(
     before: &Permissions,
     after: &Permissions,
-    representatives: &[Representative],
+    sample_callers: &[SampleCaller],
     command: &Command,
 ) -> Vec<String> {
-    let may = |rules: &Permissions, one: &Representative| rules.may_call(&one.caller, command);
+    let may = |rules: &Permissions, one: &SampleCaller| rules.may_call(&one.caller, command);
     let mut labels = Vec::new();
-    let is_console = |one: &&Representative| one.caller.identity == Identity::Console;
-    labels.extend(representatives.iter().filter(is_console).filter(|one| may(before, one) && !may(after, one)));
-    let is_account = |one: &&Representative| one.caller.account().is_some() && one.caller.authority == Authority::Full;
-    let named = named_for(before, after, representatives, command);
-    let accounts: Vec<&Representative> = named.iter().chain(representatives.iter().filter(is_account)).collect();
+    let is_console = |one: &&SampleCaller| one.caller.identity == Identity::Console;
+    labels.extend(sample_callers.iter().filter(is_console).filter(|one| may(before, one) && !may(after, one)));
+    let is_account = |one: &&SampleCaller| one.caller.account().is_some() && one.caller.authority == Authority::Full;
+    let named = named_for(before, after, sample_callers, command);
+    let accounts: Vec<&SampleCaller> = named.iter().chain(sample_callers.iter().filter(is_account)).collect();
     let until = Instant::now() + LOOK_TIME_MAX;
     let in_time = || Instant::now() < until;
     // Accounts there was no time to look at may be those that still can.
@@ -304,11 +304,11 @@ pub fn locked_out(
 fn named_for(
     before: &Permissions,
     after: &Permissions,
-    representatives: &[Representative],
+    sample_callers: &[SampleCaller],
     command: &Command,
-) -> Vec<Representative> {
-    let is_account = |one: &&Representative| one.caller.account().is_some() && one.base.is_none();
-    let Some(model) = representatives.iter().find(is_account) else { return Vec::new() };
+) -> Vec<SampleCaller> {
+    let is_account = |one: &&SampleCaller| one.caller.account().is_some() && one.base.is_none();
+    let Some(model) = sample_callers.iter().find(is_account) else { return Vec::new() };
     let accounts: BTreeSet<&AccountId> = [after, before]
         .into_iter()
         .flat_map(|rules| {
@@ -317,7 +317,7 @@ fn named_for(
         .flat_map(|(rules, group)| rules.accounts_of(group))
         .take(NAMED_MAX)
         .collect();
-    let named = accounts.into_iter().map(|account| Representative {
+    let named = accounts.into_iter().map(|account| SampleCaller {
         label: account.as_str().to_owned(),
         caller: Caller { identity: Identity::Account(account.clone()), ..model.caller.clone() },
         base: None,

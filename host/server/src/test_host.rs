@@ -11,7 +11,7 @@ use muster_core::caller::{Authority, Caller, Identity, RequestId};
 use muster_core::dispatch::{Head, Outcome};
 use muster_core::error::CallError;
 use muster_core::name::FrontendName;
-use muster_core::plugins::{Candidate, PluginInfo, Plugins};
+use muster_core::plugins::{InstallRequest, PluginInfo, Plugins};
 use muster_core::registry::Registered;
 use muster_core::schema::Unread;
 use tokio::sync::watch;
@@ -23,13 +23,13 @@ use crate::logging::{GUESTS_ONLY, LogLevel};
 use crate::serve::{Host, Start, assemble};
 
 /// Such a host.
-pub(crate) struct Testbed {
+pub(crate) struct TestHost {
     host: Option<Host>,
     directory: PathBuf,
     _stop: watch::Receiver<bool>,
 }
 
-impl Testbed {
+impl TestHost {
     /// Starts one under this configuration's limits.
     pub(crate) async fn start(config: &Config) -> Result<Self, String> {
         let unique = getrandom::u64().map_err(|error| error.to_string())?;
@@ -58,7 +58,7 @@ impl Testbed {
     }
 
     /// Makes a plugin of a component.
-    pub(crate) async fn install(&self, candidate: Candidate) -> Result<PluginInfo, String> {
+    pub(crate) async fn install(&self, candidate: InstallRequest) -> Result<PluginInfo, String> {
         self.host()?.plugins.install(candidate).await.map_err(|error| error.to_string())
     }
 
@@ -91,7 +91,7 @@ impl Testbed {
     }
 }
 
-impl Drop for Testbed {
+impl Drop for TestHost {
     fn drop(&mut self) {
         self.host = None;
         let _ = std::fs::remove_dir_all(&self.directory);

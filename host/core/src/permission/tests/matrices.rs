@@ -1,6 +1,6 @@
 //! Tables of who may call what, and what other rules would change.
 
-use super::survey::{changes, locked_out, matrix, representatives};
+use super::matrix::{changes, locked_out, matrix, sample_callers};
 use super::*;
 
 const WIRES: [FrontendName; 3] = [FrontendName("rest"), FrontendName("cli"), FrontendName("console")];
@@ -20,7 +20,7 @@ fn a_table_has_a_row_for_everybody_the_rules_tell_apart() {
             "g": {"who": {"server": "localhost"}, "what": {"command": "hello", "where": {"name": "@caller.user"}}},
         },
     }));
-    let callers = representatives(&[&permissions], &[AccountId::parse("ann@localhost").unwrap()], &WIRES);
+    let callers = sample_callers(&[&permissions], &[AccountId::parse("ann@localhost").unwrap()], &WIRES);
     let snapshot = registry.snapshot();
     let commands: Vec<&Command> = snapshot.iter().map(|registered| &registered.command).collect();
     let rows = matrix(&permissions, &callers, &commands);
@@ -73,7 +73,7 @@ fn changes_name_who_gains_and_who_loses() {
         "a": {"who": {"user": "john@localhost"}, "what": ["status", "get_loglevel"]},
         "b": {"who": {"user": "ann@localhost"}, "what": {"command": "hello", "where": {"loud": false}}},
     }}));
-    let callers = representatives(&[&before, &after], &[], &WIRES);
+    let callers = sample_callers(&[&before, &after], &[], &WIRES);
     let snapshot = registry.snapshot();
     let commands: Vec<&Command> = snapshot.iter().map(|registered| &registered.command).collect();
     let (found, all) = changes(&before, &after, &callers, &commands);
@@ -114,12 +114,12 @@ fn nobody_is_locked_out_silently() {
         (json!({"api_permissions": {"console commands": {}}}), &["console", "ann@localhost", "bob@localhost"]),
     ] {
         let after = rules(&after);
-        let callers = representatives(&[&both, &after], &[], &WIRES);
+        let callers = sample_callers(&[&both, &after], &[], &WIRES);
         assert_eq!(locked_out(&both, &after, &callers, &reload.command), expected, "{after:?}");
     }
     // Where no account could before, there is nothing to lose.
     let (before, after) = (Permissions::default(), Permissions::default());
-    let callers = representatives(&[&before], &[], &WIRES);
+    let callers = sample_callers(&[&before], &[], &WIRES);
     assert!(locked_out(&before, &after, &callers, &reload.command).is_empty());
 }
 
@@ -128,8 +128,8 @@ fn accounts_that_rules_name_come_first() {
     let permissions = rules(&json!({"api_permissions": {"a": {"who": {"user": "zoe@localhost"}, "what": "*"}}}));
     let many: Vec<AccountId> =
         (0..500).map(|number| AccountId::new(&format!("a{number:03}"), "localhost").unwrap()).collect();
-    let callers = representatives(&[&permissions], &many, &WIRES);
+    let callers = sample_callers(&[&permissions], &many, &WIRES);
     let accounts = callers.iter().filter(|one| one.caller.account().is_some() && one.base.is_none()).count();
-    assert_eq!(accounts, survey::ACCOUNTS_MAX + 2, "and another one at each host");
+    assert_eq!(accounts, matrix::ACCOUNTS_MAX + 2, "and another one at each host");
     assert!(callers.iter().any(|one| one.label == "zoe@localhost"));
 }

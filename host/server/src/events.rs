@@ -8,12 +8,12 @@ use serde_json::Value;
 
 /// Tells events to the audit record, if there is one.
 #[derive(Clone, Debug)]
-pub(crate) struct Journal {
+pub(crate) struct Events {
     pub(crate) audit: Option<Arc<dyn Audit>>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-impl Journal {
+impl Events {
     /// The moment, as RFC 3339 writes it.
     pub(crate) fn now(&self) -> String {
         let now = std::time::UNIX_EPOCH.checked_add(self.clock.since_epoch()).unwrap_or(std::time::UNIX_EPOCH);

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use futures_util::lock::Mutex;
 
-use super::verified::{Fingerprint, Verified};
+use super::verification_cache::{Fingerprint, Verified};
 use super::{Passwords, Throttle};
 use crate::error::CallError;
 use crate::random::Random;
 use crate::storage::Revision;
 
-const TURNS: usize = 16;
+const STRIPES: usize = 16;
 
 /// Checks secrets of one kind of holder.
 #[derive(Debug)]
@@ -22,12 +22,12 @@ pub(crate) struct ChosenSecrets {
     verified: Verified,
     /// Held while a secret is verified; which one depends on its fingerprint, so nobody can choose to hold up somebody
     /// else's.
-    turns: [Mutex<()>; TURNS],
+    stripes: [Mutex<()>; STRIPES],
 }
 
 /// Somebody who says to be a holder.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Claim<'a> {
+pub(crate) struct LoginAttempt<'a> {
     /// The holder's name, the same for nobody else whose secrets are throttled.
     pub(crate) holder: &'a str,
     /// The holder's record; nothing where there is none of that name.
@@ -51,7 +51,7 @@ impl ChosenSecrets {
         throttle: Arc<Throttle>,
         random: &dyn Random,
     ) -> Result<Self, CallError> {
-        Ok(Self { passwords, throttle, verified: Verified::new(random)?, turns: Default::default() })
+        Ok(Self { passwords, throttle, verified: Verified::new(random)?, stripes: Default::default() })
     }
 
     pub(crate) fn throttle(&self) -> &Arc<Throttle> {
@@ -67,7 +67,7 @@ impl ChosenSecrets {
     /// long and counts as much.
     pub(crate) async fn prove(
         &self,
-        claim: Claim<'_>,
+        claim: LoginAttempt<'_>,
         secret: String,
         kept: impl FnOnce() -> Result<Kept, CallError>,
     ) -> Result<bool, CallError> {
@@ -81,17 +81,17 @@ impl ChosenSecrets {
 
     async fn prove_by_hash(
         &self,
-        claim: Claim<'_>,
+        claim: LoginAttempt<'_>,
         secret: String,
         fingerprint: Fingerprint,
         kept: impl FnOnce() -> Result<Kept, CallError>,
     ) -> Result<bool, CallError> {
-        let Claim { holder, revision, address } = claim;
+        let LoginAttempt { holder, revision, address } = claim;
         self.throttle.check(holder, address)?;
         // Many calls that begin with the same credential at the same time pay for one hash, not one each.
-        let turn = fingerprint.first().map_or(0, |byte| usize::from(*byte) % TURNS);
-        let _turn = match self.turns.get(turn) {
-            Some(turn) => Some(turn.lock().await),
+        let stripe = fingerprint.first().map_or(0, |byte| usize::from(*byte) % STRIPES);
+        let _turn = match self.stripes.get(stripe) {
+            Some(stripe) => Some(stripe.lock().await),
             None => None,
         };
         if revision.is_some_and(|revision| self.verified.is_verified(&fingerprint, revision)) {

@@ -7,21 +7,21 @@
 use std::process::exit;
 
 use clap::Args;
-use muster_core::plugins::{Candidate, Isolation};
+use muster_core::plugins::{InstallRequest, Isolation};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::output::{self, Format};
 use crate::cli::{CliError, block_on};
 use crate::config::Config;
-use crate::testbed::Testbed;
+use crate::test_host::TestHost;
 
 #[derive(Args, Debug)]
 // How instances are shared is what a rehearsal tries, so nobody chooses it.
 #[command(mut_arg("isolation", |option| option.hide(true)))]
 pub(in crate::cli) struct Rehearsal {
     #[command(flatten)]
-    candidate: super::Candidate,
+    candidate: super::ComponentArguments,
     /// Run this command instead of the examples
     #[arg(long, value_name = "COMMAND")]
     command: Option<String>,
@@ -83,7 +83,7 @@ async fn unless_told_to_stop<T>(work: impl Future<Output = T>) -> Result<T, CliE
     exit(128 + told.as_raw_value())
 }
 
-async fn rehearse(rehearsal: &Rehearsal, candidate: &Candidate) -> Result<Vec<Value>, CliError> {
+async fn rehearse(rehearsal: &Rehearsal, candidate: &InstallRequest) -> Result<Vec<Value>, CliError> {
     let (scenes, fresh) = perform(rehearsal, candidate, Isolation::Call).await?;
     let (_, again) = perform(rehearsal, candidate, Isolation::Call).await?;
     let (_, shared) = perform(rehearsal, candidate, Isolation::Plugin).await?;
@@ -134,14 +134,14 @@ fn told([first, second]: &Answers) -> String {
 /// Runs every scene twice in a host of its own, and gives what each answered.
 async fn perform(
     rehearsal: &Rehearsal,
-    candidate: &Candidate,
+    candidate: &InstallRequest,
     isolation: Isolation,
 ) -> Result<(Vec<Scene>, Vec<Answers>), CliError> {
     let mut config = Config::default();
     // One instance for everything, as long as it lives.
     config.limits.reuse_max = u32::MAX;
     config.limits.faults_max = 0;
-    let testbed = Testbed::start(&config).await.map_err(CliError::Failed)?;
+    let testbed = TestHost::start(&config).await.map_err(CliError::Failed)?;
     let mut candidate = candidate.clone();
     candidate.change.isolation = Some(isolation);
     testbed.install(candidate).await.map_err(CliError::Failed)?;
@@ -155,7 +155,7 @@ async fn perform(
 
 /// Makes the call of a scene. Whoever rehearses a plugin is who reads a host's log otherwise, so an error has what the log
 /// would have.
-async fn answer(testbed: &Testbed, scene: &Scene) -> Answer {
+async fn answer(testbed: &TestHost, scene: &Scene) -> Answer {
     let answer = testbed.call(&scene.command, scene.version, &scene.input).await;
     answer.map(|outcome| outcome.text).map_err(|error| match error.internal() {
         Some(internal) => format!("{}: {}", error.code(), internal.trim_end()),
@@ -163,7 +163,7 @@ async fn answer(testbed: &Testbed, scene: &Scene) -> Answer {
     })
 }
 
-fn scenes(rehearsal: &Rehearsal, testbed: &Testbed) -> Result<Vec<Scene>, CliError> {
+fn scenes(rehearsal: &Rehearsal, testbed: &TestHost) -> Result<Vec<Scene>, CliError> {
     if let Some(command) = &rehearsal.command {
         serde_json::from_str::<Value>(&rehearsal.input)
             .map_err(|error| CliError::Usage(format!("--input is not JSON: {error}")))?;

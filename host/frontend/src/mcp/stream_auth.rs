@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use futures_util::StreamExt;
 use futures_util::stream::unfold;
-use muster_core::authn::{Credential, Source, Standing};
+use muster_core::authn::{AccountState, Credential, Source};
 use muster_core::caller::Caller;
 use muster_core::dispatch::Dispatcher;
 use muster_core::name::AccountId;
@@ -51,7 +51,7 @@ impl Stay {
 /// What shows that a credential is still good.
 enum Proof {
     /// Of a password: that the account stands as it stood, without a ban or another password since. The password is not kept.
-    Password(AccountId, Option<Standing>),
+    Password(AccountId, Option<AccountState>),
     /// Of anything else: that it is taken once more. Nothing but a token or key itself shows what became of it.
     Presented(Box<(Credential, Source)>),
 }
@@ -67,6 +67,6 @@ impl Proof {
     }
 }
 
-async fn standing(account: &AccountId, dispatcher: &Dispatcher) -> Option<Standing> {
+async fn standing(account: &AccountId, dispatcher: &Dispatcher) -> Option<AccountState> {
     dispatcher.authenticator().bearers().accounts.standing(account).await.ok().flatten()
 }
