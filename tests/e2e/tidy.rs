@@ -40,6 +40,7 @@ fn arrows_between_crates_point_one_way() {
         ("muster-issuer", &["muster-core"]),
         ("muster-storage", &["muster-core"]),
         ("muster-component", &["muster-core"]),
+        ("muster-cli", &["muster-audit", "muster-component", "muster-core"]),
         ("muster-wasm", &["muster-component", "muster-core"]),
         ("muster-builtin", &["muster-core"]),
         ("muster-frontend", &["muster-core"]),
@@ -48,6 +49,7 @@ fn arrows_between_crates_point_one_way() {
             &[
                 "muster-audit",
                 "muster-builtin",
+                "muster-cli",
                 "muster-component",
                 "muster-core",
                 "muster-frontend",

@@ -1,9 +1,9 @@
 //! The `muster` program: the host itself (`serve`) and the command line that talks to one.
 //!
-//! The only crate that knows every other. [`config`] says what is wanted, [`serve`] puts the parts together, [`cli`] is
-//! what a person types.
+//! The only crate that knows every other. [`config`] says what is wanted, [`serve`] puts the parts together, [`commands`]
+//! is what a person types.
 
-pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod serve;
 
@@ -15,11 +15,9 @@ mod descriptors;
 mod events;
 mod logging;
 mod maintenance;
-mod ownership;
 mod passwords;
 mod place;
 mod random;
 mod service;
 mod signals;
 mod test_host;
-mod trust;

@@ -45,16 +45,14 @@ use crate::descriptors;
 use crate::events::Events;
 use crate::logging::LogLevel;
 use crate::maintenance;
-use crate::ownership;
 use crate::passwords::Argon2Passwords;
 use crate::place;
 use crate::random::SystemRandom;
 use crate::service;
 use crate::signals::Signals;
-use crate::trust;
+use muster_cli::ownership;
+use muster_cli::trust;
 
-/// File name of the local socket, in the data directory.
-pub const SOCKET: &str = "muster.sock";
 /// File name of the configuration, where none is given.
 pub const CONFIG: &str = "muster.yaml";
 
@@ -120,7 +118,7 @@ async fn run_host(options: &Options) -> Result<(), String> {
     }
     let lock = place::lock(&options.data)?;
     place::check_store(&options.data)?;
-    let socket = options.data.join(SOCKET);
+    let socket = options.data.join(muster_cli::SOCKET);
     place::check_socket(&socket)?;
     let sockets = Sockets::open(&config.listen).await?;
     let local = bind_local(&socket).map_err(|error| format!("{} cannot be opened: {error}", socket.display()))?;
@@ -350,7 +348,7 @@ pub(crate) async fn assemble(data: &Path, config: &Config, start: Start) -> Resu
 
     let loader = Loader::new(config.limits, Some(&data.join("code")), Arc::clone(&storage))
         .map_err(|error| error.to_string())?
-        .with_compile_worker(crate::cli::compile_worker_of(&config.limits)?);
+        .with_compile_worker(crate::commands::compile_worker_of(&config.limits)?);
     tracing::info!(pooling = loader.info().pooling, "engine ready");
     let available = config.plugins_available.clone().unwrap_or_else(|| data.join("available"));
     let plugins = Arc::new(Lifecycle::new(Arc::new(loader), storage, Arc::clone(&dispatcher), available));

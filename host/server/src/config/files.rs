@@ -4,7 +4,7 @@ use muster_frontend::http::listen::Tls;
 use muster_issuer::KeySource;
 
 use super::Config;
-use crate::trust;
+use muster_cli::trust;
 
 impl Config {
     /// What is wrong with the files it names, a line for each; nothing is opened for good.

@@ -1,0 +1,226 @@
+//! `muster plugin pack`: puts into a component what its author says of it, so that it can be looked at before it runs.
+
+use std::fs::{File, Permissions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use muster_component::Manifest;
+use muster_component::manifest::MANIFEST_BYTES_MAX;
+use muster_wasm::Limits;
+use serde_json::{Map, Value, json};
+
+use muster_cli::output::{self, Format};
+use muster_cli::plugin::source;
+use muster_cli::{CliError, block_on};
+
+#[derive(Args, Debug)]
+#[command(after_help = KEYS_HELP)]
+pub(in crate::commands) struct Pack {
+    /// The .wasm file that the build wrote; with --to, its address will do
+    file: PathBuf,
+    /// What the plugin asks for and reads; without, muster.toml in this directory if there is one
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// Where the packed component goes, instead of in the place of FILE
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
+}
+
+/// Keys of `muster.toml`.
+const KEYS: [&str; 3] = ["requests", "commands_depend_on_settings", "settings"];
+
+/// The same keys for whoever writes the file.
+const KEYS_HELP: &str = "\
+What muster.toml may contain (a whole one is in plugins/README.md, \"Pack and test\"):
+  requests = [\"GRANT\", ...]           what it asks for, as --grant of `install` has it
+  [settings.NAME]                       a setting it reads: type, default, description
+                                        and the like of JSON Schema; required = true,
+                                        secret = true
+  commands_depend_on_settings = true    other settings, other commands";
+
+pub(super) fn run(pack: &Pack, format: Format) -> Result<(), CliError> {
+    let source = pack.file.display().to_string();
+    if pack.to.is_none() && source::is_address(&source) {
+        let text = "an address cannot be written to; name the packed file with --to, or download the component first";
+        return Err(CliError::Usage(format!("{source}: {text}")));
+    }
+    let target = Target::of(pack.to.as_ref().unwrap_or(&pack.file))?;
+    let written = pack.manifest.clone().or_else(|| Some(PathBuf::from("muster.toml")).filter(|file| file.exists()));
+    let manifest = written.as_deref().map_or_else(|| Ok(Manifest::default()), read)?;
+    let component = source::read(&source)?;
+    if muster_cli::plugin::inspect::look(&source, &component)?.manifest.is_some() {
+        let text = "it is packed already; pack the file that the build wrote, or build it again";
+        return Err(CliError::Failed(format!("{source}: {text}")));
+    }
+    let spinner = output::spinner("asking the plugin for its commands");
+    let packed = block_on(muster_wasm::pack(component.into(), manifest, Limits::default()))?;
+    spinner.finish_and_clear();
+    let packed = packed.map_err(|error| CliError::Failed(format!("{source}: {error}")))?;
+    target.write(&packed)?;
+    let target = target.shown;
+    let inspection = muster_cli::plugin::inspect::look(&target, &packed)?;
+    let commands = inspection.manifest.as_ref().and_then(|manifest| manifest.commands.as_ref()).map_or(0, Vec::len);
+    let line = format!("{target} packed: {commands} commands, {} bytes", packed.len());
+    let json = json!({ "file": target, "commands": commands, "size_bytes": packed.len() });
+    output::line(&line, &json, format);
+    Ok(())
+}
+
+/// Where the packed component goes.
+struct Target {
+    /// As it was named.
+    shown: String,
+    /// The file itself, links followed.
+    file: PathBuf,
+    /// Who may do what with the file that is there.
+    permissions: Option<Permissions>,
+}
+
+impl Target {
+    fn of(named: &Path) -> Result<Self, CliError> {
+        let shown = named.display().to_string();
+        let Ok(file) = named.canonicalize() else {
+            return Ok(Self { shown, file: named.to_path_buf(), permissions: None });
+        };
+        match file.metadata() {
+            Ok(metadata) if metadata.is_file() => Ok(Self { shown, file, permissions: Some(metadata.permissions()) }),
+            Ok(_) => {
+                Err(CliError::Usage(format!("{shown} is no file, so nothing can take its place; name one with --to")))
+            }
+            Err(error) => Err(CliError::Missing(format!("{shown} cannot be looked at: {error}"))),
+        }
+    }
+
+    /// Puts the bytes there whole or not at all: the target may be the source.
+    fn write(&self, bytes: &[u8]) -> Result<(), CliError> {
+        let unfinished = self.file.with_extension("wasm.unfinished");
+        // One that was left behind, or laid there.
+        let _ = std::fs::remove_file(&unfinished);
+        let written = File::create_new(&unfinished)
+            .and_then(|mut file| file.write_all(bytes))
+            .and_then(|()| match &self.permissions {
+                Some(permissions) => std::fs::set_permissions(&unfinished, permissions.clone()),
+                None => Ok(()),
+            })
+            .and_then(|()| std::fs::rename(&unfinished, &self.file));
+        written.map_err(|error| {
+            let _ = std::fs::remove_file(&unfinished);
+            CliError::Failed(format!("{} cannot be written: {error}", self.shown))
+        })
+    }
+}
+
+/// Reads `muster.toml`.
+fn read(file: &Path) -> Result<Manifest, CliError> {
+    let wrong = |reason: String| CliError::Usage(format!("{}: {reason}", file.display()));
+    let bytes = source::file(file, MANIFEST_BYTES_MAX)?;
+    let text = String::from_utf8(bytes).map_err(|error| wrong(format!("it is no text: {error}")))?;
+    parse(&text).map_err(wrong)
+}
+
+fn parse(text: &str) -> Result<Manifest, String> {
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+    if let Some(other) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        return Err(format!("`{other}` is not a key; known are {}", KEYS.join(", ")));
+    }
+    let requests = match table.get("requests") {
+        None => Vec::new(),
+        Some(toml::Value::Array(items)) => items
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned))
+            .collect::<Option<_>>()
+            .ok_or("`requests` is a list of texts, such as \"keyvalue\"")?,
+        Some(_) => return Err("`requests` is a list of texts, such as \"keyvalue\"".to_owned()),
+    };
+    let commands_depend_on_settings = match table.get("commands_depend_on_settings") {
+        None => false,
+        Some(value) => value.as_bool().ok_or("`commands_depend_on_settings` is true or false")?,
+    };
+    let settings = match table.get("settings") {
+        None => None,
+        Some(toml::Value::Table(settings)) => Some(schema(settings)?),
+        Some(_) => return Err("`settings` is a table for each setting: [settings.NAME]".to_owned()),
+    };
+    Ok(Manifest { requests, settings, commands: None, commands_depend_on_settings })
+}
+
+/// JSON Schema of the settings: each table is the schema of one, with `secret` and `required` beside it.
+fn schema(settings: &toml::Table) -> Result<Value, String> {
+    let (mut properties, mut required) = (Map::new(), Vec::new());
+    for (name, setting) in settings {
+        let mut setting = setting.as_table().cloned().ok_or_else(|| format!("[settings.{name}] is no table"))?;
+        let mut flag = |key: &str| match setting.remove(key) {
+            None => Ok(false),
+            Some(value) => value.as_bool().ok_or_else(|| format!("settings.{name}: `{key}` is true or false")),
+        };
+        let (secret, needed) = (flag("secret")?, flag("required")?);
+        let mut property = serde_json::to_value(setting).map_err(|error| error.to_string())?;
+        if let Some(members) = property.as_object_mut().filter(|_| secret) {
+            members.insert("writeOnly".to_owned(), json!(true));
+        }
+        properties.insert(name.clone(), property);
+        if needed {
+            required.push(json!(name));
+        }
+    }
+    Ok(json!({ "type": "object", "properties": properties, "required": required }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authors_file_becomes_a_manifest() {
+        let manifest = parse(
+            "requests = [\"keyvalue\"]\n[settings.url]\ntype = \"string\"\nrequired = true\n\
+             [settings.key]\ntype = \"string\"\nsecret = true\n",
+        )
+        .unwrap();
+        assert_eq!(manifest.requests, ["keyvalue"]);
+        let expected = json!({
+            "type": "object", "required": ["url"],
+            "properties": {"url": {"type": "string"}, "key": {"type": "string", "writeOnly": true}},
+        });
+        assert_eq!(manifest.settings, Some(expected));
+        assert_eq!(parse("").unwrap(), Manifest::default());
+    }
+
+    #[test]
+    fn the_documented_file_is_one_and_has_every_key() {
+        let page = include_str!("../../../../../plugins/README.md");
+        let text = page.split("```toml\n").find(|text| text.contains("requests =")).unwrap();
+        let text = text.split("```").next().unwrap();
+        let manifest = parse(text).unwrap();
+        assert!(manifest.is_secret("api_key") && !manifest.is_secret("retries"));
+        for key in KEYS {
+            assert!(text.contains(key) && KEYS_HELP.contains(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn nothing_takes_the_place_of_a_device() {
+        for (path, is_target) in [("/dev/null", false), ("/tmp", false), ("Cargo.toml", true), ("not-there.wasm", true)]
+        {
+            assert_eq!(Target::of(Path::new(path)).is_ok(), is_target, "{path}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, part) in [
+            ("request = []", "`request` is not a key; known are requests"),
+            ("requests = 1", "`requests` is a list of texts"),
+            ("requests = [1]", "`requests` is a list of texts"),
+            ("settings = 1", "[settings.NAME]"),
+            ("[settings]\na = 1", "[settings.a] is no table"),
+            ("[settings.a]\nsecret = \"yes\"", "settings.a: `secret` is true or false"),
+            ("commands_depend_on_settings = 1", "is true or false"),
+            ("= 1", "TOML parse error"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+}
