@@ -69,7 +69,7 @@ fn shell(host: &Host, commands: &[&str]) -> Vec<String> {
     let mut script = format!("export MUSTER_DATA='{}' PATH=\"{}:$PATH\"\n", host.data().display(), folder.display());
     for command in commands {
         let command = command.replace("127.0.0.1:5280", host.address()).replace(" muster-data/", " $MUSTER_DATA/");
-        writeln!(script, "echo '@@@'\n{command} 2>&1").unwrap();
+        writeln!(script, "echo '@@@'\n{{ {command}\n}} 2>&1").unwrap();
     }
     let mut bash = Command::new("bash");
     let ran = run(bash.current_dir(root()), &script);
@@ -153,6 +153,16 @@ fn calls_over_rest() {
 #[test]
 fn errors_of_calls() {
     check("host/docs/callers/errors.md");
+}
+
+#[test]
+fn calls_from_the_command_line() {
+    check("host/docs/callers/command-line.md");
+}
+
+#[test]
+fn the_audit_log() {
+    check("host/docs/operators/audit.md");
 }
 
 /// The page for those who come from elsewhere names every deliberate difference of the verdict table, and tests that are.
@@ -338,7 +348,8 @@ impl Reference {
     fn section(&self, heading: &str) -> &str {
         let mut sections = self.text.split("\n## ");
         let found = sections.find_map(|section| section.strip_prefix(heading)?.strip_prefix('\n'));
-        found.unwrap_or_else(|| panic!("{} has no section {heading}", self.name))
+        assert!(found.is_some(), "{} has no section {heading}", self.name);
+        found.unwrap_or_default()
     }
 }
 
@@ -355,8 +366,9 @@ fn keys(config: &str) -> BTreeSet<String> {
     let file = folder.path().join("muster.yaml");
     std::fs::write(&file, config).unwrap();
     let ran = run(Command::new(binary()).args(["config", "check"]).arg(&file), "");
-    let known = ran.stderr.lines().find_map(|line| line.split_once("nown are ")).unwrap_or_else(|| panic!("{ran:?}")).1;
-    known.split(", ").map(str::to_owned).collect()
+    let known = ran.stderr.lines().find_map(|line| line.split_once("nown are "));
+    assert!(known.is_some(), "{ran:?}");
+    known.unwrap_or_default().1.split(", ").map(str::to_owned).collect()
 }
 
 #[test]
