@@ -459,7 +459,7 @@ fn a_client_is_answered_in_the_revision_it_speaks() {
 
 #[test]
 fn a_token_got_by_logging_in_sees_tools() {
-    // The rule of host/docs/mcp.md.
+    // The rule of host/docs/callers/mcp.md.
     let rule =
         "  logged_in: {from: mcp, who: {oauth: {scope: 'muster:user', server: localhost}}, what: [hello, status]}";
     let shop = Shop::start_with(rule);

@@ -298,7 +298,7 @@ fn bytes_that_are_no_http_harm_nobody() {
     assert_eq!(host.call("admin", "status", &json!({})).status, 200);
 }
 
-/// A library for ejabberd's ReST interface. What it cannot do here is in `host/docs/coming-from-ejabberd.md`.
+/// A library for ejabberd's ReST interface. What it cannot do here is in `host/docs/operators/coming-from-ejabberd.md`.
 #[test]
 fn a_library_for_the_api_of_ejabberd_works() {
     let host = Host::start();

@@ -3,7 +3,7 @@
 //! One way through the files: [`function`] reads a component's functions out of its type, without compiling it, and says
 //! of each that cannot be a command why ([`shape`] are their types, [`names`] their commands' names, [`docs`] their
 //! texts); [`schema`] tells callers what to send. How a function is called is the engine's business. What becomes what:
-//! `host/docs/adapter.md`.
+//! `host/docs/authors/typed-components.md`.
 
 mod docs;
 mod function;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Why a verdict is not ejabberd's. `host/docs/coming-from-ejabberd.md` tells users the same.
+/// Why a verdict is not ejabberd's. `host/docs/operators/coming-from-ejabberd.md` tells users the same.
 const DIFFERENCES: [&str; 3] = [
     // A command with an argument `host` asks for no access rule `configure`: `where` says what is demanded.
     "configure",

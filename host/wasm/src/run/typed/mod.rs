@@ -1,6 +1,6 @@
 //! Runs the functions of components with typed exports, which are commands as well (`muster_component::functions` says
 //! which): [`value`] converts JSON to component values and back, exactly; [`call`] runs one function, and moves long byte
-//! lists whole. What becomes what: `host/docs/adapter.md`.
+//! lists whole. What becomes what: `host/docs/authors/typed-components.md`.
 
 mod call;
 mod value;
