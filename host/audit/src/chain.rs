@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 pub(crate) type Hash = [u8; 32];
 
 const BUCKET: &str = "audit";
-const KEY: &str = "anchor";
+/// Where the anchor of a chain is; a second chain beside it has a key of its own.
+pub(crate) const ANCHOR: &str = "anchor";
 
 /// A line's number and hash.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -86,19 +87,19 @@ pub(crate) struct Anchor {
 }
 
 impl Anchor {
-    pub(crate) async fn read(storage: &dyn Storage) -> Result<Option<Self>, String> {
-        let Some(entry) = storage.get(BUCKET, KEY).await.map_err(|error| error.to_string())? else { return Ok(None) };
+    pub(crate) async fn read(storage: &dyn Storage, key: &str) -> Result<Option<Self>, String> {
+        let Some(entry) = storage.get(BUCKET, key).await.map_err(|error| error.to_string())? else { return Ok(None) };
         let value: Option<Value> = serde_json::from_slice(&entry.value).ok();
-        let head = |key: &str| Head::parse(value.as_ref()?.get(key)?.as_str()?);
+        let head = |name: &str| Head::parse(value.as_ref()?.get(name)?.as_str()?);
         match (head("head"), head("before_first")) {
             (Some(head), Some(before_first)) => Ok(Some(Self { head, before_first })),
             _ => Err("the anchor of the audit record in the store is not readable".to_owned()),
         }
     }
 
-    pub(crate) async fn write(&self, storage: &dyn Storage) -> Result<(), String> {
+    pub(crate) async fn write(&self, storage: &dyn Storage, key: &str) -> Result<(), String> {
         let value = json!({ "head": self.head.to_string(), "before_first": self.before_first.to_string() });
-        let put = storage.put(BUCKET, KEY, value.to_string().into_bytes(), Expect::Anything).await;
+        let put = storage.put(BUCKET, key, value.to_string().into_bytes(), Expect::Anything).await;
         put.map(|_| ()).map_err(|error| error.to_string())
     }
 }

@@ -21,11 +21,11 @@ use muster_core::authn::network;
 use muster_core::clock::Clock;
 use muster_core::command::Origin;
 use muster_core::error::CallError;
-use muster_core::storage::{Entry, Expect, Revision, Storage, StorageError};
+use muster_core::storage::Storage;
 use serde_json::{Value, json};
 
 use crate::line::time_text;
-use crate::{CHANGES, FileAudit, Options};
+use crate::{CHANGES, FileAudit, Options, chain};
 
 /// Refusals of a network that are recorded one by one in a window.
 const REFUSALS_MAX: u32 = 20;
@@ -61,7 +61,8 @@ impl KeptAudit {
     ) -> Result<Self, String> {
         let all = FileAudit::open(folder, options.clone(), Arc::clone(&storage), Arc::clone(&clock)).await?;
         let options = Options { files_max: options.changes_files_max, ..options };
-        let changes = FileAudit::open(&folder.join(CHANGES), options, Arc::new(Beside(storage)), clock).await?;
+        let anchor = format!("{}-{CHANGES}", chain::ANCHOR);
+        let changes = FileAudit::open_chain(&folder.join(CHANGES), options, storage, anchor, clock).await?;
         let kept = Self { all: Arc::new(all), changes, sums: Arc::default(), watch: Mutex::default() };
         kept.watch_sums()?;
         Ok(kept)
@@ -275,49 +276,5 @@ impl Sums {
             Record { time: sum.last, subject: Subject::Event { name: "refusals-summed-up", detail } }
         });
         written.collect()
-    }
-}
-
-/// The store, with the anchor of the second chain beside that of the first.
-#[derive(Debug)]
-struct Beside(Arc<dyn Storage>);
-
-impl Beside {
-    fn key(key: &str) -> String {
-        format!("{key}-{CHANGES}")
-    }
-}
-
-impl Storage for Beside {
-    fn get<'a>(&'a self, bucket: &'a str, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StorageError>> {
-        Box::pin(async move { self.0.get(bucket, &Self::key(key)).await })
-    }
-
-    fn put<'a>(
-        &'a self,
-        bucket: &'a str,
-        key: &'a str,
-        value: Vec<u8>,
-        expect: Expect,
-    ) -> BoxFuture<'a, Result<Revision, StorageError>> {
-        Box::pin(async move { self.0.put(bucket, &Self::key(key), value, expect).await })
-    }
-
-    fn delete<'a>(
-        &'a self,
-        bucket: &'a str,
-        key: &'a str,
-        expect: Expect,
-    ) -> BoxFuture<'a, Result<bool, StorageError>> {
-        Box::pin(async move { self.0.delete(bucket, &Self::key(key), expect).await })
-    }
-
-    fn list<'a>(
-        &'a self,
-        bucket: &'a str,
-        after: Option<&'a str>,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<String>, StorageError>> {
-        self.0.list(bucket, after, limit)
     }
 }

@@ -150,10 +150,21 @@ impl FileAudit {
         storage: Arc<dyn Storage>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, String> {
-        let anchor = chain::Anchor::read(&*storage).await?;
+        Self::open_chain(folder, options, storage, chain::ANCHOR.to_owned(), clock).await
+    }
+
+    /// The same for a chain whose anchor has this key.
+    async fn open_chain(
+        folder: &Path,
+        options: Options,
+        storage: Arc<dyn Storage>,
+        anchor_key: String,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, String> {
+        let anchor = chain::Anchor::read(&*storage, &anchor_key).await?;
         let (waiting, records) = mpsc::sync_channel(RECORDS_WAITING_MAX);
         let shared = Arc::new(Shared::default());
-        let store = writer::Store { storage, runtime: tokio::runtime::Handle::current() };
+        let store = writer::Store { storage, anchor: anchor_key, runtime: tokio::runtime::Handle::current() };
         let begin = {
             let (folder, shared) = (folder.to_path_buf(), Arc::clone(&shared));
             move || writer::Writer::open(folder, options, anchor, store, &*clock, shared)

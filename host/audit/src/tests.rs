@@ -1,49 +1,14 @@
 //! Tampering of every kind, crashes at every place, rotation.
 
-use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
-use std::sync::{Mutex, PoisonError};
+
 use std::time::{Duration, Instant};
 
 use muster_core::audit::Subject;
-use muster_core::storage::{Entry, Expect, Revision, StorageError};
+use muster_core::storage::MemoryStorage;
 use serde_json::json;
 
 use super::*;
-
-#[derive(Debug, Default)]
-struct Memory(Mutex<HashMap<String, Vec<u8>>>);
-
-impl Storage for Memory {
-    fn get<'a>(&'a self, _: &'a str, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StorageError>> {
-        let value = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
-        Box::pin(async move { Ok(value.map(|value| Entry { revision: 1, value })) })
-    }
-
-    fn put<'a>(
-        &'a self,
-        _: &'a str,
-        key: &'a str,
-        value: Vec<u8>,
-        _: Expect,
-    ) -> BoxFuture<'a, Result<Revision, StorageError>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), value);
-        Box::pin(async { Ok(1) })
-    }
-
-    fn delete<'a>(&'a self, _: &'a str, _: &'a str, _: Expect) -> BoxFuture<'a, Result<bool, StorageError>> {
-        Box::pin(async { Ok(false) })
-    }
-
-    fn list<'a>(
-        &'a self,
-        _: &'a str,
-        _: Option<&'a str>,
-        _: usize,
-    ) -> BoxFuture<'a, Result<Vec<String>, StorageError>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-}
 
 #[derive(Debug)]
 struct StillClock;
@@ -61,7 +26,7 @@ impl Clock for StillClock {
 /// A chain in a folder of its own, with a store that outlives it.
 struct Place {
     folder: tempfile::TempDir,
-    storage: Arc<Memory>,
+    storage: Arc<MemoryStorage>,
     options: Options,
     runtime: tokio::runtime::Runtime,
 }

@@ -31,6 +31,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) storage: Arc<dyn Storage>,
+    /// The key of the anchor.
+    pub(crate) anchor: String,
     pub(crate) runtime: tokio::runtime::Handle,
 }
 
@@ -252,7 +254,8 @@ impl Writer {
             return;
         }
         let anchor = Anchor { head: self.head, before_first: self.anchor.before_first };
-        let written = self.shared.busy(|| self.store.runtime.block_on(anchor.write(&*self.store.storage)));
+        let written =
+            self.shared.busy(|| self.store.runtime.block_on(anchor.write(&*self.store.storage, &self.store.anchor)));
         let failed_before = std::mem::replace(&mut self.anchor_fails, written.is_err());
         match written {
             Ok(()) => self.anchor = anchor,
@@ -288,7 +291,10 @@ impl Writer {
         };
         // Remembered first: files that are there too long are no harm, files that are missing look like one.
         let anchor = Anchor { before_first, ..self.anchor };
-        self.store.runtime.block_on(anchor.write(&*self.store.storage)).map_err(io::Error::other)?;
+        self.store
+            .runtime
+            .block_on(anchor.write(&*self.store.storage, &self.store.anchor))
+            .map_err(io::Error::other)?;
         self.anchor = anchor;
         for first_seq in old {
             std::fs::remove_file(files::path(&self.folder, *first_seq))?;

@@ -341,7 +341,12 @@ fn whole_seconds(duration: Duration) -> u64 {
 impl From<StorageError> for CallError {
     fn from(error: StorageError) -> Self {
         match error {
-            StorageError::Conflict => Self::Conflict("somebody else changed it at the same time; try again".to_owned()),
+            StorageError::Conflict { .. } => {
+                Self::Conflict("somebody else changed it at the same time; try again".to_owned())
+            }
+            StorageError::Unavailable(_) => {
+                Self::Unavailable("the store does not answer at present; try again later".to_owned())
+            }
             StorageError::Failed(_) => Self::internal_from(error),
         }
     }

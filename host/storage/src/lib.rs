@@ -16,8 +16,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use muster_core::BoxFuture;
-use muster_core::storage::{Entry, Expect, Revision, Size, Storage, StorageError};
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use muster_core::storage::{Change, Committed, Entry, Revision, Size, Storage, StorageError, check_changes};
+use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition};
 use tokio::sync::{mpsc, oneshot};
 
 use read_cache::Recent;
@@ -29,33 +29,27 @@ const ENTRIES: TableDefinition<'_, (&str, &str), (u64, &[u8])> = TableDefinition
 const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
 const REVISION: &str = "revision";
 
-/// Most changes waiting for the disk; who comes then waits for a place.
-const CHANGES_WAITING_MAX: usize = 1024;
-/// Most changes made in one transaction.
-const CHANGES_PER_COMMIT_MAX: usize = 256;
+/// Most commits waiting for the disk; who comes then waits for a place.
+const COMMITS_WAITING_MAX: usize = 1024;
+/// Most commits made in one transaction of redb.
+const COMMITS_PER_TRANSACTION_MAX: usize = 256;
 
 /// The store in one file.
 #[derive(Debug)]
 pub struct RedbStorage {
     slot: Arc<Slot>,
     recent: Arc<Recent>,
-    changes: mpsc::Sender<Change>,
+    commits: mpsc::Sender<Waiting>,
 }
 
+/// What became of the changes of one commit.
+type Outcome = Result<Vec<Committed>, StorageError>;
+
+/// A commit that waits to be made.
 #[derive(Debug)]
-struct Change {
-    bucket: String,
-    key: String,
-    /// Nothing to remove the key.
-    value: Option<Vec<u8>>,
-    expect: Expect,
-    answer: oneshot::Sender<Result<Changed, StorageError>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Changed {
-    revision: Revision,
-    was_there: bool,
+struct Waiting {
+    changes: Vec<Change>,
+    answer: oneshot::Sender<Outcome>,
 }
 
 impl RedbStorage {
@@ -73,14 +67,14 @@ impl RedbStorage {
         transaction.open_table(COUNTERS).map_err(failed)?;
         transaction.commit().map_err(failed)?;
         let slot = Arc::new(Slot::new(path.to_owned(), database));
-        let (changes, waiting) = mpsc::channel(CHANGES_WAITING_MAX);
+        let (commits, waiting) = mpsc::channel(COMMITS_WAITING_MAX);
         let recent = Arc::new(Recent::default());
         let (of_writer, forgetting) = (Arc::clone(&slot), Arc::clone(&recent));
         std::thread::Builder::new()
             .name("storage-writer".to_owned())
             .spawn(move || write_until_closed(&of_writer, &forgetting, waiting))
             .map_err(failed)?;
-        Ok(Self { slot, recent, changes })
+        Ok(Self { slot, recent, commits })
     }
 
     /// Shows `visit` every bucket, key and entry, in ascending order, as they all were at one moment; writes go on meanwhile.
@@ -127,19 +121,6 @@ impl RedbStorage {
         }
         transaction.commit().map_err(failed)
     }
-
-    async fn change(
-        &self,
-        bucket: &str,
-        key: &str,
-        value: Option<Vec<u8>>,
-        expect: Expect,
-    ) -> Result<Changed, StorageError> {
-        let (answer, answered) = oneshot::channel();
-        let change = Change { bucket: bucket.to_owned(), key: key.to_owned(), value, expect, answer };
-        self.changes.send(change).await.map_err(|_| closed())?;
-        answered.await.map_err(|_| closed())?
-    }
 }
 
 impl Storage for RedbStorage {
@@ -163,23 +144,16 @@ impl Storage for RedbStorage {
         Box::pin(async move { result })
     }
 
-    fn put<'a>(
-        &'a self,
-        bucket: &'a str,
-        key: &'a str,
-        value: Vec<u8>,
-        expect: Expect,
-    ) -> BoxFuture<'a, Result<Revision, StorageError>> {
-        Box::pin(async move { Ok(self.change(bucket, key, Some(value), expect).await?.revision) })
-    }
-
-    fn delete<'a>(
-        &'a self,
-        bucket: &'a str,
-        key: &'a str,
-        expect: Expect,
-    ) -> BoxFuture<'a, Result<bool, StorageError>> {
-        Box::pin(async move { Ok(self.change(bucket, key, None, expect).await?.was_there) })
+    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move {
+            check_changes(&changes)?;
+            if changes.is_empty() {
+                return Ok(Vec::new());
+            }
+            let (answer, answered) = oneshot::channel();
+            self.commits.send(Waiting { changes, answer }).await.map_err(|_| closed())?;
+            answered.await.map_err(|_| closed())?
+        })
     }
 
     fn list<'a>(
@@ -187,19 +161,19 @@ impl Storage for RedbStorage {
         bucket: &'a str,
         after: Option<&'a str>,
         limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<String>, StorageError>> {
+    ) -> BoxFuture<'a, Result<Vec<(String, Revision)>, StorageError>> {
         let read = || -> Result<_, StorageError> {
             let transaction = self.slot.read(|database| database.begin_read().map_err(failed))?;
             let table = transaction.open_table(ENTRIES).map_err(failed)?;
             let mut keys = Vec::new();
             for entry in table.range((bucket, after.unwrap_or_default())..).map_err(failed)? {
-                let (place, _) = entry.map_err(failed)?;
+                let (place, value) = entry.map_err(failed)?;
                 let (in_bucket, key) = place.value();
                 if in_bucket != bucket || keys.len() >= limit {
                     break;
                 }
                 if after != Some(key) {
-                    keys.push(key.to_owned());
+                    keys.push((key.to_owned(), value.value().0));
                 }
             }
             Ok(keys)
@@ -207,6 +181,7 @@ impl Storage for RedbStorage {
         let result = read();
         Box::pin(async move { result })
     }
+
     fn size_below<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Size, StorageError>> {
         let (slot, prefix) = (Arc::clone(&self.slot), prefix.to_owned());
         Box::pin(async move { tokio::task::spawn_blocking(move || size_below(&slot, &prefix)).await.map_err(failed)? })
@@ -227,60 +202,85 @@ fn size_below(slot: &Slot, prefix: &str) -> Result<Size, StorageError> {
     Ok(size)
 }
 
-fn write_until_closed(slot: &Slot, recent: &Recent, mut waiting: mpsc::Receiver<Change>) {
+fn write_until_closed(slot: &Slot, recent: &Recent, mut waiting: mpsc::Receiver<Waiting>) {
     while let Some(first) = waiting.blocking_recv() {
         let mut batch = vec![first];
-        while batch.len() < CHANGES_PER_COMMIT_MAX
+        while batch.len() < COMMITS_PER_TRANSACTION_MAX
             && let Ok(next) = waiting.try_recv()
         {
             batch.push(next);
         }
-        let outcome = slot.write(|database| commit(database, &batch));
-        for change in &batch {
+        let made = slot.write(|database| make_all(database, &batch));
+        for change in batch.iter().flat_map(|commit| &commit.changes) {
             recent.forget(&change.bucket, &change.key);
         }
-        for (index, change) in batch.into_iter().enumerate() {
-            let result = match &outcome {
-                Ok(results) => results.get(index).cloned().unwrap_or_else(|| Err(closed())),
-                Err(error) => Err(error.clone()),
-            };
-            // Nobody listens when the caller's deadline passed; the change stands all the same.
-            let _ = change.answer.send(result);
+        let outcomes = match made {
+            Ok(outcomes) => outcomes,
+            Err(error) => vec![Err(error); batch.len()],
+        };
+        for (commit, outcome) in batch.into_iter().zip(outcomes) {
+            // The caller may have given up at its deadline; the changes are made all the same.
+            let _ = commit.answer.send(outcome);
         }
     }
 }
 
-/// Makes every change of the batch in one transaction; a change whose expectation fails is left out, the others stand.
-fn commit(database: &Database, batch: &[Change]) -> Result<Vec<Result<Changed, StorageError>>, StorageError> {
+/// Makes every commit of the batch in one transaction. One with a change whose expectation is not met is left out; the
+/// others are made.
+fn make_all(database: &Database, batch: &[Waiting]) -> Result<Vec<Outcome>, StorageError> {
     let transaction = database.begin_write().map_err(failed)?;
-    let mut results = Vec::with_capacity(batch.len());
+    let mut outcomes = Vec::with_capacity(batch.len());
     {
         let mut entries = transaction.open_table(ENTRIES).map_err(failed)?;
         let mut counters = transaction.open_table(COUNTERS).map_err(failed)?;
         let mut revision = counters.get(REVISION).map_err(failed)?.map_or(0, |guard| guard.value());
-        for change in batch {
-            let place = (change.bucket.as_str(), change.key.as_str());
-            let current = entries.get(place).map_err(failed)?.map(|guard| guard.value().0);
-            let as_expected = match change.expect {
-                Expect::Anything => true,
-                Expect::Absent => current.is_none(),
-                Expect::Revision(wanted) => current == Some(wanted),
-            };
-            if !as_expected {
-                results.push(Err(StorageError::Conflict));
-                continue;
-            }
-            revision += 1;
-            match &change.value {
-                Some(value) => drop(entries.insert(place, (revision, value.as_slice())).map_err(failed)?),
-                None => drop(entries.remove(place).map_err(failed)?),
-            }
-            results.push(Ok(Changed { revision, was_there: current.is_some() }));
+        for commit in batch {
+            outcomes.push(match replaced(&entries, &commit.changes)? {
+                Ok(replaced) => Ok(make(&mut entries, &mut revision, &commit.changes, replaced)?),
+                Err(index) => Err(StorageError::Conflict { index }),
+            });
         }
         counters.insert(REVISION, revision).map_err(failed)?;
     }
-    transaction.commit().map_err(failed)?;
-    Ok(results)
+    // It may have reached the disk all the same.
+    transaction.commit().map_err(|error| StorageError::Unavailable(error.to_string()))?;
+    Ok(outcomes)
+}
+
+/// The revisions of the values that these changes replace; the first change whose expectation is not met, if one is not.
+fn replaced(
+    entries: &impl ReadableTable<(&'static str, &'static str), (u64, &'static [u8])>,
+    changes: &[Change],
+) -> Result<Result<Vec<Option<Revision>>, usize>, StorageError> {
+    let mut replaced = Vec::with_capacity(changes.len());
+    for (index, change) in changes.iter().enumerate() {
+        let place = (change.bucket.as_str(), change.key.as_str());
+        let current = entries.get(place).map_err(failed)?.map(|guard| guard.value().0);
+        if !change.expect.is_met(current) {
+            return Ok(Err(index));
+        }
+        replaced.push(current);
+    }
+    Ok(Ok(replaced))
+}
+
+fn make(
+    entries: &mut Table<'_, (&'static str, &'static str), (u64, &'static [u8])>,
+    revision: &mut Revision,
+    changes: &[Change],
+    replaced: Vec<Option<Revision>>,
+) -> Result<Vec<Committed>, StorageError> {
+    let mut committed = Vec::with_capacity(changes.len());
+    for (change, replaced) in changes.iter().zip(replaced) {
+        *revision += 1;
+        let place = (change.bucket.as_str(), change.key.as_str());
+        match &change.value {
+            Some(value) => drop(entries.insert(place, (*revision, value.as_slice())).map_err(failed)?),
+            None => drop(entries.remove(place).map_err(failed)?),
+        }
+        committed.push(Committed { revision: *revision, replaced });
+    }
+    Ok(committed)
 }
 
 fn failed(error: impl std::fmt::Display) -> StorageError {
@@ -288,7 +288,7 @@ fn failed(error: impl std::fmt::Display) -> StorageError {
 }
 
 fn closed() -> StorageError {
-    StorageError::Failed("the writer has ended".to_owned())
+    StorageError::Unavailable("its writer has ended".to_owned())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use muster_core::storage::list_all;
+use muster_core::storage::{Expect, conformance, list_all};
 use proptest::prelude::*;
 
 use super::*;
@@ -30,15 +30,44 @@ fn nobody_else_reads_the_file() {
 }
 
 #[test]
+fn it_does_what_every_store_does() {
+    let (_directory, storage) = open();
+    block_on(conformance::check(&storage)).unwrap();
+}
+
+#[test]
+fn commits_that_wait_together_are_each_made_whole_or_not_at_all() {
+    let (_directory, storage) = open();
+    let moves = (0..200_u32).map(|number| {
+        let (from, to) = (format!("k{}", number % 10), format!("k{}", (number + 1) % 10));
+        // Both keys change, where the second is absent: of those that wait together, some are refused.
+        let changes = vec![
+            Change::put("b", &from, number.to_be_bytes().to_vec(), Expect::Anything),
+            Change::delete("b", &to, Expect::Anything),
+            Change::put("pairs", &number.to_string(), Vec::new(), Expect::Absent),
+            Change::put("once", &(number % 150).to_string(), Vec::new(), Expect::Absent),
+        ];
+        storage.commit(changes)
+    });
+    let made = block_on(futures_util::future::join_all(moves));
+    let refused = made.iter().filter(|one| matches!(one, Err(StorageError::Conflict { index: 3 }))).count();
+    assert_eq!((made.iter().filter(|one| one.is_ok()).count(), refused), (150, 50));
+    assert_eq!(block_on(list_all(&storage, "pairs")).unwrap().len(), 150, "of a refused commit nothing is there");
+}
+
+#[test]
 fn compare_and_set_decides_races() {
     let (_directory, storage) = open();
     block_on(async {
         let first = storage.put("b", "k", vec![1], Expect::Absent).await.unwrap();
-        assert!(matches!(storage.put("b", "k", vec![2], Expect::Absent).await, Err(StorageError::Conflict)));
+        assert!(matches!(storage.put("b", "k", vec![2], Expect::Absent).await, Err(StorageError::Conflict { .. })));
         let second = storage.put("b", "k", vec![3], Expect::Revision(first)).await.unwrap();
         assert!(second > first);
-        assert!(matches!(storage.put("b", "k", vec![4], Expect::Revision(first)).await, Err(StorageError::Conflict)));
-        assert!(matches!(storage.delete("b", "k", Expect::Revision(first)).await, Err(StorageError::Conflict)));
+        assert!(matches!(
+            storage.put("b", "k", vec![4], Expect::Revision(first)).await,
+            Err(StorageError::Conflict { .. })
+        ));
+        assert!(matches!(storage.delete("b", "k", Expect::Revision(first)).await, Err(StorageError::Conflict { .. })));
         assert!(storage.delete("b", "k", Expect::Revision(second)).await.unwrap());
         assert!(!storage.delete("b", "k", Expect::Anything).await.unwrap());
         // A key that comes back does not get an old revision back.

@@ -1,9 +1,9 @@
 //! A store for guests that run outside a host: nothing can be kept in it, and they are told so.
 
 use muster_core::BoxFuture;
-use muster_core::storage::{Entry, Expect, Revision, Size, Storage, StorageError};
+use muster_core::storage::{Change, Committed, Entry, Revision, Size, Storage, StorageError};
 
-/// A store that is none.
+/// A store that keeps nothing.
 #[derive(Debug)]
 pub(crate) struct NullStorage;
 
@@ -18,17 +18,7 @@ impl Storage for NullStorage {
         Self::refuse()
     }
 
-    fn put<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a str,
-        _: Vec<u8>,
-        _: Expect,
-    ) -> BoxFuture<'a, Result<Revision, StorageError>> {
-        Self::refuse()
-    }
-
-    fn delete<'a>(&'a self, _: &'a str, _: &'a str, _: Expect) -> BoxFuture<'a, Result<bool, StorageError>> {
+    fn commit(&self, _: Vec<Change>) -> BoxFuture<'_, Result<Vec<Committed>, StorageError>> {
         Self::refuse()
     }
 
@@ -37,7 +27,7 @@ impl Storage for NullStorage {
         _: &'a str,
         _: Option<&'a str>,
         _: usize,
-    ) -> BoxFuture<'a, Result<Vec<String>, StorageError>> {
+    ) -> BoxFuture<'a, Result<Vec<(String, Revision)>, StorageError>> {
         Self::refuse()
     }
 

@@ -465,12 +465,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::oauth::tests::{Counting, HandClock, Memory, PlainPasswords, now};
+    use crate::oauth::tests::{Counting, HandClock, PlainPasswords, now};
+    use crate::storage::MemoryStorage;
 
     /// What an earlier version kept as it was typed is found by every way to type it, once the store was looked through.
     #[test]
     fn accounts_of_earlier_versions_go_on_whatever_way_their_name_is_typed() {
-        let storage: Arc<dyn Storage> = Arc::new(Memory::default());
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
         for (name, password) in [
             ("jose\u{301}@localhost", "man\u{303}ana"),
             ("zoe\u{301}@localhost", "a"),

@@ -262,7 +262,7 @@ impl Clients {
         };
         let value = serde_json::to_vec(&record).map_err(CallError::internal_from)?;
         match self.storage.put(BUCKET, &new.id, value, Expect::Absent).await {
-            Err(StorageError::Conflict) => Err(ClientError::Exists(new.id)),
+            Err(StorageError::Conflict { .. }) => Err(ClientError::Exists(new.id)),
             other => Ok(other.map(|_| made)?),
         }
     }

@@ -154,7 +154,7 @@ impl AuthorizationServer {
             match self.storage.delete(BUCKET, &id, Expect::Revision(revision)).await {
                 Ok(was_there) => purged += usize::from(was_there),
                 // Somebody changed it, so it lives.
-                Err(StorageError::Conflict) => {}
+                Err(StorageError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -1,9 +1,7 @@
 //! The state machine of a family, driven at random: whatever clients and thieves send in whatever order, at most one
 //! access token of one authorization is ever valid.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -15,72 +13,11 @@ use crate::BoxFuture;
 use crate::authn::Passwords;
 use crate::permission;
 use crate::registry::Snapshot;
-use crate::storage::{Expect, Storage};
+use crate::storage::{MemoryStorage, Storage};
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const CALLBACK: &str = "https://shop.example.org/cb";
-
-/// Bucket and key to entry, and the last revision.
-type Entries = (BTreeMap<(String, String), Entry>, Revision);
-
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
-    entries: Mutex<Entries>,
-}
-
-impl Storage for Memory {
-    fn get<'a>(&'a self, bucket: &'a str, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StorageError>> {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = entries.0.get(&(bucket.to_owned(), key.to_owned())).cloned();
-        Box::pin(async { Ok(found) })
-    }
-
-    fn put<'a>(
-        &'a self,
-        bucket: &'a str,
-        key: &'a str,
-        value: Vec<u8>,
-        expect: Expect,
-    ) -> BoxFuture<'a, Result<Revision, StorageError>> {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = (bucket.to_owned(), key.to_owned());
-        let current = entries.0.get(&place).map(|entry| entry.revision);
-        let fits = match expect {
-            Expect::Anything => true,
-            Expect::Absent => current.is_none(),
-            Expect::Revision(wanted) => current == Some(wanted),
-        };
-        let result = if fits {
-            entries.1 += 1;
-            let revision = entries.1;
-            entries.0.insert(place, Entry { revision, value });
-            Ok(revision)
-        } else {
-            Err(StorageError::Conflict)
-        };
-        Box::pin(async { result })
-    }
-
-    fn delete<'a>(&'a self, bucket: &'a str, key: &'a str, _: Expect) -> BoxFuture<'a, Result<bool, StorageError>> {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let was_there = entries.0.remove(&(bucket.to_owned(), key.to_owned())).is_some();
-        Box::pin(async move { Ok(was_there) })
-    }
-
-    fn list<'a>(
-        &'a self,
-        bucket: &'a str,
-        after: Option<&'a str>,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<String>, StorageError>> {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let keys =
-            entries.0.keys().filter(|(own, key)| own == bucket && after.is_none_or(|after| key.as_str() > after));
-        let keys = keys.map(|(_, key)| key.clone()).take(limit).collect();
-        Box::pin(async { Ok(keys) })
-    }
-}
 
 #[derive(Debug, Default)]
 pub(crate) struct HandClock(AtomicU64);
@@ -135,7 +72,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let storage: Arc<dyn Storage> = Arc::new(Memory::default());
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
         let (clock, random) = (Arc::new(HandClock::default()), Arc::new(Counting::default()));
         let accounts = Accounts::new(storage.clone(), Arc::new(PlainPasswords), clock.clone(), random.clone()).unwrap();
         let accounts = Arc::new(accounts);

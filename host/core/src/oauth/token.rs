@@ -10,7 +10,7 @@ use crate::authn::secret;
 use crate::error::CallError;
 use crate::name::AccountId;
 use crate::registry::Snapshot;
-use crate::storage::{Expect, Revision, StorageError};
+use crate::storage::{Expect, Revision};
 
 /// Tokens to hand out. The only time their texts are seen.
 #[derive(Clone)]
@@ -330,16 +330,14 @@ impl AuthorizationServer {
     ) -> Result<Issued, OAuthError> {
         let lifetimes = self.lifetimes(refreshes);
         let minted = family.mint(id, scopes.clone(), from, lifetimes, self.now(), &*self.random)?;
-        match self.put(id, family, Expect::Revision(revision)).await {
-            Ok(()) => Ok(Issued {
-                id: id.to_owned(),
-                access: minted.access,
-                refresh: minted.refresh,
-                scopes,
-                expires_in_seconds: lifetimes.access,
-            }),
-            Err(error @ (StorageError::Conflict | StorageError::Failed(_))) => Err(error.into()),
-        }
+        self.put(id, family, Expect::Revision(revision)).await?;
+        Ok(Issued {
+            id: id.to_owned(),
+            access: minted.access,
+            refresh: minted.refresh,
+            scopes,
+            expires_in_seconds: lifetimes.access,
+        })
     }
 
     fn lifetimes(&self, refreshes: bool) -> Lifetimes {

@@ -226,7 +226,7 @@ impl store::HostBucket for Keyvalue<'_> {
                 skip => skip.min(KEYS_PER_PAGE),
             });
             let keys = match self.plugin.storage.list(&place, after.as_deref(), wanted).await {
-                Ok(keys) => keys,
+                Ok(keys) => keys.into_iter().map(|(key, _)| key).collect::<Vec<_>>(),
                 Err(error) => return Ok(Err(failed(&error))),
             };
             let (skipping, full) = (given < start, keys.len() == wanted);

@@ -79,7 +79,7 @@ impl Quota {
         let mut hasher = DefaultHasher::new();
         (&place, &key).hash(&mut hasher);
         let turn = usize::try_from(hasher.finish() % TURNS as u64).ok().and_then(|turn| self.turns.get(turn));
-        let Some(turn) = turn else { return Err(Refused::Store(StorageError::Conflict)) };
+        let Some(turn) = turn else { return Err(Refused::Changed) };
         let turn = Arc::clone(turn).lock_owned().await;
         let (quota, storage) = (Arc::clone(self), Arc::clone(storage));
         #[expect(
@@ -132,7 +132,7 @@ impl Quota {
                 }
                 Err(error) => {
                     self.give_back(after, before);
-                    if !matches!(error, StorageError::Conflict) {
+                    if !matches!(error, StorageError::Conflict { .. }) {
                         return Err(Refused::Store(error));
                     }
                 }
@@ -199,72 +199,39 @@ impl Quotas {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex as StdMutex;
-
     use muster_core::BoxFuture;
-    use muster_core::storage::{Entry, Revision};
+    use muster_core::storage::{Change as StorageChange, Committed, Entry, MemoryStorage, Revision};
     use proptest::prelude::*;
 
     use super::*;
 
+    /// A store that lets others go first before it commits.
     #[derive(Debug, Default)]
-    struct Memory(StdMutex<BTreeMap<(String, String), Entry>>);
+    struct Slow(MemoryStorage);
 
-    impl Storage for Memory {
+    impl Storage for Slow {
         fn get<'a>(&'a self, bucket: &'a str, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StorageError>> {
-            let found = self.0.lock().unwrap().get(&(bucket.to_owned(), key.to_owned())).cloned();
-            Box::pin(async move { Ok(found) })
+            self.0.get(bucket, key)
         }
 
-        fn put<'a>(
-            &'a self,
-            bucket: &'a str,
-            key: &'a str,
-            value: Vec<u8>,
-            expect: Expect,
-        ) -> BoxFuture<'a, Result<Revision, StorageError>> {
-            Box::pin(async move {
+        fn commit(&self, changes: Vec<StorageChange>) -> BoxFuture<'_, Result<Vec<Committed>, StorageError>> {
+            Box::pin(async {
                 tokio::task::yield_now().await;
-                let mut entries = self.0.lock().unwrap();
-                let place = (bucket.to_owned(), key.to_owned());
-                let current = entries.get(&place).map(|entry| entry.revision);
-                let as_expected = match expect {
-                    Expect::Anything => true,
-                    Expect::Absent => current.is_none(),
-                    Expect::Revision(wanted) => current == Some(wanted),
-                };
-                if !as_expected {
-                    return Err(StorageError::Conflict);
-                }
-                let revision = current.unwrap_or(0) + 1;
-                entries.insert(place, Entry { revision, value });
-                Ok(revision)
+                self.0.commit(changes).await
             })
-        }
-
-        fn delete<'a>(&'a self, bucket: &'a str, key: &'a str, _: Expect) -> BoxFuture<'a, Result<bool, StorageError>> {
-            let was_there = self.0.lock().unwrap().remove(&(bucket.to_owned(), key.to_owned())).is_some();
-            Box::pin(async move { Ok(was_there) })
         }
 
         fn list<'a>(
             &'a self,
-            _: &'a str,
-            _: Option<&'a str>,
-            _: usize,
-        ) -> BoxFuture<'a, Result<Vec<String>, StorageError>> {
-            Box::pin(async { Ok(Vec::new()) })
+            bucket: &'a str,
+            after: Option<&'a str>,
+            limit: usize,
+        ) -> BoxFuture<'a, Result<Vec<(String, Revision)>, StorageError>> {
+            self.0.list(bucket, after, limit)
         }
 
         fn size_below<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Size, StorageError>> {
-            let mut size = Size::default();
-            for ((bucket, key), entry) in &*self.0.lock().unwrap() {
-                if bucket.starts_with(prefix) {
-                    size.keys += 1;
-                    size.bytes += (bucket.len() - prefix.len() + key.len() + entry.value.len()) as u64;
-                }
-            }
-            Box::pin(async move { Ok(size) })
+            self.0.size_below(prefix)
         }
     }
 
@@ -275,7 +242,7 @@ mod tests {
     #[test]
     fn the_last_byte_and_the_last_key_fit() {
         let limits = Limits { keyvalue_bytes_max: 20, keyvalue_keys_max: 2, ..Limits::default() };
-        let storage: Arc<dyn Storage> = Arc::new(Memory::default());
+        let storage: Arc<dyn Storage> = Arc::new(Slow::default());
         block_on(async {
             let quota = Quotas::default().of("p", &limits, &*storage).await.unwrap();
             let set = async |key: &str, bytes: usize| {
@@ -316,7 +283,7 @@ mod tests {
             changes in prop::collection::vec((0..4_u8, 0..4_u8, 0..30_usize, any::<bool>()), 1..60),
         ) {
             let limits = Limits { keyvalue_bytes_max: 60, keyvalue_keys_max: 3, ..Limits::default() };
-            let storage: Arc<dyn Storage> = Arc::new(Memory::default());
+            let storage: Arc<dyn Storage> = Arc::new(Slow::default());
             block_on(async {
                 let quota = Quotas::default().of("p", &limits, &*storage).await.unwrap();
                 let work = changes.into_iter().map(|(kind, key, bytes, given_up)| {
