@@ -16,8 +16,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use muster_core::BoxFuture;
+use muster_core::address::network;
 use muster_core::audit::{Audit, CallRecord, OK, Page, Query, Record, Subject, Verification};
-use muster_core::authn::network;
 use muster_core::clock::Clock;
 use muster_core::command::Origin;
 use muster_core::error::CallError;

@@ -179,7 +179,7 @@ fn describe(call: &CallRecord, with_arguments: bool, line: &mut Line) {
     line.word("via", call.source.via.0);
     line.maybe("tag", call.source.tag.as_deref());
     if let Some(address) = call.source.address {
-        line.address("address", muster_core::authn::canonical(address));
+        line.address("address", muster_core::address::canonical(address));
     }
     if let Some(registered) = &call.registered {
         line.text("command", registered.command.name.as_str());

@@ -10,8 +10,8 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::authn::Rejection;
-use crate::caller::RequestId;
 use crate::rate::RateLimitStatus;
+use crate::request_id::RequestId;
 use crate::storage::StorageError;
 
 /// One argument that does not fit.
@@ -349,5 +349,11 @@ impl From<StorageError> for CallError {
             }
             StorageError::Failed(_) => Self::internal_from(error),
         }
+    }
+}
+
+impl From<Rejection> for CallError {
+    fn from(reason: Rejection) -> Self {
+        Self::Unauthenticated { rejected: Some(reason) }
     }
 }

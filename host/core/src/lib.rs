@@ -6,8 +6,10 @@
 //! In the order of a call: [`dispatch`] → [`authn`] → [`registry`] → [`permission`] → [`schema`] → [`invoke`] →
 //! [`error`].
 
+pub mod address;
 pub mod name;
 mod precis;
+mod request_id;
 
 pub mod caller;
 pub mod command;

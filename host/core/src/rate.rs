@@ -5,6 +5,8 @@
 //! that is about the command must have a call left. The console is never held up; a plugin that calls on behalf of its
 //! caller is part of a call that was counted.
 
+mod status;
+
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,10 +15,12 @@ use std::time::{Duration, Instant};
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
-use crate::authn::network;
+use crate::address::network;
 use crate::caller::{Caller, Identity, Principal};
 use crate::command::Command;
 use crate::permission::What;
+
+pub use status::RateLimitStatus;
 
 /// Most callers counted at a time, for each rule.
 pub const CALLERS_MAX: u64 = 100_000;
@@ -50,21 +54,6 @@ impl Rate {
     pub fn window_s(&self) -> u64 {
         (u64::from(self.burst.get()) * 60).div_ceil(u64::from(self.per_minute.get()))
     }
-}
-
-/// Where a caller stands with one limit.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct RateLimitStatus {
-    /// The limit's name.
-    pub name: Arc<str>,
-    /// Calls a full bucket holds.
-    pub burst: u32,
-    /// Time in which an empty one fills up, in seconds.
-    pub window_s: u64,
-    /// Calls left.
-    pub remaining: u32,
-    /// When there is one more.
-    pub retry_after: Duration,
 }
 
 /// A bucket, by when it will be full: the more of it is drawn, the later.

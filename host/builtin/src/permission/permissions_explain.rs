@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use muster_core::address::canonical;
 use muster_core::audit::Query;
-use muster_core::authn::{Rejection, canonical};
+use muster_core::authn::Rejection;
 use muster_core::caller::{Authority, Caller, Identity};
 use muster_core::command::Audience;
 use muster_core::error::CallError;

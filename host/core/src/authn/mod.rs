@@ -11,10 +11,11 @@ pub(crate) mod secret;
 mod throttle;
 mod verification_cache;
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::BoxFuture;
+use crate::address::canonical;
 use crate::caller::{Authority, Caller, Identity, RequestId};
 use crate::error::CallError;
 use crate::name::{AccountId, FrontendName};
@@ -28,7 +29,7 @@ pub use keys::{ApiKey, KEY_NAME_CHARS_MAX, KEY_PREFIX, KEY_SCOPES_MAX, KeyError,
 pub(crate) use password::{ChosenSecrets, Kept, LoginAttempt};
 pub use policy::PasswordPolicy;
 pub use rejection::Rejection;
-pub use throttle::{Attempt, Throttle, network};
+pub use throttle::{Attempt, Throttle};
 
 /// What a wire found in a request.
 #[derive(Clone)]
@@ -193,13 +194,5 @@ impl Authenticator {
             request_id: source.request_id,
             trace: source.trace,
         }))
-    }
-}
-
-/// An IPv4 address mapped into IPv6 is that IPv4 address.
-pub fn canonical(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(v6) => Ipv6Addr::to_ipv4_mapped(&v6).map_or(address, IpAddr::V4),
-        IpAddr::V4(_) => address,
     }
 }

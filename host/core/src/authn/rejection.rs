@@ -1,8 +1,6 @@
 //! Why a credential was not accepted. The reason is for the log, the audit record and those who may ask for an
 //! explanation; a caller is told that the credential is not valid and no more, since more would help to guess.
 
-use crate::error::CallError;
-
 /// Why a credential was not accepted.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Rejection {
@@ -117,15 +115,10 @@ impl Rejection {
     }
 }
 
-impl From<Rejection> for CallError {
-    fn from(reason: Rejection) -> Self {
-        Self::Unauthenticated { rejected: Some(reason) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::CallError;
 
     #[test]
     fn each_code_is_one_reason_and_no_caller_is_told() {

@@ -14,7 +14,7 @@
 //! counts are forgotten first.
 
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
-use super::canonical;
+use crate::address::network;
 use crate::error::CallError;
 
 /// Most accounts, networks, and pairs of them that are counted at a time, each.
@@ -178,14 +178,6 @@ impl Attempt<'_> {
     fn take(&mut self) -> Option<Place> {
         self.throttle.failures.fetch_sub(1, Ordering::Relaxed);
         self.place.take()
-    }
-}
-
-/// An IPv4 address, or the /64 of an IPv6 one: whoever has one address of it has them all.
-pub fn network(address: IpAddr) -> IpAddr {
-    match canonical(address) {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tracing::info;
 
-use crate::authn::canonical;
+use crate::address::canonical;
 use crate::caller::RequestId;
 use crate::error::CallError;
 use crate::name::FrontendName;

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use super::answer::Answer;
 use super::pattern::Pattern;
-use crate::caller::Caller;
 use crate::command::Command;
+use crate::name::AccountId;
 
 /// One value an argument may have.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -70,21 +70,21 @@ impl Expected {
         }
     }
 
-    fn accepts(&self, value: &Value, caller: &Caller) -> bool {
+    fn accepts(&self, value: &Value, account: Option<&AccountId>) -> bool {
         let is = |part: Option<&str>| part.is_some() && value.as_str() == part;
         match self {
-            Self::CallerUser => is(caller.account().map(crate::name::AccountId::user)),
-            Self::CallerHost => is(caller.account().map(crate::name::AccountId::host)),
-            Self::CallerAccount => is(caller.account().map(crate::name::AccountId::as_str)),
+            Self::CallerUser => is(account.map(AccountId::user)),
+            Self::CallerHost => is(account.map(AccountId::host)),
+            Self::CallerAccount => is(account.map(AccountId::as_str)),
             Self::Literal(literal) => value == literal,
             Self::Glob(glob) => value.as_str().is_some_and(|text| glob.matches(text)),
         }
     }
 
     /// Whether some argument of this caller can be accepted.
-    fn can_hold(&self, caller: &Caller) -> bool {
+    fn can_hold(&self, account: Option<&AccountId>) -> bool {
         match self {
-            Self::CallerUser | Self::CallerHost | Self::CallerAccount => caller.account().is_some(),
+            Self::CallerUser | Self::CallerHost | Self::CallerAccount => account.is_some(),
             Self::Literal(_) | Self::Glob(_) => true,
         }
     }
@@ -113,13 +113,18 @@ pub struct Condition {
 
 impl Condition {
     /// Whether the arguments fit; without arguments, whether some could.
-    pub(super) fn answer(&self, caller: &Caller, command: &Command, arguments: Option<&Map<String, Value>>) -> Answer {
+    pub(super) fn answer(
+        &self,
+        account: Option<&AccountId>,
+        command: &Command,
+        arguments: Option<&Map<String, Value>>,
+    ) -> Answer {
         let Some(arguments) = arguments else {
             let known = command.input.has_property(&self.argument);
-            let possible = self.values.iter().any(|value| value.can_hold(caller));
+            let possible = self.values.iter().any(|value| value.can_hold(account));
             return if known && possible { Answer::Depends } else { Answer::No };
         };
-        let accepted = |value: &Value| self.values.iter().any(|expected| expected.accepts(value, caller));
+        let accepted = |value: &Value| self.values.iter().any(|expected| expected.accepts(value, account));
         Answer::from(match arguments.get(&self.argument) {
             Some(Value::Array(items)) => !items.is_empty() && items.iter().all(accepted),
             Some(value) => accepted(value),

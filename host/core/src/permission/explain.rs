@@ -134,7 +134,7 @@ impl Question<'_> {
 
     fn what(&self, what: &What) -> Reason {
         let name = &self.command.name;
-        let answer = what.answer(self.caller, self.command, self.arguments);
+        let answer = what.answer(self.caller.account(), self.command, self.arguments);
         if what.items().is_empty() {
             return Reason::new(answer, "no `what`, which is no command");
         }
@@ -150,13 +150,13 @@ impl Question<'_> {
     }
 
     fn item(&self, item: &Item) -> Reason {
-        let answer = item.conditions_hold(self.caller, self.command, self.arguments);
+        let answer = item.conditions_hold(self.caller.account(), self.command, self.arguments);
         let covers = format!("`{}` covers `{}`", item.selector, self.command.name);
         if item.conditions.is_empty() {
             return Reason::new(answer, covers);
         }
         let parts = item.conditions.iter().map(|condition| {
-            let answer = condition.answer(self.caller, self.command, self.arguments);
+            let answer = condition.answer(self.caller.account(), self.command, self.arguments);
             let argument = &condition.argument;
             let found = match self.arguments.map(|arguments| arguments.get(argument)) {
                 Some(Some(value)) => format!("; it is {value}"),

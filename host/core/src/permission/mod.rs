@@ -282,7 +282,7 @@ impl Permissions {
             return Answer::No;
         }
         // Covering a command is cheap to find out and fails most often.
-        let what = group.what.answer(caller, command, arguments);
+        let what = group.what.answer(caller.account(), command, arguments);
         if what == Answer::No { what } else { what.min(self.who_answer(&group.who, caller, command, arguments)) }
     }
 

@@ -7,9 +7,8 @@ use thiserror::Error;
 
 use super::answer::Answer;
 use super::condition::Condition;
-use crate::caller::Caller;
 use crate::command::{Audience, Command};
-use crate::name::{CommandName, PluginName, Tag};
+use crate::name::{AccountId, CommandName, PluginName, Tag};
 
 /// One item of a group's `what`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -126,11 +125,11 @@ impl From<Selector> for Item {
 impl Item {
     pub(super) fn conditions_hold(
         &self,
-        caller: &Caller,
+        account: Option<&AccountId>,
         command: &Command,
         arguments: Option<&Map<String, Value>>,
     ) -> Answer {
-        Answer::all(self.conditions.iter().map(|condition| condition.answer(caller, command, arguments)))
+        Answer::all(self.conditions.iter().map(|condition| condition.answer(account, command, arguments)))
     }
 }
 
@@ -173,11 +172,16 @@ impl What {
     }
 
     /// Whether the command with these arguments is covered; without arguments, whether it is for any or for some.
-    pub(super) fn answer(&self, caller: &Caller, command: &Command, arguments: Option<&Map<String, Value>>) -> Answer {
+    pub(super) fn answer(
+        &self,
+        account: Option<&AccountId>,
+        command: &Command,
+        arguments: Option<&Map<String, Value>>,
+    ) -> Answer {
         if self.excludes(command).is_some() {
             return Answer::No;
         }
-        Answer::any(self.covering(command).map(|item| item.conditions_hold(caller, command, arguments)))
+        Answer::any(self.covering(command).map(|item| item.conditions_hold(account, command, arguments)))
     }
 }
 

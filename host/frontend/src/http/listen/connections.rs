@@ -95,7 +95,7 @@ mod tests {
         let limits =
             ConnectionLimits { connections_max: 3, connections_per_address_max: 2, ..ConnectionLimits::default() };
         let connections = Connections::new(limits);
-        let come = |address: &str| connections.come(Some(muster_core::authn::network(address.parse().unwrap())));
+        let come = |address: &str| connections.come(Some(muster_core::address::network(address.parse().unwrap())));
         let mut kept = vec![come("2001:db8::1").unwrap(), come("2001:db8::ffff").unwrap()];
         assert!(come("2001:db8::2").is_none() && come("2001:db8:0:1::1").is_some());
         // Trusted proxies, and the local socket, come as often as they like.

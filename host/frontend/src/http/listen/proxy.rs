@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
-use muster_core::authn::canonical;
+use muster_core::address::canonical;
 
 /// Most addresses looked at, from the right. Nobody has that many proxies of their own.
 pub const HOPS_MAX: usize = 32;
