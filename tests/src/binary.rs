@@ -4,6 +4,7 @@
 //! whether there is, takes half a second; comparing the times of the files that it noted as the binary's sources takes a
 //! few milliseconds. Cargo's own lock is free while tests run; a lock of ours lets one process build, and the others wait.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -66,13 +67,13 @@ fn is_fresh(folder: &Path, root: &Path) -> bool {
         return false;
     };
     let mut sources = sources(&noted);
+    let within = |folder: &&Path| folder.starts_with(root);
+    let folders: BTreeSet<&Path> =
+        sources.iter().flat_map(|source| source.ancestors().skip(1).filter(within)).collect();
     let manifests: Vec<PathBuf> =
-        sources.iter().flat_map(|source| source.ancestors().map(|folder| folder.join("Cargo.toml"))).collect();
-    let is_within = |path: &PathBuf| path.starts_with(root) && path.exists();
-    sources.extend(manifests.into_iter().filter(is_within));
+        folders.into_iter().map(|folder| folder.join("Cargo.toml")).filter(|manifest| manifest.exists()).collect();
+    sources.extend(manifests);
     sources.extend(SETTINGS.iter().map(|setting| root.join(setting)));
-    sources.sort_unstable();
-    sources.dedup();
     folder.join("muster").is_file() && sources.iter().all(|source| time(source).is_some_and(|time| time <= built))
 }
 
