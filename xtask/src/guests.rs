@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 
 use self::package::Package;
 use self::toolchain::{OLDER_TARGET, TARGET, Toolchain};
-use crate::run::{binary, root};
+use crate::run::{root, step};
 
 /// The plugins, which are packages.
 const PLUGINS: [&str; 3] = ["hello", "render", "roster"];
@@ -53,9 +53,8 @@ pub(crate) fn build(which: Which) -> Result<Vec<PathBuf>> {
     let components = root.join("target/components");
     fs::create_dir_all(&components).with_context(|| format!("cannot create {}", components.display()))?;
 
-    eprintln!("building the plugins");
     let plugins: Vec<String> = PLUGINS.iter().flat_map(|plugin| ["--package", plugin]).map(Into::into).collect();
-    compile(&toolchain, &root, TARGET, &plugins)?;
+    compile("building the plugins", &toolchain, TARGET, &plugins)?;
     let mut files = Vec::new();
     for plugin in PLUGINS {
         let artifact = artifacts(&root, TARGET).join(format!("{plugin}.wasm"));
@@ -68,8 +67,8 @@ pub(crate) fn build(which: Which) -> Result<Vec<PathBuf>> {
         Which::All => Some(vec!["--examples".to_owned()]),
     };
     if let Some(examples) = examples {
-        eprintln!("building the guests of the tests");
-        compile(&toolchain, &root, TARGET, &[vec!["--package".into(), HOSTILE.into()], examples].concat())?;
+        let what = [vec!["--package".into(), HOSTILE.into()], examples].concat();
+        compile("building the guests of the tests", &toolchain, TARGET, &what)?;
         let wanted = |file: &str| which == Which::All || file == NEXT_HELLO;
         for guest in package::hostile_guests(&packages, HOSTILE)?.into_iter().filter(|guest| wanted(&guest.file)) {
             let artifact = artifacts(&root, TARGET).join("examples").join(format!("{}.wasm", guest.file));
@@ -78,7 +77,7 @@ pub(crate) fn build(which: Which) -> Result<Vec<PathBuf>> {
     }
     if which == Which::All {
         let what = ["--package", HOSTILE, "--example", OLDER].map(ToOwned::to_owned);
-        compile(&toolchain, &root, OLDER_TARGET, &what)?;
+        compile("building a guest for the older target", &toolchain, OLDER_TARGET, &what)?;
         let module = artifacts(&root, OLDER_TARGET).join("examples").join(format!("{OLDER}.wasm"));
         let module = fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
         files.push(write(&components.join(format!("{OLDER}_wasip1.wasm")), &module)?);
@@ -89,13 +88,16 @@ pub(crate) fn build(which: Which) -> Result<Vec<PathBuf>> {
 
 /// Puts a manifest into each plugin among these components, with the host's own command: what is installed can then be
 /// looked at first.
-pub(crate) fn pack(components: &[PathBuf]) -> Result<()> {
+///
+/// # Errors
+/// When the host cannot be started, or refuses one.
+pub(crate) fn pack(components: &[PathBuf], binary: &Path) -> Result<()> {
     for component in components {
         let Some(plugin) = component.file_stem().and_then(|stem| stem.to_str()).filter(|stem| PLUGINS.contains(stem))
         else {
             continue;
         };
-        let mut muster = Command::new(binary());
+        let mut muster = Command::new(binary);
         muster.args(["plugin", "pack"]).arg(component);
         let manifest = root().join("plugins").join(plugin).join("muster.toml");
         if manifest.exists() {
@@ -111,14 +113,12 @@ fn artifacts(root: &Path, target: &str) -> PathBuf {
     root.join("target/guests").join(target).join("guest")
 }
 
-fn compile(toolchain: &Toolchain, root: &Path, target: &str, what: &[String]) -> Result<()> {
-    let mut cargo = toolchain.cargo(root);
+fn compile(step_name: &str, toolchain: &Toolchain, target: &str, what: &[String]) -> Result<()> {
+    let mut cargo = toolchain.cargo(&root());
     cargo.args(["build", "--profile", "guest", "--target", target]);
     // A target directory of their own: another compiler, if need be, and never a wait for a build of the host.
-    cargo.arg("--target-dir").arg(root.join("target/guests")).args(what);
-    let status = cargo.status().context("cannot run cargo")?;
-    ensure!(status.success(), "the guests do not compile");
-    Ok(())
+    cargo.arg("--target-dir").arg(root().join("target/guests")).args(what);
+    step(step_name, &mut cargo)
 }
 
 /// Writes the component with its metadata.

@@ -48,13 +48,24 @@ const DEBIAN: &[(&str, &str)] =
 /// Servers of XMPP, as packages of Debian.
 const XMPP_SERVERS: &[(&str, &str)] = &[("prosody", "/usr/bin/prosody"), ("ejabberd", "/usr/sbin/ejabberdctl")];
 
+/// From where tests take what they need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Python's and npm's packages, which are installed below `target/tools`.
+    NoDebian,
+    /// Packages of Debian too, which are installed on the machine, as root.
+    Debian,
+}
+
 /// Installs what is missing.
 ///
 /// # Errors
 /// When something cannot be installed, with what to do.
-pub(crate) fn install() -> Result<()> {
-    tools::debian("a browser and shells", DEBIAN)?;
-    tools::debian_without_services("servers of XMPP", XMPP_SERVERS)?;
+pub(crate) fn install(needs: Needs) -> Result<()> {
+    if needs == Needs::Debian {
+        tools::debian("a browser and shells", DEBIAN)?;
+        tools::debian_without_services("servers of XMPP", XMPP_SERVERS)?;
+    }
     tools::python("interfaces/python", PYTHON)?;
     for version in PYTHON_MCP {
         tools::python(&format!("interfaces/mcp-{version}"), &[&format!("mcp=={version}")])?;

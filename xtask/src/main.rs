@@ -3,13 +3,17 @@
 #![expect(clippy::print_stderr, reason = "a chore tells its user what it is doing")]
 
 mod bench;
+mod check;
 mod demo;
 mod dependencies;
 mod fuzz;
 mod guests;
 mod interfaces;
+mod peers;
 mod polyglot;
 mod run;
+mod samples;
+mod serve;
 mod test;
 mod tools;
 
@@ -22,8 +26,12 @@ use clap::Parser;
 enum Chore {
     /// Build everything, start a host with the sample plugins, and walk through real calls
     Demo(demo::Demo),
+    /// Check what is quick to check: format, lints, unit tests
+    Check,
     /// Run every check there is
-    Test,
+    Test(test::Test),
+    /// Run a host with the sample plugins in the foreground
+    Run(serve::Serve),
     /// Measure the host against a bare HTTP handler
     Bench(bench::Bench),
     /// Check licences and sources of every dependency, and known vulnerabilities
@@ -45,11 +53,13 @@ enum Chore {
 fn main() -> Result<()> {
     match Chore::parse() {
         Chore::Demo(demo) => demo::run(&demo)?,
-        Chore::Test => test::run()?,
+        Chore::Check => check::run()?,
+        Chore::Test(test) => test::run(&test)?,
+        Chore::Run(serve) => serve::run(&serve)?,
         Chore::Bench(bench) => bench::run(&bench)?,
         Chore::Dependencies => dependencies::run()?,
         Chore::Fuzz(fuzz) => fuzz::run(&fuzz)?,
-        Chore::Interfaces => interfaces::install()?,
+        Chore::Interfaces => interfaces::install(interfaces::Needs::Debian)?,
         Chore::Polyglot(polyglot) => polyglot::run(&polyglot)?,
         Chore::Guests { all } => {
             let which = if all { guests::Which::All } else { guests::Which::Plugins };

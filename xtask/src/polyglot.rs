@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 
+use crate::interfaces::Needs;
 use crate::run::{cargo, root, step};
 use crate::tools;
 
@@ -39,9 +40,16 @@ enum Language {
     Python,
 }
 
-/// Builds every language.
-pub(crate) fn all() -> Result<()> {
-    run(&Polyglot { lang: None })
+/// Builds every language whose tools may be installed: those of C are packages of Debian.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn all(needs: Needs) -> Result<()> {
+    let languages: &[Language] = match needs {
+        Needs::Debian => &[Language::C, Language::Javascript, Language::Python],
+        Needs::NoDebian => &[Language::Javascript, Language::Python],
+    };
+    languages.iter().try_for_each(|language| run(&Polyglot { lang: Some(*language) }))
 }
 
 /// Builds what is out of date.
@@ -54,7 +62,7 @@ pub(crate) fn run(polyglot: &Polyglot) -> Result<()> {
         Some(Language::C) => c(),
         Some(Language::Javascript) => javascript(),
         Some(Language::Python) => python(),
-        None => c().and_then(|()| javascript()).and_then(|()| python()),
+        None => all(Needs::Debian),
     }
 }
 

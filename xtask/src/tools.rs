@@ -3,13 +3,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::guests::toolchain::root_prefix;
-use crate::run::{root, step};
+use crate::run::{cargo, root, step};
 
 /// How often an installation is tried: registries are now and then busy.
 const TRIES: u32 = 3;
@@ -74,6 +74,31 @@ pub(crate) fn python(name: &str, packages: &[&str]) -> Result<PathBuf> {
     retried(&format!("installing {}", packages.join(", ")), install, || Command::new("true"))?;
     note_installed(&environment, packages)?;
     Ok(environment)
+}
+
+/// A program that extends cargo: the one that is installed, else the one of a package of Python. It is compiled, which
+/// takes minutes, only where that package has none for this machine.
+///
+/// # Errors
+/// When it cannot be installed in either way.
+pub(crate) fn program(name: &str, package: &str, version: &str) -> Result<PathBuf> {
+    let installed = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if installed.is_ok_and(|status| status.success()) {
+        return Ok(name.into());
+    }
+    let compiled = folder().join("bin").join(name);
+    if compiled.exists() {
+        return Ok(compiled);
+    }
+    match python(name, &[&format!("{package}=={version}")]) {
+        Ok(environment) => Ok(environment.join("bin").join(name)),
+        Err(why) => {
+            eprintln!("\n== {name} is compiled, since its package cannot be installed: {why:#}");
+            let install = ["install", "--locked", "--version", version, name, "--root"];
+            step(&format!("compiling {name} (minutes, once)"), cargo(&install).arg(folder()))?;
+            Ok(compiled)
+        }
+    }
 }
 
 /// A folder with packages of npm, each with its version; gives its `node_modules`.

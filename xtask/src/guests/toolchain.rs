@@ -10,6 +10,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::run::without_variables_of_cargo;
+
 /// What the guests are compiled for. Its allocator serves from the memory a guest starts with before it asks for more.
 pub(crate) const TARGET: &str = "wasm32-wasip2";
 /// What older toolchains compile for: the host makes components of its core modules.
@@ -58,6 +60,7 @@ impl Toolchain {
             Self::System { linker } => system_cargo(linker),
         };
         // Flags meant for the host would replace those the guests need, which are in .cargo/config.toml.
+        without_variables_of_cargo(&mut cargo);
         cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").current_dir(root);
         cargo
     }
@@ -164,6 +167,7 @@ fn install_linker(root: &Path) -> Result<PathBuf> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut install = Command::new(cargo);
     install.args(["install", LINKER, "--locked", "--root"]).arg(&tools);
+    without_variables_of_cargo(&mut install);
     let status = install.status().context("cannot run cargo")?;
     ensure!(status.success(), "{LINKER} cannot be built: `cargo install {LINKER} --locked` says why");
     Ok(linker)
