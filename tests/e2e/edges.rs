@@ -1,4 +1,4 @@
-//! Limits bite at their value: one less and exactly as much are had, one more is not.
+//! Limits are enforced at their value: one less and exactly as much succeed, one more does not.
 
 use serde_json::{Value, json};
 use tests::Host;
@@ -205,7 +205,7 @@ fn a_plugin_logs_as_much_over_time_as_it_may() {
     assert!(hits(&host, "log_lines_per_s_max") >= 25, "{}", hits(&host, "log_lines_per_s_max"));
     std::thread::sleep(std::time::Duration::from_secs(3));
     log(1);
-    assert!(host.log().contains("the plugin logs more lines in a second than it may"), "{}", host.log());
+    assert!(host.log().contains("the plugin exceeds its limit of log lines per second"), "{}", host.log());
 }
 
 #[test]

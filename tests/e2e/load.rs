@@ -39,7 +39,7 @@ fn a_refusal_says_what_to_do_and_changes_nothing() {
             hello.iter().enumerate().map(|(at, byte)| if at == 40 { !byte } else { *byte }).collect(),
             "damaged",
         ),
-        ("module", module, "build it for the target wasm32-wasip2, or make a component of it"),
+        ("module", module, "build it for the target wasm32-wasip2, or convert it to a component"),
         ("component", empty, "does not export `muster:plugin/commands@0.1.0`, and no function over plain data either"),
         ("http", wants_http, "give it `--grant http:https://HOST` for each host"),
         (
@@ -50,7 +50,7 @@ fn a_refusal_says_what_to_do_and_changes_nothing() {
         (
             "roster",
             built("roster"),
-            "needs the grant `keyvalue`; if you trust it with that, give it `--grant keyvalue`",
+            "needs the grant `keyvalue`; if you trust the plugin with it, add `--grant keyvalue`",
         ),
         ("clash", built("clash"), "`status` of plugin clash 0.1.0 already belongs to built-in"),
         (
@@ -61,7 +61,7 @@ fn a_refusal_says_what_to_do_and_changes_nothing() {
         ("bad_schema", built("bad_schema"), "its input schema"),
         ("bad_schema_array", built("bad_schema_array"), "its input schema must have \"type\": \"object\""),
         ("bad_example", built("bad_example"), "example"),
-        ("bad_describe", built("bad_describe"), "the plugin itself refuses to start: settings missing"),
+        ("bad_describe", built("bad_describe"), "the plugin rejected the start: settings missing"),
     ];
     for (name, bytes, expected) in rows {
         let path = host.data().join(format!("{name}.wasm"));
@@ -76,7 +76,7 @@ fn a_refusal_says_what_to_do_and_changes_nothing() {
             assert_eq!(upgrade.code, 1, "{name} {upgrade:?}");
         }
         let greeting = host.call("ann", "hello", &json!({"name": "Ada"}));
-        assert_eq!(greeting.value(), "Hello, Ada!", "the running version goes on");
+        assert_eq!(greeting.value(), "Hello, Ada!", "the running version stays");
     }
     assert_eq!(host.call("admin", "modules_installed", &json!({})).value().as_object().unwrap().len(), 1);
 }
@@ -269,7 +269,7 @@ fn what_a_plugin_may_do_and_reads_changes_bit_by_bit() {
         (&["--revoke", "command:stop"], "the plugin has no such grant; it has `keyvalue`, `command:stats`"),
         (&["--revoke", "keyvalue"], "needs the grant `keyvalue`"),
         (&["--unset", "z"], "`z` was not given"),
-        (&["--grant", "http:https://u:secret@example.org"], "`http:https://***@example.org` cannot be granted"),
+        (&["--grant", "http:https://u:secret@example.org"], "unknown or invalid grant `http:https://***@example.org`"),
     ] {
         let refused = host.cli(&[&["plugin", "change", "counter"], &words[..]].concat());
         assert!(refused.code == 1 && refused.stderr.contains(expected), "{words:?} {refused:?}");
