@@ -41,14 +41,14 @@ const DESCRIPTIONS: &[(&str, &str, &str)] = &[
     ("pattern_schema", "plugin-command-invalid", "its output schema"),
     ("duplicate_schema", "plugin-command-invalid", "its output schema"),
     ("spin", "plugin-describe-failed", "it took longer than 3000 ms"),
-    ("hoard", "plugin-limit-exceeded", "wants more than `memory_bytes_max` allows to start (67108864 bytes)"),
+    ("hoard", "plugin-limit-exceeded", "exceeds `memory_bytes_max` when it starts (67108864 bytes)"),
     ("trap", "plugin-describe-failed", "unreachable"),
     // What it wrote is part of the answer, and moves nothing on a terminal.
     ("complain", "plugin-describe-failed", "it wrote:\nreading the licence file\nno licence file in \\u{1b}[31m/etc"),
     ("long_title", "plugin-command-invalid", "has 501 characters; at most 500 are allowed"),
     ("long_note", "plugin-command-invalid", "has 501 characters; at most 500 are allowed"),
     ("long_example", "plugin-command-invalid", "at most 65536 are allowed"),
-    ("exit", "plugin-describe-failed", "it ended itself with status 0"),
+    ("exit", "plugin-describe-failed", "exited with status 0"),
     ("refuse", "plugin-refuses", "the plugin rejected the start: bbb"),
 ];
 
@@ -282,7 +282,7 @@ fn a_component_that_cannot_be_compiled_in_bounds_is_refused() {
         "x".repeat(40 << 20)
     ));
     for (limit, bomb, told) in [
-        ("compile_ms_max: 700", hard_to_compile(1_000, 10_000), "takes longer than 700 ms (limit `compile_ms_max`)"),
+        ("compile_ms_max: 700", hard_to_compile(1_000, 10_000), "took longer than 700 ms (limit `compile_ms_max`)"),
         ("compile_memory_bytes_max: 134217728", large.unwrap(), "(limit `compile_memory_bytes_max`)"),
     ] {
         let host = Host::start_with(&format!("{}\nlimits: {{{limit}, faults_max: 0}}", tests::RULES));

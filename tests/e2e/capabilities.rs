@@ -214,7 +214,7 @@ fn grants_that_cannot_be_used_are_refused_with_what_to_write() {
         ("fetch", String::new(), "needs the grant `http:SCHEME://HOST`"),
         ("fetch", "http:http://10.0.0.1".to_owned(), "write `http-private:`"),
         ("fetch", "http:http://169.254.169.254".to_owned(), "write `http-private:`"),
-        ("fetch", "http-private:http://0.0.0.0".to_owned(), "no request can go to 0.0.0.0"),
+        ("fetch", "http-private:http://0.0.0.0".to_owned(), "0.0.0.0 is never allowed as a destination"),
         ("fetch", "htpp://x".to_owned(), "did you mean `http`?"),
         ("files", "directory:/x=/no/such/place".to_owned(), "make the directory first"),
         ("files", format!("directory:/x={data}"), "the data directory of the host"),

@@ -51,19 +51,23 @@ fn exit_codes_tell_what_went_wrong() {
         (&["call", "register", "user=ann", "host=localhost", "password=x"], 1, "already registered"),
         (&["plugin", "install", broken.to_str().unwrap()], 1, "not a WebAssembly file"),
         (&["call", "hello"], 2, "/name: is required"),
-        (&["call", "hello", "nam=x", "name=y"], 2, "/nam: is not an argument of this command"),
+        (&["call", "hello", "nam=x", "name=y"], 2, "/nam: is not allowed here"),
         (&["call", "hello", "name"], 2, "`name` is not an argument"),
-        (&["call", "hello", "{"], 2, "not usable JSON"),
+        (&["call", "hello", "{"], 2, "not valid JSON"),
         (&["frobnicate"], 2, "unrecognized subcommand"),
         (&["account", "add", "ann"], 2, "user@host"),
         (&["--url", "ftp://x", "call", "hello"], 2, "is not the URL of a host"),
         (&["--url", "http://localhost:1/api", "call", "hello"], 2, "it has a path"),
         (&["--url", "http://a:b@localhost:1", "call", "hello"], 2, "use --user and MUSTER_PASSWORD"),
         (&["--url", "http://localhost:99999", "call", "hello"], 2, "invalid port number"),
-        (&["--url", "http://127.0.0.1:1", "call", "hello", "{}"], 3, "no host answers at 127.0.0.1:1"),
+        (&["--url", "http://127.0.0.1:1", "call", "hello", "{}"], 3, "cannot connect to a host at 127.0.0.1:1"),
         (&["--data", "/nowhere", "call", "hello", "{}"], 3, "start one with `muster serve`"),
         (&["--url", &format!("http://{}", host.address()), "call", "stop", "{}"], 4, "authentication required"),
-        (&["--data", "x", "--url", "http://127.0.0.1:1", "call", "status"], 2, "--data and --url name two hosts"),
+        (
+            &["--data", "x", "--url", "http://127.0.0.1:1", "call", "status"],
+            2,
+            "--data and --url cannot be used together",
+        ),
         (&["call", "hello", "name=x", "--output", "xml"], 2, "unknown form of results `xml`"),
         (&["call", "hello", "name=x", "--api-version"], 2, "`--api-version` has no value"),
         (&["call", "helo", "{}"], 5, "did you mean `hello`?"),
@@ -209,7 +213,10 @@ fn log_in(host: &Host, home: &Path, scope: &str) {
     assert!(ureq::get(&back).call().unwrap().body_mut().read_to_string().unwrap().contains("return to the terminal"));
     let done = login.wait_with_output().unwrap();
     assert!(done.status.success(), "{done:?}");
-    assert_eq!(String::from_utf8(done.stdout).unwrap(), format!("logged in for {scope}; call with --profile work\n"));
+    assert_eq!(
+        String::from_utf8(done.stdout).unwrap(),
+        format!("logged in with scope {scope}; use it with --profile work\n")
+    );
 }
 
 /// Rules under which ann's login can be for these commands.
@@ -356,7 +363,7 @@ fn what_a_command_takes_is_known_to_everybody_who_may_call_it() {
         assert!(ran.code == 0 && ran.stdout.contains(text), "{words:?} {ran:?}");
     }
     for (words, code, text) in [
-        (&["call", "hello", "nam=Ada"][..], 2, "/nam: is not an argument of this command"),
+        (&["call", "hello", "nam=Ada"][..], 2, "/nam: is not allowed here"),
         (&["call", "stop", "a=b"], 4, "Not permitted"),
         (&["help", "stop"], 5, "matches `stop`"),
     ] {

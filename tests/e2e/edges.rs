@@ -145,7 +145,7 @@ fn a_component_begins_with_a_table_as_large_as_may_be() {
         std::fs::write(&path, wat::parse_str(component).unwrap()).unwrap();
         let installed = host.cli(&["plugin", "install", path.to_str().unwrap(), "--name", &format!("table{amount}")]);
         assert_eq!(installed.code == 0, fits, "{amount} of 100: {installed:?}");
-        let told = installed.stderr.contains("wants more than `table_elements_max` allows to start (100 elements)");
+        let told = installed.stderr.contains("exceeds `table_elements_max` when it starts (100 elements)");
         assert_eq!(told, !fits, "{amount} of 100: {installed:?}");
     }
 }

@@ -77,7 +77,7 @@ fn each_guest_fails_alone_and_a_neighbour_is_served() {
 fn internal_texts_stay_in_the_log() {
     let host = host(3_000);
     for (guest, internal) in
-        [("trap", "unreachable"), ("exit", "ended itself with status 1"), ("lie", "does not satisfy its schema")]
+        [("trap", "unreachable"), ("exit", "exited with status 1"), ("lie", "does not satisfy its schema")]
     {
         host.install(guest, &[]);
         let answer = host.call("admin", guest, &json!({}));

@@ -40,12 +40,16 @@ fn a_refusal_says_what_to_do_and_changes_nothing() {
             "damaged",
         ),
         ("module", module, "build it for the target wasm32-wasip2, or convert it to a component"),
-        ("component", empty, "does not export `muster:plugin/commands@0.1.0`, and no function over plain data either"),
+        (
+            "component",
+            empty,
+            "exports no commands: neither `muster:plugin/commands@0.1.0` nor a function with supported types",
+        ),
         ("http", wants_http, "give it `--grant http:https://HOST` for each host"),
         (
             "contract",
             other_contract,
-            "exports `muster:plugin/commands@0.9.0`, and this host speaks `muster:plugin/commands@0.1.0`",
+            "exports `muster:plugin/commands@0.9.0`, but this host supports `muster:plugin/commands@0.1.0`",
         ),
         (
             "roster",

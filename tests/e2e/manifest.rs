@@ -140,7 +140,7 @@ required = true
     for (settings, part) in [
         (&[][..], "api_key"),
         (&["api_key=s3cret-value", "retries=6"], "/retries"),
-        (&["api_key=s3cret-value", "retrys=1"], "it reads `api_key`, `retries`"),
+        (&["api_key=s3cret-value", "retrys=1"], "its settings are `api_key`, `retries`"),
     ] {
         let refused = install(settings);
         assert_eq!(refused.code, 1, "{refused:?}");

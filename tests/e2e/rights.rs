@@ -220,7 +220,7 @@ fn recorded_calls_are_explained_with_their_credential_and_arguments() {
     let of_token = refused(Some(token.trim()), "status", json!({}));
     for (id, expected) in [
         (&of_where, "[no ] argument user is @caller.user; it is \"bob\""),
-        (&of_key, "credential: an API key for `get_roster`, not `check_account` among them"),
+        (&of_key, "credential: an API key for `get_roster`, which does not cover `check_account`"),
         (&of_token, "credential: a token with the scope status"),
     ] {
         let explained = host.cli(&["permissions", "explain", "--request", id]);

@@ -152,7 +152,7 @@ fn strangers_directories_and_sockets_are_not_used() {
     }
     std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o700)).unwrap();
     chown(&data, Some(65_534), None).unwrap();
-    assert!(serve(&[]).stderr.contains("belongs to the user 65534"));
+    assert!(serve(&[]).stderr.contains("belongs to user 65534"));
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
     let _ = std::fs::remove_file(data.join("muster.sock"));
     let script = "import socket, sys, os\nos.setuid(65534)\nlistener = socket.socket(socket.AF_UNIX)\n\
@@ -179,7 +179,7 @@ fn strangers_directories_and_sockets_are_not_used() {
         !again
     });
     assert_eq!(ran.code, 3, "{ran:?}");
-    assert!(ran.stderr.contains("is answered by the user 65534"), "{ran:?}");
+    assert!(ran.stderr.contains("belongs to a process of user 65534"), "{ran:?}");
     let mut heard = String::new();
     stranger.stdout.take().unwrap().read_to_string(&mut heard).unwrap();
     stranger.wait().unwrap();
@@ -282,7 +282,7 @@ fn a_host_that_cannot_start_says_why_and_leaves_no_socket() {
     let directory = tempfile::tempdir().unwrap();
     let long = directory.path().join("d".repeat(120));
     let ran = attempt(&long, &["--listen", "127.0.0.1:0"]);
-    assert!(ran.code == 1 && ran.stderr.contains("the system takes at most 107"), "{ran:?}");
+    assert!(ran.code == 1 && ran.stderr.contains("the system allows at most 107"), "{ran:?}");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let data = directory.path().join("data");
     let ran = attempt(&data, &["--listen", &taken.local_addr().unwrap().to_string()]);

@@ -201,7 +201,7 @@ fn scenario(kind: Kind) {
             (
                 json!({"as": "ann", "command": "root", "session": "r", "form": {"of": "many", "more": "1"}}),
                 json!({"status": "executing",
-                    "note": ["error", "of: the value is not of type \"number\"; more: is not an argument of this command"]}),
+                    "note": ["error", "of: the value is not of type \"number\"; more: is not allowed here"]}),
             ),
             (
                 json!({"as": "ann", "command": "root", "session": "r", "form": {"of": "2.25"}}),

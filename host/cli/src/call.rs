@@ -29,8 +29,8 @@ pub struct Call {
     /// Version of the command, instead of the latest
     #[arg(long, value_name = "N")]
     api_version: Option<u32>,
-    /// The command (`-` is accepted for `_`) and its arguments: name=text, --name text, name:=JSON, a JSON object, or -
-    /// to read one from standard input; --help describes them
+    /// The command (`-` is accepted for `_`) and its arguments: name=text, name:=JSON, --name text, a JSON object, or -
+    /// to read one from standard input; see --help
     // One list, so that nothing behind the command's name is taken for an option of this program.
     #[arg(
         trailing_var_arg = true,
@@ -281,7 +281,7 @@ mod tests {
             (&["--name"], Err("`--name` has no value")),
             (&["name"], Err("`name` is not an argument")),
             (&["name:=x"], Err("the value of `name:=` is not JSON")),
-            (&["{\"a\":1,\"a\":2}"], Err("not usable JSON")),
+            (&["{\"a\":1,\"a\":2}"], Err("not valid JSON")),
         ] {
             let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
             match (arguments(words.clone(), Some(&schema)), expected) {

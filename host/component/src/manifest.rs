@@ -293,7 +293,7 @@ mod tests {
             (map(&[]), "url"),
             (map(&[("url", "x"), ("retries", "9")]), "/retries"),
             (map(&[("url", "x"), ("retries", "many")]), "/retries"),
-            (map(&[("url", "x"), ("color", "red")]), "it reads `url`, `retries`, `key`"),
+            (map(&[("url", "x"), ("color", "red")]), "its settings are `url`, `retries`, `key`"),
         ] {
             let error = manifest.settings(&given).unwrap_err().to_string();
             assert!(error.contains(part), "{given:?}: {error}");

@@ -97,7 +97,7 @@ impl Question<'_> {
             Authority::Full => "the credential has all permissions of its account".to_owned(),
             Authority::Token(scopes) => format!("a token with {}", scopes_text(scopes)),
             Authority::Narrowed(what) => {
-                format!("an API key for {}, {} including `{}`", listed(what), yes_or_no(covers), self.command.name)
+                format!("an API key for {}, which {} `{}`", listed(what), covers_or_not(covers), self.command.name)
             }
         };
         Reason::new(covers, text)
@@ -378,8 +378,8 @@ impl Question<'_> {
     }
 }
 
-fn yes_or_no(holds: bool) -> &'static str {
-    if holds { "and" } else { "not" }
+fn covers_or_not(covers: bool) -> &'static str {
+    if covers { "covers" } else { "does not cover" }
 }
 
 fn listed(what: &What) -> String {

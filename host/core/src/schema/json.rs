@@ -9,7 +9,7 @@ use thiserror::Error;
 /// U+FEFF in UTF-8 (RFC 8259 §8.1).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Why a text is not usable JSON. The message names line and column, never a value.
+/// Why a text is not valid JSON. The message names line and column, never a value.
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub struct JsonError(#[from] serde_json::Error);

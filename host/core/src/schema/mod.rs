@@ -159,7 +159,7 @@ fn describe(error: &ValidationError<'_>, depth: usize, into: &mut Vec<ArgumentEr
         ValidationErrorKind::AdditionalProperties { unexpected }
         | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
             for name in unexpected {
-                say(below(name), "is not an argument of this command".to_owned());
+                say(below(name), "is not allowed here".to_owned());
             }
         }
         ValidationErrorKind::FalseSchema => say(place.to_owned(), "is not allowed".to_owned()),

@@ -29,7 +29,7 @@ fn every_misfit_has_a_pointer() {
     check(schema.clone(), json!({"a": "long"}), &["/a: the value is longer than 3 characters"]);
     check(schema.clone(), json!({"a": "x", "n": 10}), &["/n: the value is greater than the maximum of 9"]);
     check(schema.clone(), json!({"a": "x", "l": ["y", 1]}), &["/l/1: the value is not of type \"string\""]);
-    check(schema.clone(), json!({"a": "x", "b/c": 1}), &["/b~1c: is not an argument of this command"]);
+    check(schema.clone(), json!({"a": "x", "b/c": 1}), &["/b~1c: is not allowed here"]);
     check(schema, json!([]), &["the value is not of type \"object\""]);
 }
 
@@ -85,7 +85,7 @@ fn who_is_wrong_is_told_what_would_be_right() {
 fn composed_schemas_are_closed_too() {
     let schema = json!({"type": "object", "allOf": [{"properties": {"a": {"type": "string"}}}]});
     check(schema.clone(), json!({"a": "x"}), &[]);
-    check(schema, json!({"z": "x"}), &["/z: is not an argument of this command"]);
+    check(schema, json!({"z": "x"}), &["/z: is not allowed here"]);
 }
 
 #[test]

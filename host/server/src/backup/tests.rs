@@ -88,7 +88,7 @@ fn what_was_damaged_is_refused() {
         refused(&bytes, "is not a valid backup");
     }
     let newer = String::from_utf8_lossy(&good[..1024]).replace("\"form\":1", "\"form\":2");
-    refused(&[newer.as_bytes(), &good[1024..]].concat(), "a backup of form 2, written by Muster");
+    refused(&[newer.as_bytes(), &good[1024..]].concat(), "backup has format version 2, written by Muster");
 }
 
 #[test]

@@ -140,7 +140,7 @@ fn mistakes_are_reported_with_their_place() {
             "xmpp: {server: 'example.org:5347', domain: a, secret: x}",
             "`server` is another machine: say how it speaks TLS",
         ),
-        ("xmpp: {server: 'example.org:5347', tls: {name: a b}}", "xmpp: tls: `a b` is not a name that stands in"),
+        ("xmpp: {server: 'example.org:5347', tls: {name: a b}}", "xmpp: tls: `a b` is not a valid name for a"),
         ("xmpp: {server: 'example.org:5347', tls: {cert: x}}", "xmpp: tls: unknown key `cert`"),
         ("xmlrpc: /RPC2", "muster.yaml:1:9: xmlrpc: expected a map with a path, found `/RPC2`"),
         ("xmlrpc: {pth: /x}", "muster.yaml:1:10: xmlrpc: unknown key `pth`; did you mean `path`?"),

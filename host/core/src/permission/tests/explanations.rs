@@ -212,13 +212,13 @@ fn the_smallest_change_comes_first() {
             json!({"who": "all", "what": {"command": "hello", "where": {"name": "x"}}}),
             "john",
             "hello:name=y",
-            "call it with arguments that fit `where` of the group `g`",
+            "call it with arguments that match `where` of the group `g`",
         ),
         (
             json!({"who": "all", "what": {"command": "hello", "where": {"name": "x"}}}),
             "john",
             "hello?",
-            "call it with arguments that fit the group `g`",
+            "call it with arguments that match the group `g`",
         ),
         (
             json!({"from": "cli", "who": "all", "what": "status"}),
@@ -230,7 +230,7 @@ fn the_smallest_change_comes_first() {
             json!({"from": {"tag": "a"}, "who": "all", "what": "status"}),
             "john",
             "status",
-            "call a listener with the tag a, or take the tag out",
+            "call a listener with the tag a, or remove the tag",
         ),
         (
             json!({"from": "cli", "who": "none", "what": "stop"}),
@@ -238,8 +238,8 @@ fn the_smallest_change_comes_first() {
             "status",
             "add a group: `'status for john at localhost': {from: rest, who: {user: john@localhost}, what: status}`",
         ),
-        (json!({"who": "all", "what": "*"}), "john+", "status", "get a token with a scope, such as `status`"),
-        (json!({"who": "all", "what": "*"}), "john=stop", "status", "make an API key whose scopes cover `status`"),
+        (json!({"who": "all", "what": "*"}), "john+", "status", "request a token with a scope, such as `status`"),
+        (json!({"who": "all", "what": "*"}), "john=stop", "status", "create an API key whose scopes cover `status`"),
     ] {
         let (permissions, any) = (rules(&json!({"api_permissions": {"g": group}})), what.ends_with('?'));
         let (registered, arguments) = request(&registry, what.trim_end_matches('?'));
@@ -265,7 +265,7 @@ fn wide_changes_say_so_and_come_last() {
     let (registered, _) = request(&registry, "status");
     let changes = permissions.explain(&caller("john"), &registered.command, None).changes;
     assert_eq!(changes[1], "add `{user: john@localhost}` to `who` of the group `all`, which allows `*`");
-    assert_eq!(changes[2], "take `!status` out of `what` of the group `most`");
+    assert_eq!(changes[2], "remove `!status` from `what` of the group `most`");
 }
 
 #[test]

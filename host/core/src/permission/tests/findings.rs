@@ -28,31 +28,37 @@ fn what_cannot_be_meant_is_found() {
             json!({"api_permissions": {"g": {"what": "status"}}}),
             "warning group g: the group has no `who`, so it matches no caller",
         ),
-        (json!({"api_permissions": {"g": {"who": "all"}}}), "warning group g: it has no `what` and so allows nothing"),
+        (
+            json!({"api_permissions": {"g": {"who": "all"}}}),
+            "warning group g: the group has no `what`, so it matches no command",
+        ),
         (
             group(json!("none"), json!("status")),
-            "warning group g: `none` matches no caller, so the group matches no caller",
+            "warning group g: the group matches no caller: `none` matches no caller",
         ),
         (
             group(json!("amdin"), json!("status")),
-            "the acl `amdin` is not defined (did you mean `admin`?), so the group",
+            "the group matches no caller: the acl `amdin` is not defined (did you mean `admin`?)",
         ),
         (
             group(json!([{"acl": "amdin"}, "admin"]), json!("status")),
             "warning group g: the acl `amdin` is not defined (did you mean `admin`?)",
         ),
-        (group(json!({"access": "lcoal"}), json!("status")), "the access rule `lcoal` is not defined, so the group"),
+        (
+            group(json!({"access": "lcoal"}), json!("status")),
+            "the group matches no caller: the access rule `lcoal` is not defined",
+        ),
         (
             group(json!({"oauth": {"scope": "status"}}), json!("status")),
-            "`oauth` with the scope status says nothing about the token's holder",
+            "`oauth` with the scope status has no condition on the account of the token",
         ),
         (
             group(json!({"oauth": [{"scope": "status"}, "none"]}), json!("status")),
-            "`none` matches no caller, so the group",
+            "the group matches no caller: `none` matches no caller",
         ),
         (
             group(json!({"access": "deny"}), json!("status")),
-            "its access rule has no `allow`, so it never matches, so the group",
+            "the group matches no caller: its access rule has no `allow`, so it never matches",
         ),
         (
             access(json!({"user": ["john@localhost", "carol@localhost"]})),
@@ -97,11 +103,11 @@ fn what_cannot_be_meant_is_found() {
         ),
         (
             group(json!({"access": ["allow", {"deny": "admin"}]}), json!("status")),
-            "line 1 of its access rule always decides",
+            "line 1 of its access rule always matches",
         ),
         (
             json!({"access_rules": {"r": [{"deny": "all"}, "allow"]}, "api_permissions": {}}),
-            "warning access rule r: line 1 of its access rule always decides",
+            "warning access rule r: line 1 of its access rule always matches",
         ),
         (group(json!("admin"), json!("!status")), "`what` only has exclusions, so it matches no command"),
         (group(json!("admin"), json!("statsu")), "there is no command `statsu` at present; did you mean `status`?"),
@@ -112,11 +118,11 @@ fn what_cannot_be_meant_is_found() {
         ),
         (
             group(json!("admin"), json!(["status", "!stop"])),
-            "notice group g: `!stop` takes away what the group does not have",
+            "notice group g: `!stop` excludes commands that the group does not match anyway",
         ),
         (
             group(json!("admin"), json!({"command": "registered_users", "where": {"hsot": "x"}})),
-            "no command of `registered_users` has an argument `hsot`, so it allows none; did you mean `host`?",
+            "no command of `registered_users` has an argument `hsot`, so it matches none; did you mean `host`?",
         ),
         (
             group(json!("admin"), json!({"command": "[tag:accounts]", "where": {"user": "x"}})),
@@ -141,7 +147,7 @@ fn what_cannot_be_meant_is_found() {
         ),
         (
             json!({"api_permissions": {"a": {"who": "all", "what": "*"}}}),
-            "anonymous callers may call commands that change things and are not meant for them: reload_config, set_loglevel, stop",
+            "anonymous callers may call commands that change data and whose audience is not `open`: reload_config, set_loglevel, stop",
         ),
         (
             json!({"api_permissions": {"a": {"who": "all", "what": "status"}}}),

@@ -11,8 +11,8 @@ fn a_mistake_has_its_place_and_says_what_was_expected() {
     for (configuration, pointer, at_key, text) in [
         (json!({"acl": [1]}), "/acl", false, "expected a map of ACLs, found a list"),
         (json!({"acl": "x"}), "/acl", false, "expected a map of ACLs, found `x`"),
-        (json!({"acl": {"all": "none"}}), "/acl/all", true, "`all` has its meaning already"),
-        (json!({"acl": {"none": "all"}}), "/acl/none", true, "`none` has its meaning already"),
+        (json!({"acl": {"all": "none"}}), "/acl/all", true, "`all` is a reserved name"),
+        (json!({"acl": {"none": "all"}}), "/acl/none", true, "`none` is a reserved name"),
         (json!({"acl": {"a": {"acl": "b"}}}), "/acl/a", false, "an ACL cannot name other ACLs"),
         (json!({"acl": {"a": ["b"]}}), "/acl/a", false, "an ACL cannot name other ACLs"),
         (

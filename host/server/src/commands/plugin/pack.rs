@@ -211,11 +211,11 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         for (text, part) in [
-            ("request = []", "`request` is not a key; known are requests"),
+            ("request = []", "unknown key `request`; known keys are requests"),
             ("requests = 1", "`requests` must be a list of strings"),
             ("requests = [1]", "`requests` must be a list of strings"),
             ("settings = 1", "[settings.NAME]"),
-            ("[settings]\na = 1", "[settings.a] is no table"),
+            ("[settings]\na = 1", "[settings.a] is not a table"),
             ("[settings.a]\nsecret = \"yes\"", "settings.a: `secret` is true or false"),
             ("commands_depend_on_settings = 1", "is true or false"),
             ("= 1", "TOML parse error"),

@@ -59,7 +59,7 @@ pub(crate) fn fields_from_json(fields: &[Field], value: &Value, at: &At<'_>) -> 
     if object.len() > fields.len() || !object.keys().all(|key| fields.iter().any(|field| field.name.json == *key)) {
         let known = |key: &&String| fields.iter().any(|field| field.name.json == **key);
         let unknown = object.keys().find(|key| !known(key)).map_or("", String::as_str);
-        return Err(At::Member(at, unknown).misfit("is not an argument of this command"));
+        return Err(At::Member(at, unknown).misfit("is not allowed here"));
     }
     let value = |field: &Field| {
         let place = At::Member(at, &field.name.json);
