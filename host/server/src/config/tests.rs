@@ -83,7 +83,7 @@ fn mistakes_are_reported_with_their_place() {
         ),
         (
             "api_permissions: {a: {who: {access: {allow: {oauth: {scope: x}}}}}}",
-            "`oauth` is only allowed directly below `who` only",
+            "`oauth` is only allowed directly below `who`",
         ),
         ("acl: {a: {acl: b}}", "muster.yaml:1:10: acl: a: an ACL cannot name other ACLs; write an access rule"),
         (

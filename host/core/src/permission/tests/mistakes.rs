@@ -19,7 +19,7 @@ fn a_mistake_has_its_place_and_says_what_was_expected() {
             json!({"acl": {"a": {"access": "b"}}}),
             "/acl/a/access",
             true,
-            "`access` is only allowed directly below `who` only",
+            "`access` is only allowed directly below `who`",
         ),
         (json!({"acl": {"a": {"usr": "b"}}}), "/acl/a/usr", true, "unknown key `usr`; did you mean `user`?"),
         (json!({"acl": {"a": [{"user": "x"}, {"user": "@x"}]}}), "/acl/a/1/user", false, "`` is not a valid user name"),
