@@ -68,7 +68,7 @@ fn exit_codes_tell_what_went_wrong() {
             2,
             "--data and --url cannot be used together",
         ),
-        (&["call", "hello", "name=x", "--output", "xml"], 2, "unknown form of results `xml`"),
+        (&["call", "hello", "name=x", "--output", "xml"], 2, "unknown output format `xml`"),
         (&["call", "hello", "name=x", "--api-version"], 2, "`--api-version` has no value"),
         (&["call", "helo", "{}"], 5, "did you mean `hello`?"),
         (&["help", "helo"], 5, "did you mean `hello`?"),
@@ -335,7 +335,7 @@ fn programs_share_a_login_that_is_renewed_meanwhile() {
     kept["work"]["refresh_token"] = "made-up".into();
     std::fs::write(&file, kept.to_string()).unwrap();
     let (code, said) = with(&[], &status);
-    assert!(code == Some(4) && said.contains("the login of profile `work` is over"), "{said}");
+    assert!(code == Some(4) && said.contains("the login of profile `work` has expired"), "{said}");
 }
 
 #[test]

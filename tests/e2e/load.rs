@@ -225,7 +225,7 @@ fn a_plugin_that_cannot_be_loaded_stays_installed_and_is_tried_again() {
     assert!(details[0]["not_loaded"].as_str().unwrap().contains("make the directory first"), "{details}");
     assert_eq!((&details[0]["grants"][0], &details[0]["settings"]), (&json!(grant), &json!({"a": "***"})));
     let again = host.cli(&["plugin", "install", &files]);
-    assert!(again.code == 1 && again.stderr.contains("is installed already"), "{again:?}");
+    assert!(again.code == 1 && again.stderr.contains("is already installed"), "{again:?}");
     for words in [["plugin", "grants", "files"], ["plugin", "release", "files"], ["plugin", "change", "files"]] {
         let told = host.cli(&words);
         assert!(told.code == 1 && told.stderr.contains("make the directory first"), "{words:?} {told:?}");

@@ -140,7 +140,7 @@ fn without_form(words: Vec<String>, form: &mut Format) -> Result<Vec<String>, Cl
 
 fn format_of(text: &str) -> Result<Format, CliError> {
     Format::from_str(text, false)
-        .map_err(|_| CliError::Usage(unknown("form of results", text, ["table", "json", "yaml", "plain"])))
+        .map_err(|_| CliError::Usage(unknown("output format", text, ["table", "json", "yaml", "plain"])))
 }
 
 /// Whether the command has no argument of this name.

@@ -38,8 +38,7 @@ pub struct Login {
     /// Scope to request: a command, '[tag:x]', muster:user, muster:admin, or a scope of the rules
     #[arg(long = "scope", value_name = "SCOPE", default_value = "muster:user")]
     scopes: Vec<String>,
-    /// Id of the OAuth client; the operator registers it with `muster client add ID --redirect-uri
-    /// http://127.0.0.1/callback`
+    /// Id of the OAuth client; the operator registers it with the redirect address `http://127.0.0.1/callback`
     #[arg(long, value_name = "ID", default_value = CLIENT)]
     client: String,
     /// Print the address and do not start a browser
