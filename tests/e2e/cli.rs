@@ -79,7 +79,7 @@ fn exit_codes_tell_what_went_wrong() {
         (&["help", "nothing"], 5, "matches `nothing`"),
         (&["plugin", "uninstall", "nothing"], 5, "there is no plugin `nothing`"),
         (&["plugin", "inspect", "/nowhere.wasm"], 5, "cannot be read"),
-        (&["call", "trap"], 6, "at fault"),
+        (&["call", "trap"], 6, "Plugin fault"),
     ];
     for (words, code, text) in rows {
         let ran = host.cli(words);
