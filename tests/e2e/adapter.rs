@@ -16,8 +16,8 @@ fn host_with_tools(wit: bool) -> Host {
     let installed = host.cli(&words);
     assert_eq!(installed.code, 0, "{installed:?}");
     assert!(installed.stdout.starts_with("tools 0.1.0 installed: greet, divide, rot13, areas, big, root, both\n"));
-    let skipped =
-        "  `acme:tools/tools@1.2.0#open` is no command: it has a handle of a resource, which is no plain data\n";
+    let skipped = "  `acme:tools/tools@1.2.0#open` is not exported as a command: it uses a resource handle, which is \
+                   not supported\n";
     assert!(installed.stdout.contains(skipped), "{installed:?}");
     host
 }
@@ -80,7 +80,7 @@ fn functions_over_plain_data_are_commands() {
     // No number is no result.
     let fault = host.call("admin", "root", &json!({"of": -1.0}));
     assert_eq!(fault.verdict(), "502 plugin-invalid-output", "{}", fault.text());
-    assert!(host.log().contains("is no finite number"), "{}", host.log());
+    assert!(host.log().contains("is not a finite number"), "{}", host.log());
     assert_eq!(host.call("ann", "greet", &json!({"who": 5})).verdict(), "403 forbidden");
     assert_eq!(
         host.request("GET", "/api/big?exponent=3").as_user("admin").send().status,
@@ -109,7 +109,7 @@ fn docs_given_at_installation_are_kept() {
         help[0].clone()
     };
     let check = |help: &Value| {
-        assert_eq!((&help["summary"], &help["tags"]), (&json!("Greets somebody"), &json!(["typed"])), "{help}");
+        assert_eq!((&help["summary"], &help["tags"]), (&json!("Greets a person"), &json!(["typed"])), "{help}");
         let shown = help["description"].as_str().unwrap();
         assert_eq!(
             shown,
@@ -138,7 +138,7 @@ fn a_component_is_looked_into_without_running_it() {
     assert_eq!(commands[0]["input"]["required"], json!(["who"]));
     assert_eq!(commands[2]["output"]["contentEncoding"], "base64");
     let notes = shown["notes"].to_string();
-    assert!(notes.contains("`acme:tools/tools@1.2.0#[constructor]file` is no command"), "{notes}");
+    assert!(notes.contains("`acme:tools/tools@1.2.0#[constructor]file` is not exported as a command"), "{notes}");
     // A function without parameters or result is a command too.
     let plain = component("wrong_world");
     assert_eq!(host.cli(&["plugin", "install", plain.to_str().unwrap()]).code, 0);

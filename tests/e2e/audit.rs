@@ -132,7 +132,7 @@ fn no_secret_is_recorded_logged_or_answered() {
 }
 
 #[test]
-fn a_call_nobody_waits_for_is_recorded_as_abandoned() {
+fn a_call_without_a_waiting_caller_is_recorded_as_abandoned() {
     let host = Host::start();
     host.install("sleep", &[]);
     let head = format!(
@@ -174,7 +174,7 @@ fn what_was_answered_is_recorded_whatever_happens_then() {
 }
 
 #[test]
-fn nobody_changes_the_record_unnoticed() {
+fn changes_of_the_audit_log_are_detected() {
     let mut host = Host::start();
     host.call("ann", "stop", &json!({}));
     assert_eq!(host.cli(&["audit", "verify"]).code, 0);

@@ -54,7 +54,7 @@ fn a_backup_is_whole_under_writes_and_makes_the_same_host() {
     let again = host.cli(&["backup", path]);
     assert!(again.code == 1 && again.stderr.contains("exists already"), "{again:?}");
     let verified = muster(&["backup", "verify", path]);
-    assert!(verified.code == 0 && verified.stdout.starts_with("whole: "), "{verified:?}");
+    assert!(verified.code == 0 && verified.stdout.starts_with("valid: "), "{verified:?}");
     let left: Vec<_> = std::fs::read_dir(host.data().join("backups")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 

@@ -37,19 +37,19 @@ const DESCRIPTIONS: &[(&str, &str, &str)] = &[
     ("file_schema", "plugin-command-invalid", "its output schema"),
     ("endless_schema", "plugin-command-invalid", "refers to itself"),
     ("doubling_schema", "plugin-command-invalid", "more than 50000000 steps"),
-    ("chain_schema", "plugin-command-invalid", "times in a row"),
+    ("chain_schema", "plugin-command-invalid", "references in a row"),
     ("pattern_schema", "plugin-command-invalid", "its output schema"),
     ("duplicate_schema", "plugin-command-invalid", "its output schema"),
     ("spin", "plugin-describe-failed", "it took longer than 3000 ms"),
-    ("hoard", "plugin-limit-exceeded", "wants more than `memory_bytes_max` allows to start (67108864 bytes)"),
+    ("hoard", "plugin-limit-exceeded", "exceeds `memory_bytes_max` when it starts (67108864 bytes)"),
     ("trap", "plugin-describe-failed", "unreachable"),
     // What it wrote is part of the answer, and moves nothing on a terminal.
     ("complain", "plugin-describe-failed", "it wrote:\nreading the licence file\nno licence file in \\u{1b}[31m/etc"),
     ("long_title", "plugin-command-invalid", "has 501 characters; at most 500 are allowed"),
     ("long_note", "plugin-command-invalid", "has 501 characters; at most 500 are allowed"),
     ("long_example", "plugin-command-invalid", "at most 65536 are allowed"),
-    ("exit", "plugin-describe-failed", "it ended itself with status 0"),
-    ("refuse", "plugin-refuses", "the plugin itself refuses to start: bbb"),
+    ("exit", "plugin-describe-failed", "exited with status 0"),
+    ("refuse", "plugin-refuses", "the plugin rejected the start: bbb"),
 ];
 
 /// Results so → status and code.
@@ -113,7 +113,7 @@ fn a_description_that_is_a_bomb_is_refused() {
     // What the host adds to a schema is said.
     assert_eq!(install("any_object").status, 200);
     let details = host.call("admin", "modules_details", &json!({"module": "bomb"})).text();
-    assert!(details.contains("`bomb` takes no arguments, since its input schema names none"), "{details}");
+    assert!(details.contains("`bomb` has no arguments, because its input schema names none"), "{details}");
     assert_eq!(host.cli(&["plugin", "uninstall", "bomb"]).code, 0);
     assert_eq!(install("none").status, 200);
     assert_eq!(host.call("admin", "bomb", &json!({})).value(), json!(0));
@@ -282,7 +282,7 @@ fn a_component_that_cannot_be_compiled_in_bounds_is_refused() {
         "x".repeat(40 << 20)
     ));
     for (limit, bomb, told) in [
-        ("compile_ms_max: 700", hard_to_compile(1_000, 10_000), "takes longer than 700 ms (limit `compile_ms_max`)"),
+        ("compile_ms_max: 700", hard_to_compile(1_000, 10_000), "took longer than 700 ms (limit `compile_ms_max`)"),
         ("compile_memory_bytes_max: 134217728", large.unwrap(), "(limit `compile_memory_bytes_max`)"),
     ] {
         let host = Host::start_with(&format!("{}\nlimits: {{{limit}, faults_max: 0}}", tests::RULES));
@@ -300,7 +300,7 @@ fn a_component_that_cannot_be_compiled_in_bounds_is_refused() {
             }
         });
         assert!(served > 20, "{served}");
-        // Looking at what lies ready does no harm either.
+        // Listing available components does no harm either.
         assert_eq!(host.call("admin", "modules_available", &json!({})).status, 200);
         assert_eq!(host.call("ann", "hello", &json!({"name": "Ada"})).value(), "Hello, Ada!");
     }
@@ -400,7 +400,7 @@ fn breaking_the_abi() -> Vec<u8> {
 }
 
 #[test]
-fn whoever_breaks_the_canonical_abi_breaks_its_own_call() {
+fn a_guest_that_breaks_the_canonical_abi_breaks_its_own_call() {
     let host = Host::start_with(&format!("{}\nlimits: {{call_deadline_ms: 1500, faults_max: 0}}", tests::RULES));
     host.add_account("admin");
     host.add_account("ann");

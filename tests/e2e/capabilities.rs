@@ -158,7 +158,7 @@ fn requests_go_where_they_are_granted_and_nowhere_else() {
     }
     neighbour_is_served(&host);
     let log = host.log();
-    assert!(log.contains("a plugin's request did not succeed") && !log.contains("request_id=\"r-7\""), "{log}");
+    assert!(log.contains("an HTTP request of a plugin failed") && !log.contains("request_id=\"r-7\""), "{log}");
     let lines = host.call("admin", "module_grants", &json!({"module": "fetch"})).value();
     let line = |name: &str| lines.as_array().unwrap().iter().find(|line| line["grant"] == name).unwrap().clone();
     let used = line(&format!("http-private:GET,POST http://localhost:{port}"));
@@ -214,12 +214,12 @@ fn grants_that_cannot_be_used_are_refused_with_what_to_write() {
         ("fetch", String::new(), "needs the grant `http:SCHEME://HOST`"),
         ("fetch", "http:http://10.0.0.1".to_owned(), "write `http-private:`"),
         ("fetch", "http:http://169.254.169.254".to_owned(), "write `http-private:`"),
-        ("fetch", "http-private:http://0.0.0.0".to_owned(), "no request can go to 0.0.0.0"),
+        ("fetch", "http-private:http://0.0.0.0".to_owned(), "0.0.0.0 is never allowed as a destination"),
         ("fetch", "htpp://x".to_owned(), "did you mean `http`?"),
         ("files", "directory:/x=/no/such/place".to_owned(), "make the directory first"),
-        ("files", format!("directory:/x={data}"), "the host's data directory"),
-        ("files", format!("directory-rw:/x={data}/code"), "the host's data directory"),
-        ("files", "directory:/x=/".to_owned(), "the host's data directory"),
+        ("files", format!("directory:/x={data}"), "the data directory of the host"),
+        ("files", format!("directory-rw:/x={data}/code"), "the data directory of the host"),
+        ("files", "directory:/x=/".to_owned(), "the data directory of the host"),
         ("files", format!("directory:x={shared}"), "is not absolute"),
         ("hoard", String::new(), "needs the grant `keyvalue`"),
         ("hoard", "keyvalu".to_owned(), "did you mean `keyvalue`?"),
@@ -227,7 +227,7 @@ fn grants_that_cannot_be_used_are_refused_with_what_to_write() {
     let clash = ["--grant", "http:GET http://*.example.org", "--grant", "http-private:POST http://a.example.org"];
     let fetch = component("fetch");
     let refused = host.cli(&[&["plugin", "install", fetch.to_str().unwrap()], &clash[..]].concat());
-    assert!(refused.code == 1 && refused.stderr.contains("write both so, or neither"), "{refused:?}");
+    assert!(refused.code == 1 && refused.stderr.contains("use the same kind for both"), "{refused:?}");
     for (guest, grant, expected) in rows {
         let path = component(guest);
         let mut words = vec!["plugin", "install", path.to_str().unwrap()];
@@ -306,7 +306,7 @@ fn a_guest_stays_in_its_directories() {
     assert_eq!(does("read", "/read/file", ""), "read");
     let files = component("files");
     let again = host.cli(&["plugin", "upgrade", files.to_str().unwrap(), "--grant", &grants[0]]);
-    assert!(again.code == 1 && again.stderr.contains("name that, if it is what is meant"), "{again:?}");
+    assert!(again.code == 1 && again.stderr.contains("if it is intended"), "{again:?}");
     neighbour_is_served(&host);
 }
 

@@ -51,31 +51,35 @@ fn exit_codes_tell_what_went_wrong() {
         (&["call", "register", "user=ann", "host=localhost", "password=x"], 1, "already registered"),
         (&["plugin", "install", broken.to_str().unwrap()], 1, "not a WebAssembly file"),
         (&["call", "hello"], 2, "/name: is required"),
-        (&["call", "hello", "nam=x", "name=y"], 2, "/nam: is not an argument here"),
+        (&["call", "hello", "nam=x", "name=y"], 2, "/nam: is not allowed here"),
         (&["call", "hello", "name"], 2, "`name` is not an argument"),
-        (&["call", "hello", "{"], 2, "not usable JSON"),
+        (&["call", "hello", "{"], 2, "not valid JSON"),
         (&["frobnicate"], 2, "unrecognized subcommand"),
         (&["account", "add", "ann"], 2, "user@host"),
         (&["--url", "ftp://x", "call", "hello"], 2, "is not the URL of a host"),
         (&["--url", "http://localhost:1/api", "call", "hello"], 2, "it has a path"),
-        (&["--url", "http://a:b@localhost:1", "call", "hello"], 2, "an account is named by --user"),
+        (&["--url", "http://a:b@localhost:1", "call", "hello"], 2, "use --user and MUSTER_PASSWORD"),
         (&["--url", "http://localhost:99999", "call", "hello"], 2, "invalid port number"),
-        (&["--url", "http://127.0.0.1:1", "call", "hello", "{}"], 3, "no host answers at 127.0.0.1:1"),
+        (&["--url", "http://127.0.0.1:1", "call", "hello", "{}"], 3, "cannot connect to a host at 127.0.0.1:1"),
         (&["--data", "/nowhere", "call", "hello", "{}"], 3, "start one with `muster serve`"),
-        (&["--url", &format!("http://{}", host.address()), "call", "stop", "{}"], 4, "needs a credential"),
-        (&["--data", "x", "--url", "http://127.0.0.1:1", "call", "status"], 2, "--data and --url name two hosts"),
-        (&["call", "hello", "name=x", "--output", "xml"], 2, "unknown form of results `xml`"),
+        (&["--url", &format!("http://{}", host.address()), "call", "stop", "{}"], 4, "authentication required"),
+        (
+            &["--data", "x", "--url", "http://127.0.0.1:1", "call", "status"],
+            2,
+            "--data and --url cannot be used together",
+        ),
+        (&["call", "hello", "name=x", "--output", "xml"], 2, "unknown output format `xml`"),
         (&["call", "hello", "name=x", "--api-version"], 2, "`--api-version` has no value"),
         (&["call", "helo", "{}"], 5, "did you mean `hello`?"),
         (&["help", "helo"], 5, "did you mean `hello`?"),
         (&["help", "helo*"], 5, "did you mean `hello`?"),
         (&["help", "account"], 5, "did you mean `accounts`?"),
         (&["help", "plugins"], 5, "did you mean `muster plugin --help`?"),
-        (&["help", "zzzzzzzz"], 5, "`muster help` lists all you may use"),
+        (&["help", "zzzzzzzz"], 5, "`muster help` lists all commands you may call"),
         (&["help", "nothing"], 5, "matches `nothing`"),
         (&["plugin", "uninstall", "nothing"], 5, "there is no plugin `nothing`"),
         (&["plugin", "inspect", "/nowhere.wasm"], 5, "cannot be read"),
-        (&["call", "trap"], 6, "at fault"),
+        (&["call", "trap"], 6, "Plugin fault"),
     ];
     for (words, code, text) in rows {
         let ran = host.cli(words);
@@ -157,7 +161,7 @@ fn a_bulk_is_answered_in_order_and_goes_on_where_it_stopped() {
     assert!(more.stdout.starts_with(r#"{"line":21,"result":"Hello, N21!"}"#), "{more:?}");
     // A note is of one run: whatever else it is used for would leave lines out.
     for (words, input, text) in [
-        (words, input(2..=30), "the note of another input"),
+        (words, input(2..=30), "belongs to another input"),
         (["call", "--bulk", "--jobs", "4", "--resume", &note, "status"], input(1..=30), "not of `status`"),
     ] {
         let refused = host.cli_with_input(&words, &input);
@@ -167,7 +171,7 @@ fn a_bulk_is_answered_in_order_and_goes_on_where_it_stopped() {
     host.wait_for_end();
     let gone = host.cli_with_input(&words, &input(1..=30));
     assert_eq!((gone.code, gone.stdout.as_str()), (3, ""), "{gone:?}");
-    assert!(gone.stderr.contains("run it again to go on"), "{gone:?}");
+    assert!(gone.stderr.contains("run it again to continue"), "{gone:?}");
     host.start_again();
     let rest = host.cli_with_input(&words, &input(1..=30));
     assert_eq!((rest.code, rest.stdout.lines().count()), (0, 5), "{rest:?}");
@@ -206,10 +210,13 @@ fn log_in(host: &Host, home: &Path, scope: &str) {
     assert_eq!(stranger.call().unwrap().status(), 400);
     let page = Page::of(host.request("GET", address.strip_prefix(&url).unwrap()).send());
     let back = page.send(host, "ann@localhost", tests::PASSWORD, "allow").header("location").to_owned();
-    assert!(ureq::get(&back).call().unwrap().body_mut().read_to_string().unwrap().contains("go back to the terminal"));
+    assert!(ureq::get(&back).call().unwrap().body_mut().read_to_string().unwrap().contains("return to the terminal"));
     let done = login.wait_with_output().unwrap();
     assert!(done.status.success(), "{done:?}");
-    assert_eq!(String::from_utf8(done.stdout).unwrap(), format!("logged in for {scope}; call with --profile work\n"));
+    assert_eq!(
+        String::from_utf8(done.stdout).unwrap(),
+        format!("logged in with scope {scope}; use it with --profile work\n")
+    );
 }
 
 /// Rules under which ann's login can be for these commands.
@@ -328,7 +335,7 @@ fn programs_share_a_login_that_is_renewed_meanwhile() {
     kept["work"]["refresh_token"] = "made-up".into();
     std::fs::write(&file, kept.to_string()).unwrap();
     let (code, said) = with(&[], &status);
-    assert!(code == Some(4) && said.contains("the login of profile `work` is over"), "{said}");
+    assert!(code == Some(4) && said.contains("the login of profile `work` has expired"), "{said}");
 }
 
 #[test]
@@ -349,14 +356,14 @@ fn what_a_command_takes_is_known_to_everybody_who_may_call_it() {
         (&["call", "hello", "--name", "Ada", "--output=json"], "\"Hello, Ada!\"\n"),
         (&["call", "hello", "--help"], "name  string  required  Whom to greet."),
         (&["call", "hello", "--help"], "muster call hello '{\"name\":\"Ada\"}'"),
-        (&["help"], "Greets somebody by name"),
+        (&["help"], "Greets a person by name"),
         (&["help", "demo"], "hello"),
     ] {
         let ran = as_ann(words);
         assert!(ran.code == 0 && ran.stdout.contains(text), "{words:?} {ran:?}");
     }
     for (words, code, text) in [
-        (&["call", "hello", "nam=Ada"][..], 2, "/nam: is not an argument here"),
+        (&["call", "hello", "nam=Ada"][..], 2, "/nam: is not allowed here"),
         (&["call", "stop", "a=b"], 4, "Not permitted"),
         (&["help", "stop"], 5, "matches `stop`"),
     ] {
@@ -446,7 +453,7 @@ fn a_bulk_ends_where_no_line_can_be_answered() {
         assert_eq!(lines, expected, "{place} {ran:?}");
         let noted = std::fs::read_to_string(&note).unwrap();
         assert!(noted.starts_with(&format!("{answered:020}\nhello ")), "{place} {noted}");
-        assert_eq!(ran.stderr.contains("run it again to go on"), code != 0, "{place} {ran:?}");
+        assert_eq!(ran.stderr.contains("run it again to continue"), code != 0, "{place} {ran:?}");
     }
 }
 
@@ -463,7 +470,7 @@ fn a_bulk_waits_for_a_rate_limit() {
 }
 
 #[test]
-fn what_nobody_reads_ends_quietly() {
+fn output_without_a_reader_ends_quietly() {
     let host = Host::start();
     let mut command = Command::new(tests::binary());
     command.arg("--data").arg(host.data()).args(["audit", "tail", "-f"]).stdout(Stdio::piped()).stderr(Stdio::piped());

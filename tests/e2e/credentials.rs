@@ -305,7 +305,7 @@ fn no_token_or_key_is_stored_listed_or_logged() {
     let host = Host::start_with(&format!("{}\nloglevel: debug", tests::RULES));
     host.add_account("admin");
     host.add_account("ann");
-    let secret = "a secret somebody chose";
+    let secret = "a secret of an operator";
     let chosen = json!({"client_id": "chosen", "client_name": "x", "secret": secret});
     as_admin(&host, "oauth_add_client_password", &chosen);
     let made = host.cli(&["client", "add", "made"]).stdout.trim().to_owned();
@@ -363,8 +363,8 @@ fn new_passwords_have_a_length_and_are_not_the_first_to_be_tried() {
     for (password, expected) in [
         ("x", "at least 8 characters"),
         ("1234567", "at least 8 characters"),
-        ("Password2026!", "tried first"),
-        ("barbarella", "tried first"),
+        ("Password2026!", "too common"),
+        ("barbarella", "too common"),
         ("tab\there and there", "no control characters"),
     ] {
         let answer = register("barbarella", password);
@@ -382,5 +382,5 @@ fn new_passwords_have_a_length_and_are_not_the_first_to_be_tried() {
     assert!(removed.code == 5 && removed.stderr.contains("there is no account nobody@localhost"), "{removed:?}");
     assert_eq!(lax.cli(&["account", "remove", "bob@localhost"]).stdout, "removed\n");
     let explained = lax.cli(&["permissions", "explain", "--as", "bob@localhost", "status"]);
-    assert!(explained.stdout.contains("note: there is no account bob@localhost now"), "{explained:?}");
+    assert!(explained.stdout.contains("note: the account bob@localhost does not exist at present"), "{explained:?}");
 }

@@ -1,4 +1,4 @@
-//! Attacks on what guards the host: guessing passwords, calling too often, odd addresses, oversized credentials.
+//! Attacks on what guards the host: guessing passwords, calling too often, unusual addresses, oversized credentials.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ fn stat(host: &Host, name: &str) -> u64 {
 }
 
 #[test]
-fn guessing_is_slowed_down_and_locks_nobody_else_out() {
+fn guessing_is_slowed_down_and_does_not_lock_out_others() {
     let host = start();
     let verdicts: Vec<String> =
         (0..20).map(|number| login(&host, "192.0.2.1", "ann", &format!("guess {number}")).verdict()).collect();
@@ -57,8 +57,8 @@ fn an_account_that_does_not_exist_is_treated_like_one_that_does() {
         assert_eq!(
             body,
             json!({
-                "type": "urn:muster:problem:throttled", "title": "Too many wrong credentials", "status": 429,
-                "detail": "too many wrong credentials came from there; try again in 1 s", "instance": null, "code": "throttled",
+                "type": "urn:muster:problem:throttled", "title": "Too many failed logins", "status": 429,
+                "detail": "too many failed logins from this address; retry after 1 s", "instance": null, "code": "throttled",
             })
         );
     }

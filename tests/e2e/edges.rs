@@ -1,4 +1,4 @@
-//! Limits bite at their value: one less and exactly as much are had, one more is not.
+//! Limits are enforced at their value: one less and exactly as much succeed, one more does not.
 
 use serde_json::{Value, json};
 use tests::Host;
@@ -145,7 +145,7 @@ fn a_component_begins_with_a_table_as_large_as_may_be() {
         std::fs::write(&path, wat::parse_str(component).unwrap()).unwrap();
         let installed = host.cli(&["plugin", "install", path.to_str().unwrap(), "--name", &format!("table{amount}")]);
         assert_eq!(installed.code == 0, fits, "{amount} of 100: {installed:?}");
-        let told = installed.stderr.contains("wants more than `table_elements_max` allows to start (100 elements)");
+        let told = installed.stderr.contains("exceeds `table_elements_max` when it starts (100 elements)");
         assert_eq!(told, !fits, "{amount} of 100: {installed:?}");
     }
 }
@@ -205,7 +205,7 @@ fn a_plugin_logs_as_much_over_time_as_it_may() {
     assert!(hits(&host, "log_lines_per_s_max") >= 25, "{}", hits(&host, "log_lines_per_s_max"));
     std::thread::sleep(std::time::Duration::from_secs(3));
     log(1);
-    assert!(host.log().contains("the plugin logs more lines in a second than it may"), "{}", host.log());
+    assert!(host.log().contains("the plugin exceeds its limit of log lines per second"), "{}", host.log());
 }
 
 #[test]

@@ -241,7 +241,7 @@ fn keys_are_chosen_by_what_they_are_for_before_their_id() {
     }
 }
 
-/// An operator who repairs a key file and has the configuration read again does not wait for the next look.
+/// An operator who repairs a key file and has the configuration reloaded does not wait for the next look.
 #[test]
 fn a_reload_fetches_keys_again() {
     let (old, new) = (Key::new("one"), Key::new("one"));
@@ -394,7 +394,7 @@ fn host_of(server: &KeyServer) -> Host {
 }
 
 #[test]
-fn an_issuer_changes_its_keys_and_nobody_notices() {
+fn an_issuer_changes_its_keys_without_a_failed_call() {
     let (old, new) = (Key::new("old"), Key::new("new"));
     let server = KeyServer::start(&[old.jwk()]);
     let host = host_of(&server);
@@ -446,7 +446,7 @@ fn an_issuer_that_fails_or_misbehaves_leaves_the_keys_as_they_were() {
 }
 
 #[test]
-fn an_issuer_that_is_away_delays_nobody_for_long() {
+fn an_unreachable_issuer_delays_callers_only_briefly() {
     let key = Key::new("one");
     let server = KeyServer::start(&[key.jwk()]);
     let config = format!(

@@ -11,7 +11,7 @@ fn bob() -> serde_json::Value {
 }
 
 #[test]
-fn a_roster_is_kept_by_whoever_may() {
+fn a_roster_is_kept_by_permitted_callers() {
     let mut host = Host::start();
     host.install("roster", &["keyvalue"]);
 
@@ -63,7 +63,7 @@ fn everybody_else_is_told_why_not() {
     let mut unknown = bob.clone();
     unknown["nickname"] = json!("B");
     let answer = host.call("admin", "add_rosteritem", &unknown);
-    assert_eq!(answer.value()["errors"], json!([{"pointer": "/nickname", "detail": "is not an argument here"}]));
+    assert_eq!(answer.value()["errors"], json!([{"pointer": "/nickname", "detail": "is not allowed here"}]));
 
     assert_eq!(host.call("admin", "add_rosteritem/v1", &bob).verdict(), "200");
     let old = host.call("admin", "add_rosteritem/v0", &bob);

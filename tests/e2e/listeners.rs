@@ -63,7 +63,7 @@ fn connect(host: &Host, authority: &Authority, client: Option<&(String, String)>
     StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), stream)
 }
 
-/// The answer to a `status` call on a new connection; the error where none came about.
+/// The answer to a `status` call on a new connection; the error if it failed.
 fn status(host: &Host, authority: &Authority, client: Option<&(String, String)>, headers: &str) -> String {
     let mut stream = connect(host, authority, client);
     let head =
@@ -219,7 +219,7 @@ fn a_listener_that_cannot_speak_tls_is_no_host() {
 }
 
 #[test]
-fn nobody_holds_a_socket_by_greeting_slowly() {
+fn a_slow_handshake_does_not_hold_a_socket() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let host = start_tls(&servers, &clients);
     let mut slow: Vec<TcpStream> = (0..50).map(|_| TcpStream::connect(tls_address(&host)).unwrap()).collect();
@@ -252,7 +252,7 @@ fn behind_proxy(trusted: &str) -> Host {
 }
 
 #[test]
-fn a_proxy_tells_who_calls_and_nobody_else_does() {
+fn only_a_proxy_tells_the_address_of_the_caller() {
     let proxied = behind_proxy("[127.0.0.0/8]");
     let direct = behind_proxy("[10.0.0.0/8]");
     let long = format!("{}, 198.51.100.1", vec!["192.0.2.1"; 1000].join(", "));

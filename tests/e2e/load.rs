@@ -39,18 +39,22 @@ fn a_refusal_says_what_to_do_and_changes_nothing() {
             hello.iter().enumerate().map(|(at, byte)| if at == 40 { !byte } else { *byte }).collect(),
             "damaged",
         ),
-        ("module", module, "build it for the target wasm32-wasip2, or make a component of it"),
-        ("component", empty, "does not export `muster:plugin/commands@0.1.0`, and no function over plain data either"),
+        ("module", module, "build it for the target wasm32-wasip2, or convert it to a component"),
+        (
+            "component",
+            empty,
+            "exports no commands: neither `muster:plugin/commands@0.1.0` nor a function with supported types",
+        ),
         ("http", wants_http, "give it `--grant http:https://HOST` for each host"),
         (
             "contract",
             other_contract,
-            "exports `muster:plugin/commands@0.9.0`, and this host speaks `muster:plugin/commands@0.1.0`",
+            "exports `muster:plugin/commands@0.9.0`, but this host supports `muster:plugin/commands@0.1.0`",
         ),
         (
             "roster",
             built("roster"),
-            "needs the grant `keyvalue`; if you trust it with that, give it `--grant keyvalue`",
+            "needs the grant `keyvalue`; if you trust the plugin with it, add `--grant keyvalue`",
         ),
         ("clash", built("clash"), "`status` of plugin clash 0.1.0 already belongs to built-in"),
         (
@@ -61,7 +65,7 @@ fn a_refusal_says_what_to_do_and_changes_nothing() {
         ("bad_schema", built("bad_schema"), "its input schema"),
         ("bad_schema_array", built("bad_schema_array"), "its input schema must have \"type\": \"object\""),
         ("bad_example", built("bad_example"), "example"),
-        ("bad_describe", built("bad_describe"), "the plugin itself refuses to start: settings missing"),
+        ("bad_describe", built("bad_describe"), "the plugin rejected the start: settings missing"),
     ];
     for (name, bytes, expected) in rows {
         let path = host.data().join(format!("{name}.wasm"));
@@ -76,7 +80,7 @@ fn a_refusal_says_what_to_do_and_changes_nothing() {
             assert_eq!(upgrade.code, 1, "{name} {upgrade:?}");
         }
         let greeting = host.call("ann", "hello", &json!({"name": "Ada"}));
-        assert_eq!(greeting.value(), "Hello, Ada!", "the running version goes on");
+        assert_eq!(greeting.value(), "Hello, Ada!", "the running version stays");
     }
     assert_eq!(host.call("admin", "modules_installed", &json!({})).value().as_object().unwrap().len(), 1);
 }
@@ -221,7 +225,7 @@ fn a_plugin_that_cannot_be_loaded_stays_installed_and_is_tried_again() {
     assert!(details[0]["not_loaded"].as_str().unwrap().contains("make the directory first"), "{details}");
     assert_eq!((&details[0]["grants"][0], &details[0]["settings"]), (&json!(grant), &json!({"a": "***"})));
     let again = host.cli(&["plugin", "install", &files]);
-    assert!(again.code == 1 && again.stderr.contains("is installed already"), "{again:?}");
+    assert!(again.code == 1 && again.stderr.contains("is already installed"), "{again:?}");
     for words in [["plugin", "grants", "files"], ["plugin", "release", "files"], ["plugin", "change", "files"]] {
         let told = host.cli(&words);
         assert!(told.code == 1 && told.stderr.contains("make the directory first"), "{words:?} {told:?}");
@@ -269,7 +273,7 @@ fn what_a_plugin_may_do_and_reads_changes_bit_by_bit() {
         (&["--revoke", "command:stop"], "the plugin has no such grant; it has `keyvalue`, `command:stats`"),
         (&["--revoke", "keyvalue"], "needs the grant `keyvalue`"),
         (&["--unset", "z"], "`z` was not given"),
-        (&["--grant", "http:https://u:secret@example.org"], "`http:https://***@example.org` cannot be granted"),
+        (&["--grant", "http:https://u:secret@example.org"], "unknown or invalid grant `http:https://***@example.org`"),
     ] {
         let refused = host.cli(&[&["plugin", "change", "counter"], &words[..]].concat());
         assert!(refused.code == 1 && refused.stderr.contains(expected), "{words:?} {refused:?}");

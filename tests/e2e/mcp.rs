@@ -305,7 +305,7 @@ fn the_list_has_pages_and_what_the_caller_may_call() {
 }
 
 #[test]
-fn who_is_nobody_is_asked_to_log_in() {
+fn anonymous_callers_are_asked_to_log_in() {
     let host = Host::start_with(&format!("{RULES}{}", tests::TOKEN_RULE));
     host.add_account("ann");
     let issuer = host.urls()[0].clone();
@@ -489,7 +489,7 @@ fn a_token_got_by_logging_in_sees_tools() {
 }
 
 #[test]
-fn nobody_in_particular_cannot_keep_others_out() {
+fn anonymous_callers_cannot_keep_others_out() {
     let open = "  open: {from: mcp, who: all, what: [check_account]}\n";
     let proxied = "listen: [{address: '127.0.0.1:0', trusted_proxies: [127.0.0.0/8]}]";
     let config = format!("{RULES}{open}{proxied}\nmcp: {{sessions_max: 40}}\n");
@@ -671,7 +671,7 @@ fn the_program_says_what_is_wrong_in_the_protocols_words() {
 
     host.terminate();
     let (said, _) = program(&host, &[initialize()]);
-    assert!(said[0]["error"]["message"].as_str().unwrap().contains("no host answers"), "{said:?}");
+    assert!(said[0]["error"]["message"].as_str().unwrap().contains("cannot connect to a host"), "{said:?}");
 }
 
 #[test]
@@ -702,7 +702,7 @@ fn the_program_outlives_a_host_that_begins_anew() {
 }
 
 #[test]
-fn the_program_opens_a_session_again_that_nobody_used() {
+fn the_program_opens_an_idle_session_again() {
     let mut host = Host::start_with(&format!("{RULES}mcp: {{session_idle_seconds: 2}}\n"));
     host.add_account("ann");
     host.install("hello", &[]);
@@ -745,7 +745,7 @@ fn the_program_opens_a_session_again_that_nobody_used() {
     host.terminate();
     writeln!(input, "{}", call(1)).unwrap();
     let answer = read();
-    assert!(answer["error"]["message"].as_str().unwrap().contains("no host answers"), "{answer}");
+    assert!(answer["error"]["message"].as_str().unwrap().contains("cannot connect to a host"), "{answer}");
     host.start_again();
     writeln!(input, "{}", call(2)).unwrap();
     let answer = read();

@@ -172,9 +172,9 @@ fn a_person_lends_a_client_some_rights() {
     let html = page.answer.text();
     for part in [
         "lang=\"en\"",
-        "The &lt;Shop&gt; asks to use this server as you",
+        "The &lt;Shop&gt; requests access to this server as you",
         "<strong>shop.example.org</strong>",
-        "Tells whether the server runs, and its version",
+        "Shows whether the server runs, and its version",
         "<code>[tag:accounts]</code>",
         "Registers an account",
         "<label for=\"account\">",
@@ -288,7 +288,7 @@ fn a_removed_client_takes_its_tokens_along() {
 }
 
 #[test]
-fn a_secret_somebody_chose_works_too() {
+fn a_secret_chosen_by_an_operator_works_too() {
     let shop = Shop::start();
     let arguments = serde_json::json!({"client_id": "old", "client_name": "x", "secret": "chosen secret: a&b=c"});
     assert_eq!(shop.host.call("admin", "oauth_add_client_password", &arguments).status, 200);

@@ -156,7 +156,7 @@ fn the_end_of_an_account_is_the_end_of_its_tokens() {
 }
 
 #[test]
-fn nobody_is_sent_to_an_address_that_is_not_registered() {
+fn browsers_are_never_sent_to_an_unregistered_address() {
     let shop = Shop::start();
     for uri in [
         "https://evil.example/callback",

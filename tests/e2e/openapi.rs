@@ -140,10 +140,10 @@ fn what_scopes_are_about_is_said_in_words_of_what_the_reader_may_call() {
         let flows = &document["components"]["securitySchemes"]["oauth"]["flows"];
         flows["authorizationCode"]["scopes"][scope].as_str().unwrap().to_owned()
     };
-    let unsaid = "Whatever this server's rules allow under this name";
+    let unsaid = "Use what the rules of this server allow for the scope";
     assert_eq!((about("", "hello"), about("admin", "hello")), (unsaid.to_owned(), unsaid.to_owned()));
     host.install("hello", &[]);
-    assert_eq!(about("admin", "hello"), "Greets somebody by name");
+    assert_eq!(about("admin", "hello"), "Greets a person by name");
     assert_ne!(about("admin", "stop"), unsaid);
     assert_eq!((about("", "hello"), about("", "stop")), (unsaid.to_owned(), unsaid.to_owned()));
     assert_eq!(host.cli(&["plugin", "uninstall", "hello"]).code, 0);

@@ -62,7 +62,7 @@ fn polyglot_c() {
     check("c", &file);
     let host = host_with(&file, "module", &[]);
     let notes = host.call("admin", "modules_details", &json!({})).value()[0]["notes"].clone();
-    assert_eq!(notes, json!(["a component was made of this core module"]));
+    assert_eq!(notes, json!(["this core module was converted to a component"]));
 }
 
 #[test]

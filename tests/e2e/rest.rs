@@ -230,7 +230,7 @@ fn a_refused_caller_is_answered_before_the_body_is_read() {
 
 /// Whoever is answered without their body having been read can go on with the connection, or is told that they cannot.
 #[test]
-fn a_connection_outlives_a_body_that_nobody_reads() {
+fn a_connection_outlives_an_unread_body() {
     let host = Host::start_with(&format!("{}\nxmlrpc: {{path: /RPC2}}", tests::RULES));
     let (short, long) = (format!("content-length: {}", 64 << 10), format!("content-length: {}", (8 << 20) + 1));
     let (body, chunk) = (vec![b'x'; 64 << 10], b"3\r\nabc\r\n0\r\n\r\n".to_vec());
@@ -286,7 +286,7 @@ fn a_body_that_does_not_come_ends_with_the_deadline() {
 }
 
 #[test]
-fn bytes_that_are_no_http_harm_nobody() {
+fn bytes_that_are_no_http_do_no_harm() {
     let host = Host::start();
     let long = [b"GET /".as_slice(), &vec![b'a'; 200_000]].concat();
     for bytes in
@@ -381,7 +381,7 @@ fn a_stream_says_how_far_a_call_is_and_what_came_of_it() {
 }
 
 #[test]
-fn whoever_leaves_a_stream_ends_the_call() {
+fn leaving_a_stream_ends_the_call() {
     let host = Host::start();
     host.install("steps", &[]);
     let credential =

@@ -152,7 +152,7 @@ fn the_matrix_has_every_command() {
 }
 
 #[test]
-fn a_reload_tells_first_and_locks_nobody_out_silently() {
+fn a_reload_reports_changes_and_lockouts_first() {
     let host = host();
     write(&host, &CONFIG.replace("what: [check_account]", "what: [check_account, status]"));
     let dry = host.cli(&["config", "reload", "--dry-run"]);
@@ -188,9 +188,9 @@ fn a_reload_tells_first_and_locks_nobody_out_silently() {
     ] {
         write(&host, config);
         let dry = host.cli(&["config", "reload", "--dry-run"]);
-        assert!(dry.stdout.contains("the host refuses that without --force"), "{dry:?}");
+        assert!(dry.stdout.contains("the host applies this only with --force"), "{dry:?}");
         let refused = host.cli(&["config", "reload"]);
-        assert_eq!((refused.code, refused.stderr.contains("nothing was changed")), (1, true), "{refused:?}");
+        assert_eq!((refused.code, refused.stderr.contains("call it with `force`")), (1, true), "{refused:?}");
         assert_eq!(host.call("", "status", &json!({})).status, 200);
     }
     let forced = host.cli(&["config", "reload", "--force"]);
@@ -220,7 +220,7 @@ fn recorded_calls_are_explained_with_their_credential_and_arguments() {
     let of_token = refused(Some(token.trim()), "status", json!({}));
     for (id, expected) in [
         (&of_where, "[no ] argument user is @caller.user; it is \"bob\""),
-        (&of_key, "credential: an API key for `get_roster`, not `check_account` among them"),
+        (&of_key, "credential: an API key for `get_roster`, which does not cover `check_account`"),
         (&of_token, "credential: a token with the scope status"),
     ] {
         let explained = host.cli(&["permissions", "explain", "--request", id]);

@@ -96,7 +96,7 @@ fn a_plugin_most_of_whose_calls_fail_is_left_alone_for_a_while() {
     let list = host.cli(&["plugin", "list"]);
     assert!(list.stdout.contains("quarantined,"), "{}", list.stdout);
     let log = host.log();
-    assert!(log.contains("it is put in quarantine"), "{log}");
+    assert!(log.contains("starting its quarantine"), "{log}");
     let events = host.cli(&["--json", "audit", "tail", "-n", "50"]);
     assert!(events.stdout.contains("plugin_quarantined"), "{events:?}");
 
@@ -143,12 +143,12 @@ fn who_makes_a_command_fail_takes_it_from_no_other_caller() {
     // Each fault is a warning, and each quarantine is said once: a call that is refused for it is neither.
     let log = host.log();
     let warnings = log.lines().filter(|line| line.contains(" WARN ") && line.contains("moody")).count();
-    assert_eq!((warnings, log.matches("it is put in quarantine").count()), (40, 2), "{log}");
+    assert_eq!((warnings, log.matches("starting its quarantine").count()), (40, 2), "{log}");
 }
 
 /// Who calls another plugin when there is no time left is at fault itself.
 #[test]
-fn nobody_puts_another_plugin_into_quarantine() {
+fn a_plugin_cannot_put_another_into_quarantine() {
     let host = host("faults_max: 5");
     host.install("slow", &[]);
     host.install("dispatcher", &["command:slow"]);

@@ -63,7 +63,7 @@ fn signals_reload_are_ignored_or_stop_and_a_service_manager_is_told() {
     let told = told_until(&manager, "RELOADING=1");
     assert!(told.last().unwrap().contains("\nMONOTONIC_USEC="), "{told:?}");
     told_until(&manager, "READY=1");
-    assert!(host.log().contains("SIGHUP: the configuration was read again"), "{}", host.log());
+    assert!(host.log().contains("SIGHUP: configuration reloaded"), "{}", host.log());
     assert_eq!(host.call("", "status", &json!({})).status, 200);
     let found = host.cli(&["--json", "audit", "search", "--command", "reload_config", "-n", "1"]);
     let record: Value = serde_json::from_str(found.stdout.trim()).unwrap();
@@ -72,8 +72,8 @@ fn signals_reload_are_ignored_or_stop_and_a_service_manager_is_told() {
     // A mistake, and rules that would lock the console out, leave everything as it was.
     for (rules, expected) in [
         ("listn: 1".to_owned(), "unknown key `listn`"),
-        (format!("{}{}x", RULES, "- ".repeat(5_000)), "not read again"),
-        (format!("{RULES}  console commands: {{who: none, what: '*'}}\n"), "nothing was changed"),
+        (format!("{}{}x", RULES, "- ".repeat(5_000)), "reloading the configuration failed"),
+        (format!("{RULES}  console commands: {{who: none, what: '*'}}\n"), "no longer allow `reload_config` to"),
     ] {
         std::fs::write(&file, rules).unwrap();
         signal(&host, "-HUP");
@@ -152,7 +152,7 @@ fn strangers_directories_and_sockets_are_not_used() {
     }
     std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o700)).unwrap();
     chown(&data, Some(65_534), None).unwrap();
-    assert!(serve(&[]).stderr.contains("belongs to the user 65534"));
+    assert!(serve(&[]).stderr.contains("belongs to user 65534"));
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
     let _ = std::fs::remove_file(data.join("muster.sock"));
     let script = "import socket, sys, os\nos.setuid(65534)\nlistener = socket.socket(socket.AF_UNIX)\n\
@@ -172,14 +172,14 @@ fn strangers_directories_and_sockets_are_not_used() {
     };
     let mut ran = ask();
     until("the socket is bound", || {
-        let again = ran.stderr.contains("no host answers");
+        let again = ran.stderr.contains("cannot connect to a host");
         if again {
             ran = ask();
         }
         !again
     });
     assert_eq!(ran.code, 3, "{ran:?}");
-    assert!(ran.stderr.contains("is answered by the user 65534"), "{ran:?}");
+    assert!(ran.stderr.contains("belongs to a process of user 65534"), "{ran:?}");
     let mut heard = String::new();
     stranger.stdout.take().unwrap().read_to_string(&mut heard).unwrap();
     stranger.wait().unwrap();
@@ -188,7 +188,7 @@ fn strangers_directories_and_sockets_are_not_used() {
 
 /// What assistants send that a library does not understand is no line of the log.
 #[test]
-fn messages_nobody_understands_do_not_fill_the_log() {
+fn unreadable_messages_do_not_fill_the_log() {
     let host = Host::start();
     let before = host.log().len();
     let filler = "x".repeat(200_000);
@@ -250,7 +250,7 @@ fn a_store_that_is_gone_or_anothers_is_not_begun_anew() {
     // While it runs, also where its socket is gone.
     std::fs::rename(&socket, data.join("kept.sock")).unwrap();
     let ran = attempt(&data, &["--listen", "127.0.0.1:0"]);
-    assert!(ran.code == 1 && ran.stderr.contains("another host is running here"), "{ran:?}");
+    assert!(ran.code == 1 && ran.stderr.contains("another host uses this data directory"), "{ran:?}");
     assert!(!socket.exists(), "a second host left its socket");
     std::fs::rename(data.join("kept.sock"), &socket).unwrap();
     assert_eq!(host.cli(&["call", "status"]).code, 0);
@@ -261,7 +261,7 @@ fn a_store_that_is_gone_or_anothers_is_not_begun_anew() {
         ("is missing", (|_, _| {}) as fn(&std::path::Path, &std::path::Path)),
         ("is empty", |store, _| std::fs::write(store, "").unwrap()),
         ("is a link", |store, aside| std::os::unix::fs::symlink(aside, store).unwrap()),
-        ("is no regular file", |store, _| std::fs::create_dir(store).unwrap()),
+        ("is not a regular file", |store, _| std::fs::create_dir(store).unwrap()),
     ] {
         make(&store, &aside);
         let mode = std::fs::metadata(&aside).unwrap().permissions().mode();
@@ -282,7 +282,7 @@ fn a_host_that_cannot_start_says_why_and_leaves_no_socket() {
     let directory = tempfile::tempdir().unwrap();
     let long = directory.path().join("d".repeat(120));
     let ran = attempt(&long, &["--listen", "127.0.0.1:0"]);
-    assert!(ran.code == 1 && ran.stderr.contains("the system takes at most 107"), "{ran:?}");
+    assert!(ran.code == 1 && ran.stderr.contains("the system allows at most 107"), "{ran:?}");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let data = directory.path().join("data");
     let ran = attempt(&data, &["--listen", &taken.local_addr().unwrap().to_string()]);
@@ -319,7 +319,7 @@ fn config_check_finds_every_mistake_in_one_run() {
          issuers: {issuer: a, audience: b, jwks_file: keys/none.json}\n",
     );
     let here = directory.path().display().to_string();
-    for part in ["public.pem", "no.key", "keys/none.json", "none is no directory"] {
+    for part in ["public.pem", "no.key", "keys/none.json", "none is not a directory"] {
         assert!(ran.code == 1 && ran.stderr.contains(&format!("{here}/{part}")), "{part}: {ran:?}");
     }
     let ran = check("api_permissions: {one: {from: [{tag: inside}], who: [{acl: admins}], what: status}}\n");
@@ -376,6 +376,6 @@ fn a_reload_with_many_accounts_and_rules_is_answered_soon() {
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     std::fs::write(host.data().join("muster.yaml"), config("user_glob: 'nosuch*'")).unwrap();
     let ran = host.cli(&["config", "reload"]);
-    assert!(ran.code == 1 && ran.stderr.contains("take `reload_config` from"), "{ran:?}");
+    assert!(ran.code == 1 && ran.stderr.contains("no longer allow `reload_config` to"), "{ran:?}");
     assert!(ran.stderr.contains("admin@localhost"), "{ran:?}");
 }

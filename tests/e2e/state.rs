@@ -97,7 +97,7 @@ fn one_directory_has_one_host() {
     let mut second = std::process::Command::new(tests::binary());
     let ran = tests::run(second.arg("--data").arg(host.data()).args(["serve", "--listen", "127.0.0.1:0"]), "");
     assert_eq!(ran.code, 1);
-    assert!(ran.stderr.contains("another host is running here"), "{ran:?}");
+    assert!(ran.stderr.contains("another host uses this data directory"), "{ran:?}");
     assert_eq!(host.call("admin", "status", &json!({})).status, 200);
 }
 

@@ -211,3 +211,135 @@ fn wit_items_are_documented() {
         }
     }
 }
+
+/// Words that hide who acts, and riddles: `docs/contributing` asks for the subject and the term of the field instead.
+const BANNED: &[&str] = &[
+    "anybody",
+    "bite",
+    "bites",
+    "came about",
+    "cannot be had",
+    "in force",
+    "lie ready",
+    "lies ready",
+    "nobody",
+    "odd",
+    "somebody",
+    "whoever",
+    "whose turn",
+];
+
+/// Sources with banned words that are being rewritten.
+const NOT_YET: &[&str] = &["host/core/src/storage.rs", "host/wasm/src/lifecycle/mod.rs"];
+
+/// The banned words in a text.
+fn banned(text: &str) -> Vec<&'static str> {
+    let words = |text: &str| {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        format!(" {} ", words.collect::<Vec<_>>().join(" ").to_lowercase())
+    };
+    let text = words(text);
+    BANNED.iter().filter(|word| text.contains(&format!(" {word} "))).copied().collect()
+}
+
+/// String literals of a source file, before its tests and without the reasons of lints, each with its line.
+fn literals(source: &str) -> Vec<(usize, String)> {
+    let source = source.split("#[cfg(test)]\nmod ").next().unwrap();
+    let mut found = Vec::new();
+    let (mut rest, mut line) = (source, 1);
+    while let Some(character) = rest.chars().next() {
+        let quoted = |opening: &str, closing: &str| {
+            rest.strip_prefix(opening)
+                .and_then(|rest| rest.find(closing))
+                .map(|end| opening.len() + end + closing.len())
+        };
+        let length = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if let Some(length) = quoted("r#\"", "\"#").or_else(|| quoted("r\"", "\"")) {
+            found.push((line, rest[..length].to_owned()));
+            length
+        } else if rest.starts_with("'\"'") {
+            3
+        } else if rest.starts_with("'\\\"'") {
+            4
+        } else if rest.starts_with("reason = \"") {
+            "reason = \"".len() + end_of_literal(&rest["reason = \"".len()..])
+        } else if character == '"' {
+            let length = 1 + end_of_literal(&rest[1..]);
+            found.push((line, rest[..length].replace("\\\n", " ")));
+            length
+        } else {
+            character.len_utf8()
+        };
+        line += rest[..length].matches('\n').count();
+        rest = &rest[length..];
+    }
+    found
+}
+
+/// Bytes up to and with the quote that ends a literal.
+fn end_of_literal(inside: &str) -> usize {
+    let mut escaped = false;
+    for (at, character) in inside.char_indices() {
+        match character {
+            '"' if !escaped => return at + 1,
+            _ => escaped = character == '\\' && !escaped,
+        }
+    }
+    inside.len()
+}
+
+#[test]
+fn literals_are_found_in_sources() {
+    let source = "// \"no\"\nlet a = '\"';\nf(\"b \\\" \\\n c\", r#\"d \"e\"\"#);\n#[expect(x, reason = \"f\")]\n#[cfg(test)]\nmod tests { \"g\" }";
+    let found: Vec<_> =
+        literals(source).into_iter().map(|(line, text)| (line, text.trim_matches('"').to_owned())).collect();
+    assert_eq!(found, [(3, "b \\\"   c".to_owned()), (4, "r#\"d \"e\"\"#".to_owned())]);
+    assert_eq!(banned("Nobody: the rules in\nforce are odd, oddly"), ["in force", "nobody", "odd"]);
+}
+
+/// Texts of the program, its help and its documents are plain English.
+#[test]
+fn texts_say_who_acts() {
+    let mut found = Vec::new();
+    let is_test =
+        |file: &Path| file.components().any(|part| ["tests", "tests.rs"].iter().any(|name| part.as_os_str() == *name));
+    for file in files(&root().join("host"), ".rs").into_iter().filter(|file| !is_test(file)) {
+        if NOT_YET.contains(&shown(&file).as_str()) {
+            continue;
+        }
+        let source = std::fs::read_to_string(&file).unwrap();
+        let mut texts = literals(&source);
+        // Comments on arguments and results of commands are descriptions that callers read.
+        if file.starts_with(root().join("host/builtin")) {
+            let comments = source.lines().zip(1..).filter(|(line, _)| line.trim_start().starts_with("///"));
+            texts.extend(comments.map(|(line, number)| (number, line.to_owned())));
+        }
+        for (number, text) in texts {
+            found.extend(banned(&text).into_iter().map(|word| format!("{}:{number}: {word}: {text}", shown(&file))));
+        }
+    }
+    let pages =
+        files(&root().join("host/docs"), ".md").into_iter().chain(files(&root().join("host/frontend"), ".html"));
+    let pages = pages.chain(["README.md", "host/README.md", "plugins/README.md"].map(|page| root().join(page)));
+    for page in pages {
+        for (line, number) in std::fs::read_to_string(&page).unwrap().lines().zip(1..) {
+            found.extend(banned(line).into_iter().map(|word| format!("{}:{number}: {word}: {line}", shown(&page))));
+        }
+    }
+    let mut subcommands = vec![Vec::new()];
+    let mut seen = 0;
+    while let Some(words) = subcommands.pop() {
+        let output = Command::new(tests::binary()).args(&words).arg("--help").output().unwrap();
+        assert!(output.status.success(), "muster {} --help", words.join(" "));
+        let help = String::from_utf8(output.stdout).unwrap();
+        found.extend(banned(&help).into_iter().map(|word| format!("muster {} --help: {word}", words.join(" "))));
+        let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+        let names = listed.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
+        let names = names.filter_map(|line| line.split(' ').next());
+        subcommands.extend(names.map(|name| words.iter().cloned().chain([name.to_owned()]).collect::<Vec<String>>()));
+        seen += 1;
+    }
+    assert!(seen > 40, "{seen} subcommands have a help");
+    assert!(found.is_empty(), "name the one who acts, and use the term of the field:\n{}", found.join("\n"));
+}

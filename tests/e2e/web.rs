@@ -1,5 +1,5 @@
-//! What browsers, proxies and unkind clients do with a host on the network: pages of other sites, names that are not its own,
-//! odd heads of requests, answers that are not read, connections that say nothing.
+//! What browsers, proxies and unkind clients do with a host on the network: pages of other sites, names that are not
+//! its own, unusual heads of requests, answers that are not read, connections that say nothing.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

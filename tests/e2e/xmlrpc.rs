@@ -99,12 +99,12 @@ fn each_mistake_has_its_fault() {
             (json!(["check_account", []]), Err((-116, "/user: is required"))),
             (
                 json!(["check_account", [{"user": "ann", "host": "localhost", "x": 1}]]),
-                Err((-120, "/x: is not an argument")),
+                Err((-120, "/x: is not allowed here")),
             ),
             (json!(["check_account", [{"user": 5, "host": "localhost"}]]), Err((-122, "/user"))),
-            (json!(["check_account", ["ann", "localhost"]]), Err((-112, "there is one parameter"))),
-            (json!(["check_account", ["ann"]]), Err((-112, "arguments are one struct"))),
-            (json!(["hello", [{"name": "Ada"}]]), Err((-118, "unauthenticated: this needs a credential"))),
+            (json!(["check_account", ["ann", "localhost"]]), Err((-112, "expected one parameter"))),
+            (json!(["check_account", ["ann"]]), Err((-112, "the arguments must be one struct"))),
+            (json!(["hello", [{"name": "Ada"}]]), Err((-118, "unauthenticated: authentication required"))),
             (json!(["no_such_command", []]), Err((-118, "unauthenticated"))),
             (json!(["no_such_command", ["$ann"]]), Err((-32601, "unknown-command"))),
             (json!(["helo", ["$admin"]]), Err((-32601, "did you mean `hello`?"))),
@@ -179,13 +179,13 @@ fn methods_are_told_to_who_may_call_them() {
             (
                 json!(["system.methodHelp", ["$ann", "hello"]]),
                 Ok(json!(
-                    "Greets somebody by name\n\nThe simplest command there is. Copy this plugin to begin your own."
+                    "Greets a person by name\n\nThe simplest command there is. Copy this plugin to begin your own."
                 )),
             ),
             (json!(["system.methodHelp", ["$ann", "stop"]]), Err((-118, "forbidden"))),
             (json!(["system.methodHelp", ["$ann", "nothing"]]), Err((-32601, "unknown-command"))),
             (json!(["system.methodHelp", ["stop"]]), Err((-118, "unauthenticated"))),
-            (json!(["system.methodHelp", []]), Err((-112, "one string"))),
+            (json!(["system.methodHelp", []]), Err((-112, "one parameter, a string"))),
             (json!(["system.methodHelp", ["system.listMethods"]]), Ok(json!("Lists the methods the caller may call"))),
             (
                 json!(["system.methodSignature", ["$ann", "hello"]]),

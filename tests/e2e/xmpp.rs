@@ -96,8 +96,8 @@ fn scenario(kind: Kind) {
     wait_for(&host, CONNECTED, 1);
     let commands = "http://jabber.org/protocol/commands";
     let node = |name: &str, label: &str| json!([name, label]);
-    let public = node("check_account", "Tells whether an account exists");
-    let hello = node("hello", "Greets somebody by name");
+    let public = node("check_account", "Checks whether an account exists");
+    let hello = node("hello", "Greets a person by name");
     check(
         &peer,
         &[
@@ -121,7 +121,7 @@ fn scenario(kind: Kind) {
                     public,
                     hello,
                     ["root", "root(of: f64) -> f64"],
-                    ["status", "Tells whether the server runs, and its version"]
+                    ["status", "Shows whether the server runs, and its version"]
                 ]),
             ),
             (json!({"as": "eve@elsewhere.localhost", "items": commands}), json!([public, hello])),
@@ -129,7 +129,7 @@ fn scenario(kind: Kind) {
             (json!({"as": "bob", "items": commands}), error("not-authorized", "auth", "unauthenticated")),
             (
                 json!({"as": "ann", "info": "hello"}),
-                json!({"identities": [["automation", "command-node", "Greets somebody by name"]],
+                json!({"identities": [["automation", "command-node", "Greets a person by name"]],
                     "features": ["http://jabber.org/protocol/commands", "http://jabber.org/protocol/disco#info", "jabber:x:data"]}),
             ),
             (json!({"as": "ann", "items": "hello"}), json!([])),
@@ -166,7 +166,7 @@ fn scenario(kind: Kind) {
             ),
             (
                 json!({"as": "ann", "command": "hello", "session": "h", "action": "complete", "form": {"name": "Ada \u{1f600} <&>"}}),
-                json!({"status": "completed", "form": {"type": "result", "title": "Greets somebody by name",
+                json!({"status": "completed", "form": {"type": "result", "title": "Greets a person by name",
                     "fields": [{"var": "result", "type": "text-single", "values": ["Hello, Ada \u{1f600} <&>!"]}]}}),
             ),
             (
@@ -201,7 +201,7 @@ fn scenario(kind: Kind) {
             (
                 json!({"as": "ann", "command": "root", "session": "r", "form": {"of": "many", "more": "1"}}),
                 json!({"status": "executing",
-                    "note": ["error", "of: the value is not of type \"number\"; more: is not an argument here"]}),
+                    "note": ["error", "of: the value is not of type \"number\"; more: is not allowed here"]}),
             ),
             (
                 json!({"as": "ann", "command": "root", "session": "r", "form": {"of": "2.25"}}),
@@ -298,7 +298,7 @@ fn xmpp_forms_and_results_are_reviewed() {
 }
 
 #[test]
-fn a_banned_account_is_nobody_over_xmpp() {
+fn a_banned_account_is_anonymous_over_xmpp() {
     let peer = Peer::start(Kind::Prosody);
     let host = host(&section(peer.components, SECRET, ""));
     wait_for(&host, CONNECTED, 1);
@@ -359,7 +359,7 @@ fn a_wrong_secret_is_told_and_kept_out_of_the_log() {
     for kind in [Kind::Prosody, Kind::Ejabberd] {
         let peer = Peer::start(kind);
         let host = host(&section(peer.components, "hunter2-hunter2", ""));
-        wait_for(&host, "the server refuses the secret of this component", 1);
+        wait_for(&host, "the server rejected the secret of this component", 1);
         assert!(!host.log().contains("hunter2") && !host.log().contains(CONNECTED));
         assert_eq!(host.call("admin", "status", &json!({})).status, 200);
     }

@@ -30,6 +30,6 @@ if (!mishap) throw new Error("nothing is said of the wrong password");
 await page.screenshot({ path: `${pictures}/login.png` });
 await logIn(password);
 const text = await page.$eval("body", (element) => element.textContent);
-if (!text.includes("go back to the terminal")) throw new Error(`${page.url()}: ${text}`);
+if (!text.includes("return to the terminal")) throw new Error(`${page.url()}: ${text}`);
 await browser.close();
 console.log("done");

@@ -228,7 +228,7 @@ try {
   await page.click("#call .buttons button");
   await until("#working", "The call runs");
   await page.click("#working button");
-  await until("#answer", "You left it.");
+  await until("#answer", "You canceled the call.");
   // Markdown is shown as it is meant, and nothing of it is more than that.
   equal(await page.$$eval(".text a", (links) => links.map((link) => link.href)), ["https://example.org/"]);
   equal(await page.$$eval(".text h3, .text li, .text strong, .text p code", (parts) => parts.map((part) => part.textContent)),

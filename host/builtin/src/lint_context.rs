@@ -13,7 +13,7 @@ use crate::Services;
 
 /// The host as rules see it, at one moment.
 pub(crate) struct LintContext {
-    /// The rules in force.
+    /// The active rules.
     pub(crate) rules: Arc<Permissions>,
     registered: Vec<Arc<Registered>>,
     /// Callers that stand for all both sets of rules can tell apart.
@@ -23,7 +23,7 @@ pub(crate) struct LintContext {
 }
 
 impl LintContext {
-    /// Gathers them. `others` are rules that are not in force, whose callers are of interest too.
+    /// Gathers them. `others` are rules that are not active, whose callers are included too.
     pub(crate) async fn gather(services: &Services, others: Option<&Permissions>) -> Result<Self, CallError> {
         let dispatcher =
             services.dispatcher.upgrade().ok_or_else(|| CallError::internal_from("the dispatcher is gone"))?;

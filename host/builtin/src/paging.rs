@@ -36,11 +36,10 @@ impl Paging {
         let properties = schema.entry("properties").or_insert_with(|| json!({}));
         let Some(properties) = properties.as_object_mut() else { return };
         let limit = json!({
-            "description": "Most items given; all without. Where there are more, a `Link` header says where to go on.",
+            "description": "Maximum number of items; default: all. If there are more, a `Link` header contains the address of the next page.",
             "type": "integer", "minimum": 1, "maximum": LIMIT_MAX,
         });
-        let after =
-            json!({ "description": "Only items behind this one, the last of the part before.", "type": "string" });
+        let after = json!({ "description": "Only items after this one, the last item of the previous page.", "type": "string" });
         properties.insert("limit".to_owned(), limit);
         properties.insert("after".to_owned(), after);
     }

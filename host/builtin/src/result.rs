@@ -71,7 +71,7 @@ pub(crate) fn moment(seconds: u64) -> String {
 pub(crate) fn refuse_widening(caller: &Caller, account: &AccountId) -> Result<(), CallError> {
     match caller.authority {
         Authority::Token(_) | Authority::Narrowed(_) if caller.account() == Some(account) => Err(CallError::Denied(
-            "a key or token cannot make another credential for its own account; use the password".to_owned(),
+            "a key or token cannot create another credential for its own account; use the password".to_owned(),
         )),
         Authority::Full | Authority::Token(_) | Authority::Narrowed(_) => Ok(()),
     }

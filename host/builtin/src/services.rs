@@ -13,12 +13,12 @@ use muster_core::oauth::AuthorizationServer;
 use muster_core::permission::Permissions;
 use muster_core::plugins::Plugins;
 
-/// What there is to say about a configuration that is not in force.
+/// A configuration that is not active yet.
 #[derive(Debug)]
 pub struct Reading {
     /// Its rules.
     pub rules: Permissions,
-    /// Its keys that say something else than at the start, and that only a restart puts into force.
+    /// Its keys that say something else than at the start, and that need a restart.
     pub needs_restart: Vec<String>,
 }
 
@@ -29,18 +29,18 @@ pub struct BackupFile {
     pub file: String,
     /// Its length.
     pub bytes: u64,
-    /// Entries of the store that are in it.
+    /// Number of entries of the store in the backup.
     pub entries: u64,
 }
 
 /// What the process that runs the host can do to itself.
 pub trait Control: Debug + Send + Sync {
-    /// Reads a configuration without putting it into force: this text, or the configuration file as it is now. The text of
-    /// an error says where the mistake is.
+    /// Reads a configuration without activating it: this text, or the configuration file as it is now. The text of an
+    /// error says where the mistake is.
     fn read_config(&self, text: Option<String>) -> BoxFuture<'_, Result<Reading, String>>;
 
-    /// Reads the configuration again, whose rules the caller has `reviewed`. The old one stays in force when the new one
-    /// is refused or has other rules than those; the text says why.
+    /// Reloads the configuration, whose rules the caller has `reviewed`. The old one stays active if the new one is
+    /// rejected or has other rules than those; the error says why.
     fn reload_config<'a>(&'a self, reviewed: &'a Permissions) -> BoxFuture<'a, Result<(), String>>;
 
     /// Writes a backup to this file in the host's folder of backups. The text of an error is for the operator.
@@ -64,7 +64,7 @@ pub trait Control: Debug + Send + Sync {
     /// The level of the log.
     fn log_level(&self) -> String;
 
-    /// Sets the level of the log; one of [`LOG_LEVELS`].
+    /// Sets the log level; one of [`LOG_LEVELS`].
     fn set_log_level(&self, level: &str);
 }
 

@@ -16,7 +16,7 @@ pub enum Account {
     Add {
         /// user@host
         account: String,
-        /// Read the password from standard input instead of asking for it
+        /// Read the password from standard input
         #[arg(long)]
         password_stdin: bool,
     },
@@ -35,7 +35,7 @@ pub enum Account {
     Password {
         /// user@host
         account: String,
-        /// Read the password from standard input instead of asking for it
+        /// Read the password from standard input
         #[arg(long)]
         password_stdin: bool,
     },
@@ -95,7 +95,7 @@ pub(crate) fn token_of_input() -> Result<String, CliError> {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).map_err(|error| CliError::Usage(error.to_string()))?;
     match line.trim() {
-        "" => Err(CliError::Usage("--token-stdin: there is no token on standard input".to_owned())),
+        "" => Err(CliError::Usage("--token-stdin: standard input contains no token".to_owned())),
         token => Ok(token.to_owned()),
     }
 }
@@ -107,13 +107,14 @@ fn new_password(account: &AccountId, from_stdin: bool) -> Result<String, CliErro
         return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
     }
     let first = ask(&format!("New password of {account}: "))?;
-    if ask("Once more: ")? == first { Ok(first) } else { Err(CliError::Usage("the two are not the same".to_owned())) }
+    if ask("Once more: ")? == first { Ok(first) } else { Err(CliError::Usage("the two passwords differ".to_owned())) }
 }
 
 fn ask(prompt: &str) -> Result<String, CliError> {
     if !std::io::stdin().is_terminal() {
         return Err(CliError::Usage(
-            "a password is needed and there is no terminal to ask at; set MUSTER_PASSWORD, or use --password-stdin"
+            "a password is required, and there is no terminal to ask for it; set MUSTER_PASSWORD, or use \
+             --password-stdin"
                 .to_owned(),
         ));
     }

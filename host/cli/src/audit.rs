@@ -19,21 +19,21 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 pub enum Action {
     /// Print the newest records
     Tail {
-        /// Go on with those that come
+        /// Print new records as they arrive
         #[arg(short, long)]
         follow: bool,
         /// How many
         #[arg(short = 'n', long, default_value_t = 20, value_name = "N")]
         lines: u16,
     },
-    /// Print records that fit every condition, newest first
+    /// Print records that match all conditions, newest first
     Search(Search),
-    /// Tell whether any record was changed, removed or put in
+    /// Check whether a record was changed, removed or added
     Verify {
-        /// Read the files in this directory, without a host
+        /// Check the files in this directory, without a host
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
-        /// A head that was told earlier, which the files must have: NUMBER:HASH
+        /// A known head that the files must contain: NUMBER:HASH
         #[arg(long, value_name = "HEAD", requires = "dir")]
         head: Option<String>,
     },
@@ -41,7 +41,7 @@ pub enum Action {
 
 #[derive(Args, Debug)]
 pub struct Search {
-    /// The call of this id
+    /// The call with this request id
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
     /// Calls by this account or client, or by console, anonymous
@@ -50,10 +50,10 @@ pub struct Search {
     /// Calls of this command
     #[arg(long, value_name = "COMMAND")]
     command: Option<String>,
-    /// Calls that ended so: ok, abandoned, or a code such as forbidden
+    /// Calls with this outcome: ok, abandoned, or an error code such as forbidden
     #[arg(long, value_name = "OUTCOME")]
     outcome: Option<String>,
-    /// Not before this moment, such as 2026-11-23T20:00:00Z
+    /// Not before this time, such as 2026-11-23T20:00:00Z
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Not after this moment
@@ -102,7 +102,7 @@ fn tail(client: &Client, lines: u16, follow: bool, format: Format) -> Result<(),
         arguments.insert("limit".to_owned(), 1000.into());
         arguments.insert("after_seq".to_owned(), last.into());
         newest = records(client, &arguments)?;
-        // Each look leaves a record as well, which nobody wants to see for ever.
+        // Each poll leaves an audit record itself; `tail` does not print it.
         let is_own = |record: &Value| record.get("command").and_then(Value::as_str) == Some("audit_search");
         if newest.iter().all(is_own) {
             last = newest.last().and_then(|record| record.get("seq")?.as_u64()).unwrap_or(last);
@@ -169,7 +169,7 @@ fn print(record: &Value, format: Format) {
 }
 
 fn verify_files(dir: &Path, head: Option<&str>, format: Format) -> Result<(), CliError> {
-    let misfit = || CliError::Usage("a head is NUMBER:HASH, as `muster audit verify` prints it".to_owned());
+    let misfit = || CliError::Usage("a head has the form NUMBER:HASH, as `muster audit verify` prints it".to_owned());
     let head = head.map(|text| Head::parse(text).ok_or_else(misfit)).transpose()?;
     let verified = muster_audit::verify(dir, head)
         .map_err(|error| CliError::Missing(format!("{} cannot be read: {error}", dir.display())))?;

@@ -36,13 +36,14 @@ const GLANCE: Duration = Duration::from_millis(50);
 
 #[derive(Args, Debug)]
 pub(crate) struct Bulk {
-    /// Call the command once for each line of standard input, a JSON object each; answers are lines of JSON in that order
+    /// Call the command once for each line of standard input, which must be a JSON object; print one line of JSON per
+    /// call, in the same order
     #[arg(long = "bulk")]
     pub(crate) wanted: bool,
-    /// How many calls of a bulk run at a time
+    /// Number of concurrent calls with --bulk
     #[arg(short, long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64), requires = "wanted")]
     jobs: u8,
-    /// Note in this file how many lines of a bulk were answered, and leave out those it already says
+    /// Store the number of answered lines in this file, and skip them in the next run
     #[arg(long, value_name = "FILE", requires = "wanted")]
     resume: Option<PathBuf>,
 }
@@ -97,7 +98,7 @@ pub(crate) fn run(client: Client, command: &str, version: Option<u32>, bulk: &Bu
     let counts = run.counts;
     let before = if done_before == 0 { String::new() } else { format!(", {done_before} before") };
     let (seconds, again) = (started.elapsed().as_secs_f64(), bulk.resume.is_some() && result.is_err());
-    let again = if again { "; run it again to go on" } else { "" };
+    let again = if again { "; run it again to continue" } else { "" };
     output::note(&format!("{} done, {} failed{before}, in {seconds:.1} s{again}", counts.done, counts.failed));
     match result {
         Ok(()) if counts.failed > 0 => {
@@ -150,7 +151,7 @@ impl Run {
         let (calls, heard) = (Arc::clone(&self.calls), self.heard.clone());
         std::thread::spawn(move || {
             let answer = calls.call(&line);
-            // Nobody hears it any more once the run is over.
+            // The receiver is gone once the run is over.
             let _ = heard.send(Event::Done(number, answer));
         });
     }
@@ -280,7 +281,7 @@ struct Calls {
     client: Client,
     command: String,
     version: Option<u32>,
-    /// Whether nobody waits for answers any more.
+    /// Whether the run is over, so that no answer is needed any more.
     is_over: AtomicBool,
     /// Until when the host wants to be left alone: what it said to one call is true for all.
     pause_until: RwLock<Instant>,
@@ -291,13 +292,13 @@ impl Calls {
     fn call(&self, line: &[u8]) -> Answer {
         let malformed = |detail: String| {
             ClientError::refused(
-                json!({ "title": "The line is unusable", "detail": detail, "status": 400, "code": "malformed" }),
+                json!({ "title": "The line is not valid", "detail": detail, "status": 400, "code": "malformed" }),
             )
         };
         match parse_json(line, DEPTH_MAX) {
             Ok(Value::Object(_)) => {}
             Ok(_) => return Err(malformed("a line must be a JSON object".to_owned())),
-            Err(error) => return Err(malformed(format!("it is not usable JSON: {error}"))),
+            Err(error) => return Err(malformed(format!("it is not valid JSON: {error}"))),
         }
         // The line itself: its numbers keep their digits.
         let arguments = String::from_utf8_lossy(line.trim_ascii());
@@ -343,5 +344,5 @@ fn print(line: u64, answer: &Answer) -> Result<(), CliError> {
     // A line is noted only once it is out.
     writeln!(output, "{printed}")
         .and_then(|()| output.flush())
-        .map_err(|error| CliError::Failed(format!("the answers cannot be written: {error}")))
+        .map_err(|error| CliError::Failed(format!("the results cannot be written: {error}")))
 }

@@ -26,11 +26,11 @@ const JSON_FLAG: &str = "--json";
 
 #[derive(Args, Debug)]
 pub struct Call {
-    /// Ask for this version of the command instead of the latest
+    /// Version of the command, instead of the latest
     #[arg(long, value_name = "N")]
     api_version: Option<u32>,
-    /// The command (`-` stands for `_`), then its arguments: name=text, --name text, name:=JSON, a JSON object, or - to
-    /// read one from standard input; --help describes them
+    /// The command (`-` is accepted for `_`) and its arguments: name=text, name:=JSON, --name text, a JSON object, or -
+    /// to read one from standard input; see --help
     // One list, so that nothing behind the command's name is taken for an option of this program.
     #[arg(
         trailing_var_arg = true,
@@ -52,7 +52,7 @@ pub fn run(client: impl FnOnce() -> Result<Client, CliError>, call: Call, form: 
     let client = client()?;
     if call.bulk.wanted {
         if let Some(word) = words.first() {
-            return Err(CliError::Usage(format!("`{word}`: the arguments of a bulk come from standard input")));
+            return Err(CliError::Usage(format!("`{word}`: with --bulk, arguments come from standard input")));
         }
         return bulk::run(client, &command, call.api_version, &call.bulk);
     }
@@ -128,7 +128,7 @@ fn without_form(words: Vec<String>, form: &mut Format) -> Result<Vec<String>, Cl
         match (word.as_str(), word.strip_prefix("-o")) {
             (JSON_FLAG, _) => *form = Format::Json,
             ("-o", _) => {
-                let text = words.next().ok_or_else(|| CliError::Usage("`-o` has no value behind it".to_owned()))?;
+                let text = words.next().ok_or_else(|| CliError::Usage("`-o` has no value".to_owned()))?;
                 *form = format_of(&text)?;
             }
             (_, Some(text)) => *form = format_of(text.strip_prefix('=').unwrap_or(text))?,
@@ -140,7 +140,7 @@ fn without_form(words: Vec<String>, form: &mut Format) -> Result<Vec<String>, Cl
 
 fn format_of(text: &str) -> Result<Format, CliError> {
     Format::from_str(text, false)
-        .map_err(|_| CliError::Usage(unknown("form of results", text, ["table", "json", "yaml", "plain"])))
+        .map_err(|_| CliError::Usage(unknown("output format", text, ["table", "json", "yaml", "plain"])))
 }
 
 /// Whether the command has no argument of this name.
@@ -159,7 +159,7 @@ fn take(words: &mut Vec<String>, option: &str) -> Result<Option<String>, CliErro
     if at < words.len() {
         return Ok(Some(words.remove(at)));
     }
-    Err(CliError::Usage(format!("`{option}` has no value behind it")))
+    Err(CliError::Usage(format!("`{option}` has no value")))
 }
 
 /// The schema of the command's arguments; nothing where the caller may not see it, which the call itself will tell.
@@ -191,12 +191,11 @@ fn arguments(words: Vec<String>, schema: Option<&Schema>) -> Result<Arguments, C
                 None if is_boolean(schema, &name) => {
                     words.next_if(|word| word == "true" || word == "false").unwrap_or_else(|| "true".to_owned())
                 }
-                None => words.next().ok_or_else(|| CliError::Usage(format!("`--{flag}` has no value behind it")))?,
+                None => words.next().ok_or_else(|| CliError::Usage(format!("`--{flag}` has no value")))?,
             };
             pairs.push((name, text));
         } else if let Some((name, text)) = word.split_once(":=") {
-            let misfit =
-                |error: &dyn Display| CliError::Usage(format!("what is behind `{name}:=` is not JSON: {error}"));
+            let misfit = |error: &dyn Display| CliError::Usage(format!("the value of `{name}:=` is not JSON: {error}"));
             parse_json(text.as_bytes(), DEPTH_MAX).map_err(|error| misfit(&error))?;
             object.insert(name.to_owned(), serde_json::from_str(text).map_err(|error| misfit(&error))?);
         } else if let Some((name, text)) = word.split_once('=') {
@@ -233,7 +232,7 @@ fn arguments(words: Vec<String>, schema: Option<&Schema>) -> Result<Arguments, C
 }
 
 fn merge(object: &mut Arguments, text: &str) -> Result<(), CliError> {
-    let misfit = |error: &dyn Display| CliError::Usage(format!("the arguments are not usable JSON: {error}"));
+    let misfit = |error: &dyn Display| CliError::Usage(format!("the arguments are not valid JSON: {error}"));
     match parse_json(text.as_bytes(), DEPTH_MAX) {
         Ok(Value::Object(_)) => {
             object.extend(serde_json::from_str::<Arguments>(text).map_err(|error| misfit(&error))?);
@@ -279,10 +278,10 @@ mod tests {
             (&["groups:=[\"a\"]", "name=a=b"], Ok(json!({"groups": ["a"], "name": "a=b"}))),
             (&["{\"name\": \"x\"}", "count=1"], Ok(json!({"name": "x", "count": 1}))),
             (&["count=x"], Err("/count: the text is not of type \"integer\"")),
-            (&["--name"], Err("`--name` has no value behind it")),
+            (&["--name"], Err("`--name` has no value")),
             (&["name"], Err("`name` is not an argument")),
-            (&["name:=x"], Err("what is behind `name:=` is not JSON")),
-            (&["{\"a\":1,\"a\":2}"], Err("not usable JSON")),
+            (&["name:=x"], Err("the value of `name:=` is not JSON")),
+            (&["{\"a\":1,\"a\":2}"], Err("not valid JSON")),
         ] {
             let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
             match (arguments(words.clone(), Some(&schema)), expected) {

@@ -119,7 +119,7 @@ pub(crate) type Source = Arc<dyn Fn() -> Result<Credential, ClientError> + Send 
 /// What each request brings of who calls.
 pub enum Authorization {
     /// Nothing.
-    Nobody,
+    Anonymous,
     /// The same each time.
     Fixed(Credential),
     /// What there is at the time: a login is renewed while a program runs for long.
@@ -140,7 +140,7 @@ opaque!(Client, Authorization, Credential);
 
 impl From<Option<Credential>> for Authorization {
     fn from(credential: Option<Credential>) -> Self {
-        credential.map_or(Self::Nobody, Self::Fixed)
+        credential.map_or(Self::Anonymous, Self::Fixed)
     }
 }
 
@@ -173,7 +173,7 @@ impl Client {
         let (scheme, host, address) = place_of(url)?;
         let misfit = || format!("`{url}` is not a URL, such as http://127.0.0.1:5280");
         let target = match scheme.as_str() {
-            "http" if ca.is_some() => return Err("--ca means nothing without https".to_owned()),
+            "http" if ca.is_some() => return Err("--ca needs an https address".to_owned()),
             "http" => Target::Remote { address, tls: None },
             "https" => {
                 // The URL has an IPv6 address in brackets, a certificate has it without.
@@ -189,7 +189,7 @@ impl Client {
 
     /// Whether requests come without a credential.
     pub fn is_anonymous(&self) -> bool {
-        matches!(self.authorization, Authorization::Nobody)
+        matches!(self.authorization, Authorization::Anonymous)
     }
 
     /// What to call the host in texts for people.
@@ -241,7 +241,7 @@ impl Client {
         self.send(Request::get(path).body(Full::default()), None)
     }
 
-    /// Sends a request. Whoever wants to hear how far a call is gets its answer as a stream.
+    /// Sends a request. With progress reports, the answer is a stream.
     fn send(
         &self,
         request: hyper::http::Result<Request<Full<Bytes>>>,
@@ -249,7 +249,7 @@ impl Client {
     ) -> Result<Value, ClientError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| ClientError::Unreachable(error.to_string()))?;
-        let request = request.map_err(|error| ClientError::Unusable(format!("that cannot be asked for: {error}")))?;
+        let request = request.map_err(|error| ClientError::Unusable(format!("the request cannot be sent: {error}")))?;
         runtime.block_on(async {
             let answer = self.ask(request).await?;
             if let (true, Some(heard)) = (answer.is_stream(), heard) {
@@ -260,14 +260,14 @@ impl Client {
             match serde_json::from_slice(&bytes) {
                 Ok(value) if status.is_success() => Ok(value),
                 Ok(value) => Err(ClientError::Refused(Problem { value, retry_after_s })),
-                // What stands before a host speaks its own language.
+                // A proxy in front of a host answers in its own format.
                 Err(_) if [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&status) => {
-                    let value = json!({ "title": "Temporarily unavailable", "detail": "what stands before the host \
-                        says so", "status": status.as_u16(), "code": "unavailable" });
+                    let value = json!({ "title": "Temporarily unavailable", "detail": "a proxy in front of the host rejected \
+                        the request", "status": status.as_u16(), "code": "unavailable" });
                     Err(ClientError::Refused(Problem { value, retry_after_s }))
                 }
                 Err(_) => Err(ClientError::Unusable(format!(
-                    "what answers there is no Muster host (status {status}, no JSON)"
+                    "the server at this address is not a Muster host (status {status}, no JSON)"
                 ))),
             }
         })
@@ -276,7 +276,7 @@ impl Client {
     /// What the next request brings of who calls.
     async fn authorization(&self) -> Result<Option<String>, ClientError> {
         match &self.authorization {
-            Authorization::Nobody => Ok(None),
+            Authorization::Anonymous => Ok(None),
             Authorization::Fixed(credential) => Ok(Some(credential.header())),
             Authorization::Renewed(source) => {
                 let source = Arc::clone(source);
@@ -315,8 +315,8 @@ impl Client {
                 let misfit = |error: std::io::Error| {
                     let socket = socket.display();
                     ClientError::Unreachable(format!(
-                        "no host answers at {socket} ({error}); start one with `muster serve`, or name its data \
-                         directory with --data, or a remote one with --url"
+                        "cannot connect to a host at {socket} ({error}); start one with `muster serve`, name its data \
+                         directory with --data, or a remote host with --url"
                     ))
                 };
                 let stream = UnixStream::connect(socket).await.map_err(misfit)?;
@@ -327,16 +327,17 @@ impl Client {
                 exchange(stream, "localhost", request).await
             }
             Target::Remote { address, tls } => {
-                let stream = TcpStream::connect(address)
-                    .await
-                    .map_err(|error| ClientError::Unreachable(format!("no host answers at {address} ({error})")))?;
+                let stream = TcpStream::connect(address).await.map_err(|error| {
+                    ClientError::Unreachable(format!("cannot connect to a host at {address} ({error})"))
+                })?;
                 let Some((name, config)) = tls else {
                     return exchange(stream, address, request).await;
                 };
                 let connector = TlsConnector::from(Arc::clone(config));
                 let stream = connector.connect(name.clone(), stream).await.map_err(|error| {
                     ClientError::Unreachable(format!(
-                        "{address} is not trusted ({error}); --ca FILE names who vouches for it"
+                        "the certificate of {address} is not trusted ({error}); name the certificate authority with \
+                         --ca FILE"
                     ))
                 })?;
                 exchange(stream, address, request).await
@@ -361,16 +362,17 @@ pub(crate) fn place_of(url: &str) -> Result<(String, String, String), String> {
         return Err(misfit("it does not begin with http:// or https://"));
     }
     if !parsed.username().is_empty() || parsed.password().is_some() || url.contains('@') {
-        return Err(misfit("an account is named by --user, and its password by MUSTER_PASSWORD"));
+        return Err(misfit("it contains an account or password; use --user and MUSTER_PASSWORD"));
     }
     if parsed.path() != "/" {
-        return Err(misfit("it has a path, and a host answers at the root of its address"));
+        return Err(misfit("it has a path; use the address without it"));
     }
     if parsed.query().is_some() || parsed.fragment().is_some() {
         return Err(misfit("it has a query or a fragment"));
     }
     let host = parsed.host_str().ok_or_else(|| misfit("it has no host"))?;
-    let port = parsed.port_or_known_default().filter(|port| *port != 0).ok_or_else(|| misfit("its port is none"))?;
+    let port =
+        parsed.port_or_known_default().filter(|port| *port != 0).ok_or_else(|| misfit("its port is not valid"))?;
     Ok((parsed.scheme().to_owned(), host.to_owned(), format!("{host}:{port}")))
 }
 
@@ -396,7 +398,7 @@ where
 }
 
 fn misfit(_: hyper::header::InvalidHeaderValue) -> ClientError {
-    ClientError::Unusable("that cannot be asked for: a header has characters it cannot".to_owned())
+    ClientError::Unusable("the request cannot be sent: a header has invalid characters".to_owned())
 }
 
 /// A call, at a version if one is given.
@@ -415,7 +417,7 @@ fn path(command: &str, version: Option<u32>) -> String {
 type Connection = Pin<Box<dyn Future<Output = Result<(), hyper::Error>> + Send>>;
 
 fn broken(error: &dyn std::fmt::Display) -> ClientError {
-    ClientError::Unreachable(format!("the connection broke: {error}"))
+    ClientError::Unreachable(format!("the connection failed: {error}"))
 }
 
 /// An answer whose body is still to come.
@@ -444,8 +446,9 @@ impl Answer {
         let mut events = Events::default();
         while let Some(part) = self.part().await? {
             for event in events.take(&part)? {
-                let value = serde_json::from_str(&event.data)
-                    .map_err(|_| ClientError::Unusable("what answers there is no Muster host (no JSON)".to_owned()))?;
+                let value = serde_json::from_str(&event.data).map_err(|_| {
+                    ClientError::Unusable("the server at this address is not a Muster host (no JSON)".to_owned())
+                })?;
                 match event.name.as_str() {
                     "result" => return Ok(value),
                     "problem" => return Err(ClientError::refused(value)),
@@ -454,7 +457,7 @@ impl Answer {
                 }
             }
         }
-        Err(broken(&"the answer has no end"))
+        Err(broken(&"the answer is incomplete"))
     }
 
     /// The next part of the body; nothing at its end.
@@ -513,14 +516,14 @@ mod tests {
             ("https://[::1]:5281", Ok(("https", "[::1]", "[::1]:5281"))),
             ("http://localhost/api", Err("it has a path")),
             ("http://localhost//", Err("it has a path")),
-            ("http://ann:secret@localhost", Err("an account is named by --user")),
-            ("http://good.example@evil.example", Err("an account is named by --user")),
-            ("http://@localhost", Err("an account is named by --user")),
+            ("http://ann:secret@localhost", Err("use --user and MUSTER_PASSWORD")),
+            ("http://good.example@evil.example", Err("use --user and MUSTER_PASSWORD")),
+            ("http://@localhost", Err("use --user and MUSTER_PASSWORD")),
             ("http://localhost?x=1", Err("a query or a fragment")),
             ("http://localhost/?", Err("a query or a fragment")),
             ("http://localhost#x", Err("a query or a fragment")),
             ("http://localhost:99999", Err("invalid port number")),
-            ("http://localhost:0", Err("its port is none")),
+            ("http://localhost:0", Err("its port is not valid")),
             ("http://localhost:80:81", Err("invalid port number")),
             ("http:localhost", Err("does not begin with http://")),
             ("http:/\\\\localhost", Err("does not begin with http://")),

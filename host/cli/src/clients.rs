@@ -9,7 +9,7 @@ use super::output::{self, Format};
 
 #[derive(Debug, Subcommand)]
 pub enum OAuthClient {
-    /// Register a client; its secret, where it has one, is shown this one time
+    /// Register a client; its secret is printed once
     Add(Add),
     /// List the registered clients
     List,
@@ -22,22 +22,21 @@ pub enum OAuthClient {
 
 #[derive(Args, Debug)]
 pub struct Add {
-    /// Names it in requests: letters, digits, `.`, `_`, `-`
+    /// The id of the client: letters, digits, `.`, `_`, `-`
     id: String,
-    /// Names it to people who log in; its id without
+    /// Name on the login page [default: the id]
     #[arg(long)]
     name: Option<String>,
-    /// How it may come to tokens; without, codes and refresh tokens where it has a redirect address, else
-    /// `client_credentials`
+    /// Grant type [default: authorization-code and refresh-token with a redirect address, else client-credentials]
     #[arg(long = "grant", value_enum)]
     grants: Vec<Grant>,
-    /// Where people may be sent back to
+    /// Redirect address
     #[arg(long = "redirect-uri", value_name = "URI")]
     redirect_uris: Vec<String>,
-    /// Make a secret for it; always for a client without redirect address
+    /// Create a secret; a client without redirect address always has one
     #[arg(long)]
     confidential: bool,
-    /// The account it acts for with `client_credentials`; itself without
+    /// The account for `client_credentials` [default: the client itself]
     #[arg(long, value_name = "USER@HOST")]
     account: Option<String>,
 }

@@ -28,7 +28,7 @@ pub(crate) fn entries(client: &Client, topic: Option<&str>) -> Result<Vec<Value>
     }
 }
 
-/// Whether somebody is refused who is no stranger: a wrong credential is not tried a second time.
+/// Whether the caller presented a credential and was rejected: a wrong credential is not tried a second time.
 fn may_not(client: &Client, problem: &Problem) -> bool {
     let code = problem.code();
     ["forbidden", "unknown-command"].contains(&code) || (code == "unauthenticated" && client.is_anonymous())

@@ -20,7 +20,7 @@ use super::{CliError, Connection, Host};
 
 /// The variable in which a shell says that it asks.
 pub(crate) const VARIABLE: &str = "MUSTER_COMPLETE";
-/// How long a host may take to answer; nobody waits longer for a list of words.
+/// How long a host may take to answer: completion must be quick.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Longest word that is offered, in characters.
 const WORD_CHARS_MAX: usize = 200;
@@ -43,7 +43,7 @@ pub fn script(shell: Shell) -> Result<(), CliError> {
         "zsh" => output.write_all(ZSH.as_bytes()),
         other => {
             let shells = Shells::builtins();
-            let unknown = || CliError::Usage(format!("there is no completion for `{other}`"));
+            let unknown = || CliError::Usage(format!("completion supports no shell `{other}`"));
             let completer = shells.completer(other).ok_or_else(unknown)?;
             completer.write_registration(VARIABLE, "muster", "muster", "muster", &mut output)
         }
@@ -90,7 +90,7 @@ impl Line {
         Some((words.next()?.replace('-', "_"), version))
     }
 
-    /// A client that asks nobody for anything, and renews nothing: this process may end at any moment.
+    /// A client that never prompts the user and renews no login: this process may end at any moment.
     fn client(&self) -> Option<Client> {
         let connection = &self.connection;
         let host = connection.host().ok()?;
@@ -104,7 +104,7 @@ impl Line {
         connection.client_of(host, Authorization::from(credential)).ok()
     }
 
-    /// What the host says; nothing where it takes too long, or has nothing to say to whoever asks.
+    /// The answer of the host; nothing if it takes too long, or if the caller may not ask.
     fn ask<T: Send + 'static>(&self, question: impl FnOnce(&Client) -> Option<T> + Send + 'static) -> Option<T> {
         let client = self.client()?;
         let (told, answer) = mpsc::channel();

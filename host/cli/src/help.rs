@@ -61,7 +61,7 @@ pub(crate) fn one(
             Ok(())
         }
         (None, Some(version)) if command_help::form(entries, command, None).is_some() => {
-            Err(CliError::Missing(format!("`{command}` has no form for version {version}")))
+            Err(CliError::Missing(format!("`{command}` has no version {version}")))
         }
         _ => run(client, &Help { topic: Some(command.to_owned()) }, format),
     }
@@ -81,9 +81,9 @@ fn nothing_about(topic: &str, entries: &[Value]) -> String {
     } else if let Some(close) = subcommands.find(|name| *name == plain || *name == one) {
         format!("did you mean `muster {close} --help`?")
     } else {
-        "`muster help` lists all you may use, `muster help tags` the tags".to_owned()
+        "`muster help` lists all commands you may call, `muster help tags` the tags".to_owned()
     };
-    format!("no command or tag you may use matches `{topic}`; {advice}")
+    format!("no command or tag that you may use matches `{topic}`; {advice}")
 }
 
 fn text<'a>(entry: &'a Value, key: &str) -> &'a str {

@@ -10,16 +10,16 @@ use super::output::{self, Format};
 
 #[derive(Debug, Subcommand)]
 pub enum Key {
-    /// Make a key for an account; it is shown this one time
+    /// Create an API key for an account and print it once
     Create {
         /// user@host
         account: String,
         /// What to call it
         name: String,
-        /// What it is for: a command, '[tag:x]', '[plugin:x]', or '*' for everything the account may do
+        /// Scope: a command, '[tag:x]', '[plugin:x]', or '*' for everything the account may call
         #[arg(long = "scope", value_name = "SCOPE", required = true)]
         scopes: Vec<String>,
-        /// How long it lives; for ever without
+        /// Lifetime in seconds [default: no expiry]
         #[arg(long, value_name = "SECONDS")]
         ttl: Option<u64>,
     },
@@ -28,11 +28,11 @@ pub enum Key {
         /// user@host
         account: String,
     },
-    /// End a key
+    /// Revoke an API key
     Revoke {
         /// user@host
         account: String,
-        /// The key's id
+        /// Id of the key
         id: String,
     },
 }

@@ -66,29 +66,28 @@ pub struct Connection {
     /// Data directory of a host on this machine
     #[arg(long, global = true, value_name = "DIR", env = "MUSTER_DATA", default_value = "muster-data")]
     pub data: PathBuf,
-    /// Address of a host elsewhere: http://HOST:PORT or https://HOST:PORT
+    /// Address of a remote host: http://HOST:PORT or https://HOST:PORT
     #[arg(long, global = true, value_name = "URL", env = "MUSTER_URL")]
     url: Option<String>,
-    /// A host somebody logged in to with `muster login`, by the name of the login
+    /// Use the login stored under this name by `muster login`
     #[arg(long, global = true, value_name = "NAME", env = "MUSTER_PROFILE", add = ArgValueCompleter::new(complete::profiles))]
     profile: Option<String>,
-    /// Certificates (PEM) of the authorities to trust at an https address, instead of this machine's
+    /// Certificate authorities (PEM) to trust for an https address, instead of those of this machine
     #[arg(long, global = true, value_name = "FILE", env = "MUSTER_CA")]
     ca: Option<PathBuf>,
-    /// Account to call as; its password is read from `MUSTER_PASSWORD`, or asked for
+    /// Account of the caller; its password is read from `MUSTER_PASSWORD` or from the terminal
     #[arg(long, global = true, value_name = "USER@HOST", env = "MUSTER_USER")]
     user: Option<String>,
-    /// Call with the token or API key on the first line of standard input; one in `MUSTER_TOKEN` is used where no account
-    /// is named
+    /// Read the token or API key from the first line of standard input; without an account, `MUSTER_TOKEN` is used
     #[arg(long, global = true)]
     token_stdin: bool,
-    /// Form of results: plain are bare values, a line for each, tabs between columns
+    /// Output format; `plain` prints one value per line, with tabs between columns
     #[arg(short, long, global = true, value_enum, value_name = "FORM", env = "MUSTER_OUTPUT", default_value_t = Format::Table)]
     pub output: Format,
-    /// Print results and errors as JSON: the same as --output json
+    /// Print results and errors as JSON, like --output json
     #[arg(long, global = true)]
     pub json: bool,
-    /// Use a data directory others can write to, and a local socket another user answers; they can then do everything
+    /// Skip the ownership checks of data directory and socket (unsafe)
     #[arg(long, global = true)]
     pub insecure_data: bool,
     /// Options that stand on the command line itself, and so beat variables.
@@ -160,7 +159,7 @@ impl Connection {
     pub fn host(&self) -> Result<Host<'_>, CliError> {
         let named = ["data", "url", "profile"].into_iter().filter(|option| self.is_given(option)).collect::<Vec<_>>();
         if let [one, other, ..] = named.as_slice() {
-            return Err(CliError::Usage(format!("--{one} and --{other} name two hosts; name one")));
+            return Err(CliError::Usage(format!("--{one} and --{other} cannot be used together; name one host")));
         }
         let is_meant = |option: &str| named.is_empty() || named.contains(&option);
         Ok(match (&self.url, &self.profile) {
@@ -190,7 +189,7 @@ pub fn client(connection: &Connection) -> Result<Client, CliError> {
     let host = connection.host()?;
     let authorization = match (&connection.user, host) {
         (Some(_), _) if connection.token_stdin && connection.is_given("user") => {
-            return Err(CliError::Usage("--user and --token-stdin name two callers; name one".to_owned()));
+            return Err(CliError::Usage("--user and --token-stdin cannot be used together".to_owned()));
         }
         _ if connection.token_stdin => Some(Credential::Bearer(account::token_of_input()?)).into(),
         (Some(user), Host::Data(_) | Host::Url(_)) => basic(user)?,

@@ -31,18 +31,17 @@ const LINE_BYTES_MAX: u64 = 16 << 10;
 /// Longest answer of a host that is read, in bytes.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 const DONE: &str =
-    "<!doctype html><html lang=\"en\"><title>Muster</title><p>That is all: go back to the terminal.</p></html>";
+    "<!doctype html><html lang=\"en\"><title>Muster</title><p>Done. You can return to the terminal.</p></html>";
 
 #[derive(Args, Debug)]
 pub struct Login {
-    /// What to ask for: a command, '[tag:x]', muster:user, muster:admin, or what the rules mention
+    /// Scope to request: a command, '[tag:x]', muster:user, muster:admin, or a scope of the rules
     #[arg(long = "scope", value_name = "SCOPE", default_value = "muster:user")]
     scopes: Vec<String>,
-    /// The client this program is to the host; its operator registers it with `muster client add ID --redirect-uri
-    /// http://127.0.0.1/callback`
+    /// Id of the OAuth client; the operator registers it with the redirect address `http://127.0.0.1/callback`
     #[arg(long, value_name = "ID", default_value = CLIENT)]
     client: String,
-    /// Only print the address to open, and start no browser
+    /// Print the address and do not start a browser
     #[arg(long)]
     no_browser: bool,
 }
@@ -56,7 +55,7 @@ pub fn run(connection: &Connection, login: &Login, format: Format) -> Result<(),
     let own = |option: &str| connection.is_given(option) || !means_its_host;
     let url = connection.url.clone().filter(|_| own("url"));
     let url = url.or_else(|| before.as_ref().map(|profile| profile.url.clone()));
-    let url = url.ok_or_else(|| CliError::Usage("which host? name it with --url URL".to_owned()))?;
+    let url = url.ok_or_else(|| CliError::Usage("no host is named; add --url URL".to_owned()))?;
     let ca = connection.ca.clone().filter(|_| own("ca")).or_else(|| before.and_then(|profile| profile.ca));
     let ca = ca.map(std::path::absolute).transpose().map_err(|error| CliError::Usage(error.to_string()))?;
     let server = Server::find(&url, ca.as_deref())?;
@@ -82,7 +81,7 @@ pub fn run(connection: &Connection, login: &Login, format: Format) -> Result<(),
     if !login.no_browser {
         open(address.as_str());
     }
-    let spinner = output::spinner("waiting for the browser");
+    let spinner = output::spinner("waiting for the login in the browser");
     let code = wait(&listener, &state)?;
     spinner.finish_and_clear();
     let granted = server.token(&[
@@ -95,7 +94,7 @@ pub fn run(connection: &Connection, login: &Login, format: Format) -> Result<(),
     let kept = Profile { url, ca, client: login.client.clone(), token: String::new(), refresh_token: None, ends_s: 0 };
     profile::save(name, &with_tokens(kept, &granted)?)?;
     let scope = granted.get("scope").and_then(Value::as_str).unwrap_or_default();
-    let line = format!("logged in for {scope}; call with --profile {name}");
+    let line = format!("logged in with scope {scope}; use it with --profile {name}");
     output::line(&line, &json!({ "profile": name, "scope": scope }), format);
     Ok(())
 }
@@ -108,7 +107,9 @@ pub fn out(connection: &Connection, format: Format) -> Result<(), CliError> {
     let revoked = Server::find(&known.url, known.ca.as_deref())
         .and_then(|server| server.post(&server.revoke, &[("token", token), ("client_id", &known.client)]).map(drop));
     profile::remove(name)?;
-    revoked.map_err(|error| CliError::Failed(format!("forgotten here, but the host did not revoke it: {error}")))?;
+    revoked.map_err(|error| {
+        CliError::Failed(format!("the profile was deleted here, but the host did not revoke its tokens: {error}"))
+    })?;
     output::line("logged out", &json!({ "profile": name }), format);
     Ok(())
 }
@@ -124,7 +125,7 @@ pub(crate) fn renew(profile: &Profile) -> Result<Profile, CliError> {
 
 fn with_tokens(profile: Profile, granted: &Value) -> Result<Profile, CliError> {
     let text = |key: &str| granted.get(key).and_then(Value::as_str).map(str::to_owned);
-    let token = text("access_token").ok_or_else(|| CliError::Failed("the host gave no token".to_owned()))?;
+    let token = text("access_token").ok_or_else(|| CliError::Failed("the host returned no token".to_owned()))?;
     let lives_s = granted.get("expires_in").and_then(Value::as_u64).unwrap_or_default();
     let refresh_token = text("refresh_token").or(profile.refresh_token);
     Ok(Profile { token, refresh_token, ends_s: profile::now_s() + lives_s, ..profile })
@@ -164,9 +165,9 @@ impl Server {
         let metadata: Value = serde_json::from_reader(answer.body_mut().as_reader().take(ANSWER_BYTES_MAX))
             .map_err(|error| unreachable(&error))?;
         let text = |key: &str| metadata.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        // Whoever answers for another name could send tokens elsewhere (RFC 8414 §3.3).
+        // A server that answers for another name could send tokens elsewhere (RFC 8414 §3.3).
         if text("issuer") != origin {
-            return Err(CliError::Failed(format!("that host calls itself {}; log in there", text("issuer"))));
+            return Err(CliError::Failed(format!("the host has the address {}; log in there", text("issuer"))));
         }
         let [authorize, token, revoke] = ["authorization_endpoint", "token_endpoint", "revocation_endpoint"].map(text);
         Ok(Self { agent, authorize, token, revoke })
@@ -195,8 +196,8 @@ impl Server {
     }
 }
 
-/// Waits for the browser to come back with a code for this state. Anybody on this machine could knock: what is not the
-/// answer that is waited for is sent away.
+/// Waits for the browser to come back with a code for this state. Any process on this machine could connect: a request
+/// that is not the expected answer is rejected.
 fn wait(listener: &TcpListener, state: &str) -> Result<String, CliError> {
     let end = Instant::now() + PATIENCE;
     listener.set_nonblocking(true).map_err(|error| failed(&error))?;
@@ -213,7 +214,7 @@ fn wait(listener: &TcpListener, state: &str) -> Result<String, CliError> {
             Err(error) => return Err(failed(&error)),
         }
     }
-    Err(CliError::Failed("nobody logged in within five minutes".to_owned()))
+    Err(CliError::Failed("login timed out after five minutes".to_owned()))
 }
 
 /// What one visitor says; nothing where it is no answer to this login.

@@ -1,9 +1,9 @@
 //! `muster mcp`: MCP over standard input and output, for assistants that start a program instead of talking to a host. It
 //! passes messages on to the host's `/mcp` as they are, one to a line, and what comes back; it decides nothing.
 //!
-//! A message goes as a request of its own, so that calls run beside one another and can be cancelled. A session that ended
-//! meanwhile (the host began anew, nobody used it for long) is opened again with the first message the assistant ever sent:
-//! once for all messages that find it gone, and with the next message where that fails.
+//! A message goes as a request of its own, so that calls run beside one another and can be cancelled. A session that
+//! ended meanwhile (the host restarted, or the session was idle for too long) is opened again with the first message
+//! the assistant ever sent: once for all messages that find it gone, and with the next message where that fails.
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -88,7 +88,7 @@ async fn pass(bridge: Arc<Bridge>) -> Result<(), CliError> {
 struct Bridge {
     client: Client,
     state: Mutex<State>,
-    /// Held by whoever opens the session again; the others wait for it.
+    /// Held while the session is opened again; other tasks wait for it.
     opening: AsyncMutex<()>,
 }
 
@@ -156,7 +156,8 @@ impl Bridge {
         self.send(message, self.header(SESSION_ID).as_deref()).await
     }
 
-    /// Opens the session anew, without the assistant noticing, unless somebody did since `ended` was the session.
+    /// Opens the session again without the assistant noticing, unless another task already replaced the session
+    /// `ended`.
     async fn open_again(&self, ended: Option<&str>) -> Result<(), ClientError> {
         let _alone = self.opening.lock().await;
         let Some(initialize) = self.state(|state| {
@@ -171,7 +172,7 @@ impl Bridge {
         let answer = self.send(&initialize, None).await?;
         self.receive(answer, |message| _ = self.opened(message)).await?;
         let Some(session) = self.header(SESSION_ID) else {
-            return Err(ClientError::Unusable("the host opens no session any more".to_owned()));
+            return Err(ClientError::Unusable("the host opens no new session".to_owned()));
         };
         let ready = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
         if let Err(error) = self.send(&ready, Some(&session)).await {

@@ -104,7 +104,7 @@ fn print(text: &str) {
     }
 }
 
-/// Whether somebody still reads standard output, as far as that can be told while nothing is written.
+/// Whether standard output still has a reader, as far as that can be detected without writing.
 pub(crate) fn is_read() -> bool {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return true };
     runtime.block_on(async {
@@ -146,7 +146,7 @@ pub fn error(error: &CliError, format: Format) {
     }
 }
 
-/// Prints a line beside results, for whoever looks after a program that goes on.
+/// Prints a status line of a long-running program to standard error, beside its results.
 pub(crate) fn note(text: &str) {
     eprintln!("{}", printable::lines(text));
 }

@@ -19,13 +19,13 @@ pub fn own_uid() -> u32 {
 /// # Errors
 /// A sentence about what is wrong and what to do.
 pub fn check_data(directory: &Path) -> Result<(), String> {
-    let unreadable = |error| format!("the data directory {} cannot be looked at: {error}", directory.display());
+    let unreadable = |error| format!("the data directory {} cannot be examined: {error}", directory.display());
     let metadata = directory.metadata().map_err(unreadable)?;
     match misfit(metadata.uid(), metadata.mode(), own_uid()) {
         None => Ok(()),
         Some(what) => Err(format!(
-            "the data directory {} {what}: a user who can write there can act as this host; put that right, or serve it all \
-             the same with --insecure-data",
+            "the data directory {} {what}: users who can write to it can act as this host; correct that, or skip this \
+             check with --insecure-data (unsafe)",
             directory.display()
         )),
     }
@@ -34,9 +34,9 @@ pub fn check_data(directory: &Path) -> Result<(), String> {
 /// What is wrong with the owner and mode of a directory `own` uses.
 fn misfit(uid: u32, mode: u32, own: u32) -> Option<String> {
     if uid != own && uid != ROOT {
-        return Some(format!("belongs to the user {uid}, and this is the user {own} (`chown` it)"));
+        return Some(format!("belongs to user {uid}, and this process runs as user {own} (use `chown`)"));
     }
-    (mode & OTHERS_WRITE != 0).then(|| format!("has the mode {:o} (`chmod go-w` it)", mode & 0o7777))
+    (mode & OTHERS_WRITE != 0).then(|| format!("has the mode {:o} (use `chmod go-w`)", mode & 0o7777))
 }
 
 /// Refuses to speak to a process of another user at a local socket. Root may speak to the host of a user, where none but
@@ -50,8 +50,8 @@ pub fn check_peer(socket: &Path, peer: u32) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{} is answered by the user {peer}, and this is the user {own}: nothing was sent there; name the data directory of \
-         your own host with --data, or trust this one with --insecure-data",
+        "the socket {} belongs to a process of user {peer}, and this process runs as user {own}: nothing was sent; \
+         name the data directory of your own host with --data, or skip this check with --insecure-data (unsafe)",
         socket.display()
     ))
 }
@@ -82,8 +82,8 @@ mod tests {
             (1000, 0o40_775, 1000, Some("has the mode 775")),
             (1000, 0o40_722, 1000, Some("has the mode 722")),
             (1000, 0o41_777, 1000, Some("has the mode 1777")),
-            (1001, 0o40_700, 1000, Some("belongs to the user 1001, and this is the user 1000")),
-            (1000, 0o40_700, 0, Some("belongs to the user 1000, and this is the user 0")),
+            (1001, 0o40_700, 1000, Some("belongs to user 1001, and this process runs as user 1000")),
+            (1000, 0o40_700, 0, Some("belongs to user 1000, and this process runs as user 0")),
         ] {
             let found = misfit(uid, mode, own);
             match (&found, expected) {

@@ -24,43 +24,42 @@ use super::output::{self, Format};
 
 #[derive(Debug, Subcommand)]
 pub enum Plugin {
-    /// Make a plugin of a component
+    /// Install a plugin from a component
     Install(ComponentArguments),
-    /// Replace a plugin by another version of it, without a call failing meanwhile; what it may do and reads stays, but
-    /// for what is said here
+    /// Upgrade a plugin without dropping calls; grants and settings are kept unless changed here
     Upgrade(Replacement),
-    /// Change what a plugin may do and reads, or who shares it; one that could not be loaded is tried again
+    /// Change grants, settings or isolation; load the plugin again if it is not loaded
     Change(Change),
-    /// Tell whether a component could be installed, or replace the installed one
+    /// Check whether a component could be installed, or could replace the installed one
     Check(Replacement),
-    /// Remove a plugin and its commands; its data stays
+    /// Remove a plugin and its commands; its data is kept
     Uninstall {
         /// The plugin
         #[arg(add = ArgValueCompleter::new(complete::plugins))]
         name: String,
     },
-    /// End the quarantine of a plugin most of whose calls failed
+    /// End the quarantine of a plugin
     Release {
         /// The plugin
         #[arg(add = ArgValueCompleter::new(complete::plugins))]
         name: String,
     },
-    /// Tell what a plugin may do, and what of it it did
+    /// Show a plugin's grants and how often each was used
     Grants {
         /// The plugin
         #[arg(add = ArgValueCompleter::new(complete::plugins))]
         name: String,
     },
-    /// List the limits of plugins, and how often they were reached
+    /// List the limits of plugins and how often each was reached
     Limits,
     /// List the installed plugins
     List,
-    /// Look into a component without running it
+    /// Show a component without running it
     Inspect {
-        /// The .wasm file, or its address
+        /// The .wasm file or its address
         #[arg(value_name = "FILE|URL")]
         source: String,
-        /// The WIT a component with typed exports was built from: a directory or file, for the texts in it
+        /// WIT of a component with typed exports (directory or file), for its documentation
         #[arg(long, value_name = "DIR")]
         wit: Option<PathBuf>,
     },
@@ -70,31 +69,32 @@ pub enum Plugin {
 const SETTING_BYTES_MAX: usize = 64 << 10;
 
 /// What can be allowed.
-const GRANT: &str = "Allow it something: keyvalue (durable data of its own), command:NAME (call that command for its \
-                     callers), http:[METHODS ]SCHEME://HOST[:PORT] or http-private:… (make requests there), \
-                     directory:GUEST_PATH=HOST_DIRECTORY or directory-rw:… (see that directory)";
+const GRANT: &str = "Add a grant: keyvalue (durable data of its own), command:NAME (call that command for its \
+                     callers), http:[METHODS ]SCHEME://HOST[:PORT] or http-private:… (make requests to that host), \
+                     directory:GUEST_PATH=HOST_DIRECTORY or directory-rw:… (access that directory)";
 
 #[derive(Args, Debug)]
 pub struct ComponentArguments {
-    /// The .wasm file, or its address
+    /// The .wasm file or its address
     #[arg(value_name = "FILE|URL")]
     source: String,
-    /// Name of the plugin, instead of the one in the component's metadata
+    /// Name of the plugin, instead of the name in the metadata of the component
     #[arg(long, add = ArgValueCompleter::new(complete::plugins))]
     name: Option<String>,
     /// Allow it something
     #[arg(long = "grant", value_name = "GRANT", help = GRANT)]
     grants: Vec<String>,
-    /// Allow it everything it asks for, too; where requests may go and which directory is meant, say with --grant
+    /// Also add all requested grants; name HTTP hosts and directories with --grant
     #[arg(long)]
     grant_requested: bool,
-    /// Give it a setting; @FILE as the value takes the text of a file, as secrets should be given
+    /// Set a setting; the value @FILE reads it from a file (use this for secrets)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
-    /// Who shares an instance of it: nobody, calls of the same caller with the same rights, or all calls
+    /// Which calls share an instance: none (call), those of the same caller with the same permissions (caller), or all
+    /// (plugin)
     #[arg(long, value_name = "POLICY", value_parser = Isolation::ALL.map(Isolation::as_str))]
     pub isolation: Option<String>,
-    /// The WIT a component with typed exports was built from: a directory or file, for the texts in it
+    /// WIT of a component with typed exports (directory or file), for its documentation
     #[arg(long, value_name = "DIR")]
     wit: Option<PathBuf>,
 }
@@ -111,10 +111,10 @@ pub struct Replacement {
 /// What a plugin loses.
 #[derive(Args, Debug)]
 struct Withdrawal {
-    /// Take a grant away that it has
+    /// Remove a grant
     #[arg(long = "revoke", value_name = "GRANT")]
     revoke: Vec<String>,
-    /// Take a setting away that it has
+    /// Remove a setting
     #[arg(long = "unset", value_name = "KEY")]
     unset: Vec<String>,
 }
@@ -127,12 +127,13 @@ pub struct Change {
     /// Allow it something
     #[arg(long = "grant", value_name = "GRANT", help = GRANT)]
     grants: Vec<String>,
-    /// Give it a setting; @FILE as the value takes the text of a file, as secrets should be given
+    /// Set a setting; the value @FILE reads it from a file (use this for secrets)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
     #[command(flatten)]
     withdrawal: Withdrawal,
-    /// Who shares an instance of it: nobody, calls of the same caller with the same rights, or all calls
+    /// Which calls share an instance: none (call), those of the same caller with the same permissions (caller), or all
+    /// (plugin)
     #[arg(long, value_name = "POLICY", value_parser = Isolation::ALL.map(Isolation::as_str))]
     isolation: Option<String>,
 }
@@ -184,13 +185,13 @@ pub fn run(client: impl FnOnce() -> Result<Client, CliError>, action: Plugin, fo
         }
         Plugin::Release { name } => {
             let result = client()?.call("module_release", None, &json!({ "module": name }))?;
-            output::line(&format!("{name} is called again"), &result, format);
+            output::line(&format!("the quarantine of {name} has ended"), &result, format);
             Ok(())
         }
         Plugin::Grants { name } => {
             let grants = client()?.call("module_grants", None, &json!({ "module": name }))?;
             match grants.as_array().filter(|grants| grants.is_empty() && format == Format::Table) {
-                Some(_) => output::line(&format!("{name} asks for nothing, and has nothing"), &grants, format),
+                Some(_) => output::line(&format!("{name} has no grants and requests none"), &grants, format),
                 None => output::value(&grants, format),
             }
             Ok(())
@@ -240,7 +241,7 @@ impl ComponentArguments {
         let inspection = inspect::look(&self.source, &bytes)?;
         let name = inspection.plugin_name(named.as_ref());
         let name = name.map_err(|error| CliError::Failed(format!("{}: {error}", self.source)))?;
-        // Before anything is sent, and so before anybody writes it down.
+        // Before anything is sent, and so before it is logged.
         Grants::parse(&self.grants).map_err(|error| CliError::Failed(error.to_string()))?;
         Ok(Chosen { bytes, inspection, name, grants: self.grants.clone() })
     }
@@ -285,8 +286,11 @@ impl ComponentArguments {
     /// Asks on the terminal whether the plugin gets this; an error where it does not.
     fn ask(missing: &[String]) -> Result<(), CliError> {
         let mut terminal = std::io::stderr().lock();
-        let _ =
-            write!(terminal, "\nIt asks for: {}. Allow it? [y/N] ", muster_core::printable::lines(&missing.join(", ")));
+        let _ = write!(
+            terminal,
+            "\nIt requests these grants: {}. Grant them? [y/N] ",
+            muster_core::printable::lines(&missing.join(", "))
+        );
         let _ = terminal.flush();
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer).map_err(|error| CliError::Failed(error.to_string()))?;
@@ -301,7 +305,7 @@ impl ComponentArguments {
 fn only_operators_can_say(open: &[String]) -> String {
     let shown = muster_core::printable::lines(&open.join(", "));
     format!(
-        "it asks for {shown}, and only you can say where: with `--grant http:https://HOST` for each host, or `--grant \
+        "the request {shown} names no host or directory; add `--grant http:https://HOST` for each host, or `--grant \
          directory:GUEST_PATH=HOST_DIRECTORY`"
     )
 }
@@ -312,14 +316,14 @@ fn settings(given: &[String], unset: &[String]) -> Result<BTreeMap<String, Optio
     for setting in given {
         let (name, value) = setting
             .split_once('=')
-            .ok_or_else(|| CliError::Usage(format!("`{setting}` has not the form KEY=VALUE")))?;
+            .ok_or_else(|| CliError::Usage(format!("`{setting}` does not have the form KEY=VALUE")))?;
         // A secret does not belong on a command line, which others can see.
         let value = match value.strip_prefix('@') {
             None => value.to_owned(),
             Some(file) => read_setting(file)?,
         };
         if settings.insert(name.to_owned(), Some(value)).is_some() {
-            return Err(CliError::Usage(format!("the setting `{name}` is there twice")));
+            return Err(CliError::Usage(format!("duplicate setting `{name}`")));
         }
     }
     Ok(settings)
@@ -327,7 +331,7 @@ fn settings(given: &[String], unset: &[String]) -> Result<BTreeMap<String, Optio
 
 fn read_setting(file: &str) -> Result<String, CliError> {
     let bytes = source::file(Path::new(file), SETTING_BYTES_MAX)?;
-    let text = String::from_utf8(bytes).map_err(|_| CliError::Failed(format!("{file} is not a text")))?;
+    let text = String::from_utf8(bytes).map_err(|_| CliError::Failed(format!("{file} is not UTF-8 text")))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
@@ -448,7 +452,7 @@ fn state(plugin: &Value) -> String {
     }
     let faults = plugin.get("faults").and_then(Value::as_object).into_iter().flatten();
     match faults.filter_map(|(_, count)| count.as_u64()).sum() {
-        0_u64 => "well".to_owned(),
+        0_u64 => "ok".to_owned(),
         1 => "1 fault".to_owned(),
         faults => format!("{faults} faults"),
     }

@@ -1,5 +1,5 @@
-//! Hosts elsewhere by name: their address, and the tokens `muster login` got. Kept in one file of the user's that nobody
-//! else may read.
+//! Hosts elsewhere by name: their address, and the tokens `muster login` got. Kept in one file of the user that no
+//! other user else may read.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Write};
@@ -20,7 +20,7 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// A token that ends so soon is renewed before it is used, in seconds.
 const MARGIN_S: u64 = 30;
 
-/// A host that somebody logged in to.
+/// A host with a stored login.
 #[derive(Clone)]
 pub(crate) struct Profile {
     pub(crate) url: String,
@@ -83,7 +83,7 @@ pub(crate) fn load(name: &str) -> Result<Profile, CliError> {
     let renewed = login::renew(&profile).map_err(|error| {
         if let CliError::Client(ClientError::LoggedOut(reason)) = error {
             return CliError::Client(ClientError::LoggedOut(format!(
-                "the login of profile `{name}` is over ({reason}); run `muster --profile {name} login`"
+                "the login of profile `{name}` has expired ({reason}); run `muster --profile {name} login`"
             )));
         }
         error
@@ -110,7 +110,9 @@ pub(crate) fn source(name: &str) -> Source {
 /// When there is none, or the file cannot be read.
 pub(crate) fn kept(name: &str) -> Result<Profile, CliError> {
     Profiles::read()?.0.get(name).and_then(Profile::read).ok_or_else(|| {
-        CliError::Missing(format!("there is no profile `{name}`; `muster --url URL login --profile {name}` makes one"))
+        CliError::Missing(format!(
+            "there is no profile `{name}`; create it with `muster --url URL login --profile {name}`"
+        ))
     })
 }
 
@@ -188,7 +190,8 @@ fn path() -> Result<PathBuf, CliError> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let base = variable("XDG_CONFIG_HOME").map(PathBuf::from);
     let base = base.or_else(|| variable("HOME").map(|home| Path::new(&home).join(".config")));
-    let base =
-        base.ok_or_else(|| CliError::Failed("neither XDG_CONFIG_HOME nor HOME says where to keep it".to_owned()))?;
+    let base = base.ok_or_else(|| {
+        CliError::Failed("profiles cannot be stored: neither XDG_CONFIG_HOME nor HOME is set".to_owned())
+    })?;
     Ok(base.join("muster/profiles.json"))
 }

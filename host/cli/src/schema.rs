@@ -76,8 +76,8 @@ pub(crate) fn rows_of<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     }
 }
 
-/// A row for each member of an object: name, type, whether it is there, what it is. `asked`: whether somebody has to give
-/// it.
+/// A row for each member of an object: name, type, whether it is there, what it is. `asked`: whether the reader has to
+/// provide it.
 pub(crate) fn members(root: &Value, schema: &Value, asked: bool) -> Vec<[String; 4]> {
     let schema = resolved(root, schema);
     let required = schema.get("required").and_then(Value::as_array);

@@ -9,22 +9,22 @@ use super::output::{self, Format};
 
 #[derive(Debug, Subcommand)]
 pub enum Token {
-    /// Issue a token for an account; it is shown this one time
+    /// Issue a token for an account and print it once
     Issue {
         /// user@host
         account: String,
-        /// What it is for: a command, '[tag:x]', muster:user, muster:admin, or what the rules mention
+        /// Scope: a command, '[tag:x]', muster:user, muster:admin, or a scope of the rules
         #[arg(required = true)]
         scopes: Vec<String>,
-        /// How long it lives
+        /// Lifetime in seconds
         #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
         ttl: u64,
     },
-    /// List the valid tokens by id
+    /// List the ids of valid tokens
     List,
-    /// Revoke a token, and what came of the same authorization
+    /// Revoke a token and all tokens of the same authorization
     Revoke {
-        /// The token's id
+        /// Id of the token
         id: String,
     },
 }

@@ -19,7 +19,7 @@ pub fn client_config(ca: Option<&Path>) -> Result<ClientConfig, String> {
                 roots.add(certificate).map_err(|error| failed(error.to_string()))?;
             }
             if roots.is_empty() {
-                return Err(failed("no certificate stands in it".to_owned()));
+                return Err(failed("it contains no certificate".to_owned()));
             }
         }
         None => {

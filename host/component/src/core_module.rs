@@ -21,13 +21,15 @@ const TYPE_SECTION: &str = "component-type";
 const PACKAGES_MAX: usize = 200;
 
 /// What to do with a core module that does not say which component it is: of no WASI, of WASI preview 1, a program of that.
-const PLAIN: &str = "build it for the target wasm32-wasip2, or make a component of it with `wasm-tools component embed` and \
+const PLAIN: &str = "build it for the target wasm32-wasip2, or convert it to a component with `wasm-tools component \
+                     embed` and \
                      `wasm-tools component new`, which need its WIT";
-const PREVIEW1: &str = "this one is for WASI preview 1: build it for the target wasm32-wasip2, or make a component of it with \
+const PREVIEW1: &str = "this one is for WASI preview 1: build it for the target wasm32-wasip2, or convert it to a \
+                        component with \
                         `wasm-tools component embed` and `wasm-tools component new --adapt`, which need its WIT and an \
                         adapter of preview 1";
-const PROGRAM: &str = "this one is a program of WASI preview 1 (it exports `_start`), and a plugin has functions to call: \
-                       build a library that exports them, for the target wasm32-wasip2";
+const PROGRAM: &str = "this one is a program for WASI preview 1 (it exports `_start`); build a library that exports \
+                       functions, for the target wasm32-wasip2";
 
 /// The component: what was given, or what a core module was made into.
 ///
@@ -36,7 +38,7 @@ const PROGRAM: &str = "this one is a program of WASI preview 1 (it exports `_sta
 pub fn to_component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
     let (mut has_type, mut is_preview1, mut is_program) = (false, false, false);
     for section in Parser::new(0).parse_all(bytes) {
-        // What is damaged is told by whoever validates it.
+        // Damaged modules are reported by the validation.
         let Ok(section) = section else { return Ok(Cow::Borrowed(bytes)) };
         #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
         match section {
@@ -74,7 +76,7 @@ pub fn to_component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
 /// Refuses a type whose packages lean on one another in a circle, or are too many: what follows those leanings calls
 /// itself for each, and a stack that overflows takes the whole host with it.
 fn check_packages(section: &[u8]) -> Result<(), LoadError> {
-    // An older form has a few bytes before the type itself. What cannot be read is refused by whoever reads it next.
+    // An older form has a few bytes before the type itself. Unreadable types are rejected by the next reader.
     let start = section.windows(4).position(|bytes| bytes == b"\0asm").unwrap_or_default();
     let Ok(decoded) = wit_component::decode(section.get(start..).unwrap_or_default()) else { return Ok(()) };
     let resolve = decoded.resolve();
@@ -93,7 +95,7 @@ fn check_packages(section: &[u8]) -> Result<(), LoadError> {
         settled.extend(next);
     }
     if settled.len() < resolve.packages.len() {
-        return misfit("packages of its type depend on one another in a circle".to_owned());
+        return misfit("the packages of its type depend on each other in a cycle".to_owned());
     }
     Ok(())
 }
@@ -157,7 +159,7 @@ mod tests {
         let preview1 = r#"(import "wasi_snapshot_preview1" "random_get" (func (param i32 i32) (result i32)))"#;
         check(&format!("(module {preview1})"), false, Err("this one is for WASI preview 1"));
         let program = format!(r#"(module {preview1} (func (export "_start")))"#);
-        check(&program, false, Err("is a program of WASI preview 1"));
+        check(&program, false, Err("is a program for WASI preview 1"));
         check("(module)", true, Err("does not fit its type"));
         check(r#"(module (import "env" "magic" (func)) (func (export "run")))"#, true, Err("does not fit its type"));
     }

@@ -17,15 +17,15 @@ pub enum LoadError {
     )]
     NotWasm,
     /// A core module.
-    #[error("this is a core WebAssembly module, and plugins are components; {0}")]
+    #[error("this is a core WebAssembly module, but plugins are components; {0}")]
     CoreModule(
         /// What to do.
         &'static str,
     ),
     /// A core module that says which component it is, and is not.
     #[error(
-        "this core WebAssembly module does not fit its type, so no component can be made of it: {}; build it again \
-         with the bindings of the same WIT",
+        "this core WebAssembly module cannot be converted to a component, because it does not match its type: {}; \
+         build it again with bindings of the same WIT",
         quoted(.0)
     )]
     CoreModuleMisfit(String),
@@ -41,12 +41,12 @@ pub enum LoadError {
         bytes_max: usize,
     },
     /// No name anywhere.
-    #[error("this component has no usable name in its metadata{}; name the plugin with `--name`", quoted(.0))]
+    #[error("this component has no valid name in its metadata{}; name the plugin with `--name`", quoted(.0))]
     NoName(String),
     /// It does not export the contract.
     #[error(
-        "this component does not export `{wanted}`, and no function over plain data either, so it offers no commands; it \
-         exports {}; build it against the WIT package of this host, for example with the Rust SDK",
+        "this component exports no commands: neither `{wanted}` nor a function with supported types; it exports {}; \
+         build it against the WIT package of this host, for example with the Rust SDK",
         quoted(exported)
     )]
     WrongWorld {
@@ -57,7 +57,8 @@ pub enum LoadError {
     },
     /// It exports another version of the contract.
     #[error(
-        "this component exports `{exported}`, and this host speaks `{wanted}`; build it against the WIT package of this host, \
+        "this component exports `{exported}`, but this host supports `{wanted}`; build it against the WIT package of \
+         this host, \
          for example with its Rust SDK"
     )]
     OtherContract {
@@ -68,7 +69,7 @@ pub enum LoadError {
     },
     /// An import that is offered, once it is granted.
     #[error(
-        "this component imports `{import}`, which needs the grant `{grant}`; if you trust it with that, give it {}",
+        "this component imports `{import}`, which needs the grant `{grant}`; if you trust the plugin with it, add {}",
         advice(grant)
     )]
     MissingGrant {
@@ -78,7 +79,7 @@ pub enum LoadError {
         grant: &'static str,
     },
     /// An import that is not offered.
-    #[error("this component imports `{import}`, which this host does not offer{hint}")]
+    #[error("this component imports `{import}`, which this host does not support{hint}")]
     UnknownImport {
         /// The interface.
         import: String,
@@ -86,7 +87,7 @@ pub enum LoadError {
         hint: String,
     },
     /// A grant that is none, or that cannot be used here.
-    #[error("`{grant}` cannot be granted: {reason}")]
+    #[error("unknown or invalid grant `{grant}`: {reason}")]
     BadGrant {
         /// As it was written.
         grant: String,
@@ -94,35 +95,36 @@ pub enum LoadError {
         reason: String,
     },
     /// What the plugin keeps cannot be counted.
-    #[error("what the plugin keeps cannot be read: {0}; the host's log says more, and another try may help")]
+    #[error("the key-value data of the plugin cannot be read: {0}; see the log of the host, and try again")]
     Store(#[from] StorageError),
     /// It cannot be compiled.
     #[error("this component cannot be compiled: {}", quoted(.0))]
     Compile(String),
     /// It needs the asynchronous component model.
-    #[error("this component uses the async functions of WASI 0.3, which this host does not run yet")]
+    #[error("this component uses async functions of WASI 0.3, which this host does not support")]
     Asynchronous,
     /// The process that tried it did not come back.
     #[error(
-        "looking into this component and compiling it {0}; make it smaller or less deep, or build it with other tools"
+        "compiling this component failed: {0}; make the component smaller or less deeply nested, or build it with \
+         other tools"
     )]
     TooHard(String),
     /// Its imports do not fit the host's.
     #[error(
-        "this component does not fit the interfaces of this host: {}; build it against the WIT package of this host",
+        "this component does not match the interfaces of this host: {}; build it against the WIT package of this host",
         quoted(.0)
     )]
     Link(String),
     /// `describe` answered with an error.
-    #[error("the plugin itself refuses to start: {}", quoted(.0))]
+    #[error("the plugin rejected the start: {}", quoted(.0))]
     Refuses(String),
     /// `describe` did not answer.
-    #[error("the plugin failed while describing its commands: {}; this is a fault of the plugin", quoted(.0))]
+    #[error("the plugin failed while describing its commands: {}; this is a bug of the plugin", quoted(.0))]
     Describe(String),
     /// It could not start within a limit.
     #[error(
-        "the plugin wants more than `{limit}` allows to start ({bound}); make it smaller, or raise the limit: \
-         `limits: {{{limit}: …}}` in the configuration, and a restart"
+        "the plugin exceeds `{limit}` when it starts ({bound}); make it smaller, or raise the limit with `limits: \
+         {{{limit}: …}}` in the configuration and restart the host"
     )]
     Limit {
         /// The limit.
@@ -131,7 +133,7 @@ pub enum LoadError {
         bound: String,
     },
     /// A command that cannot be one.
-    #[error("the plugin's command `{command}` cannot be registered: {reason}; this is a fault of the plugin")]
+    #[error("the plugin's command `{command}` cannot be registered: {reason}; this is a bug of the plugin")]
     BadCommand {
         /// Its name, as described.
         command: String,
@@ -139,11 +141,11 @@ pub enum LoadError {
         reason: String,
     },
     /// Its manifest is not one.
-    #[error("the component's manifest is not usable: {}; pack it again with `muster plugin pack`", quoted(.0))]
+    #[error("the component's manifest is not valid: {}; pack it again with `muster plugin pack`", quoted(.0))]
     Manifest(String),
     /// It describes something else than its manifest.
     #[error(
-        "the plugin's command `{command}` {how}: the manifest was made for another component; pack it again with \
+        "the plugin's command `{command}` {how}: the manifest belongs to another component; pack it again with \
          `muster plugin pack`"
     )]
     DescribesOther {
@@ -154,7 +156,8 @@ pub enum LoadError {
     },
     /// Its settings do not fit.
     #[error(
-        "the settings do not fit what the plugin reads: {}; give them with `--set NAME=VALUE`, and take others away with `--unset NAME`",
+        "the settings do not match the settings of the plugin: {}; set them with `--set NAME=VALUE`, and remove \
+         others with `--unset NAME`",
         quoted(.0)
     )]
     Settings(String),

@@ -41,25 +41,25 @@ pub fn offer(import: &str) -> Offer {
         ("wasi:keyvalue/store" | "wasi:keyvalue/atomics" | "wasi:keyvalue/batch", "0.2.0-draft")
         | ("muster:plugin/compare-and-swap", "0.1.0") => Offer::Granted(KEYVALUE),
         _ if interface.starts_with("muster:plugin/") => {
-            Offer::Never("; it was built for another version of the contract, and this host speaks muster:plugin@0.1.0")
+            Offer::Never("; it was built for another version of the contract; this host supports muster:plugin@0.1.0")
         }
         _ if interface.starts_with("wasi:keyvalue/") => {
-            Offer::Never(" in that version; this host has wasi:keyvalue@0.2.0-draft: store, atomics and batch")
+            Offer::Never(" in that version; this host supports wasi:keyvalue@0.2.0-draft: store, atomics and batch")
         }
         _ if interface.starts_with("wasi:logging/") => {
-            Offer::Never(" in that version; this host has wasi:logging@0.1.0-draft")
+            Offer::Never(" in that version; this host supports wasi:logging@0.1.0-draft")
         }
         _ if interface.starts_with("wasi:config/") => {
-            Offer::Never(" in that version; this host has wasi:config/store@0.2.0-rc.1")
+            Offer::Never(" in that version; this host supports wasi:config/store@0.2.0-rc.1")
         }
         ("wasi:http/outgoing-handler" | "wasi:http/types", version) if version.starts_with("0.2.") => {
             Offer::Granted(HTTP)
         }
         _ if interface.starts_with("wasi:http/") => {
-            Offer::Never("; of wasi:http it has outgoing-handler and types, both 0.2")
+            Offer::Never("; of wasi:http it supports outgoing-handler and types, both 0.2")
         }
         _ if interface.starts_with("wasi:") && version.starts_with("0.3") => Offer::Never(
-            "; it was built for WASI 0.3, and this host has WASI 0.2: build it for the target wasm32-wasip2",
+            "; it was built for WASI 0.3, but this host supports WASI 0.2: build it for the target wasm32-wasip2",
         ),
         _ if version.starts_with("0.2.")
             && let Some((package, name)) = interface.strip_prefix("wasi:").and_then(|rest| rest.split_once('/'))
@@ -68,10 +68,10 @@ pub fn offer(import: &str) -> Offer {
             if names.split(' ').any(|known| known == name) {
                 Offer::Always
             } else {
-                Offer::Never("; no interface of that name is in WASI 0.2")
+                Offer::Never("; WASI 0.2 has no interface with that name")
             }
         }
-        _ => Offer::Never("; remove the import, or have the plugin do without it"),
+        _ => Offer::Never("; remove the import from the plugin"),
     }
 }
 
@@ -123,7 +123,7 @@ mod tests {
             ("wasi:http/incoming-handler@0.2.0", "outgoing-handler"),
             ("acme:things/magic", "remove the import"),
             ("wasi:clickhouse/x@0.2.0", "remove the import"),
-            ("wasi:cli/exot@0.2.6", "no interface of that name is in WASI 0.2"),
+            ("wasi:cli/exot@0.2.6", "WASI 0.2 has no interface with that name"),
         ] {
             assert!(
                 matches!(offer(import), Offer::Never(hint) if hint.contains(part)),

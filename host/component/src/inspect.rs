@@ -133,7 +133,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, LoadError> {
 /// When it is too long, or one too many.
 fn push_name(names: &mut Vec<String>, name: &str, what: &'static str, most: usize) -> Result<(), LoadError> {
     if names.len() >= most {
-        return Err(LoadError::Invalid(format!("it has more than {most} {what}")));
+        return Err(LoadError::Invalid(format!("more than {most} {what}")));
     }
     if name.len() > NAME_BYTES_MAX {
         let (shown, bytes) = (printable::title(name, 40), name.len());
@@ -204,9 +204,10 @@ impl Inspection {
 
     /// What is worth knowing on the way from the file to the commands: exports that are no commands, and why.
     pub fn notes(&self) -> Vec<String> {
-        let made = self.made_of_core_module.then(|| "a component was made of this core module".to_owned());
+        let made = self.made_of_core_module.then(|| "this core module was converted to a component".to_owned());
         let skipped = self.functions.iter().flat_map(|functions| &functions.skipped);
-        let skipped = skipped.map(|skipped| format!("`{}` is no command: {}", skipped.export, skipped.reason));
+        let skipped =
+            skipped.map(|skipped| format!("`{}` is not exported as a command: {}", skipped.export, skipped.reason));
         let notes: Vec<String> = made.into_iter().chain(skipped).collect();
         printable::titles(notes.iter().map(String::as_str), NOTES_MAX, NOTE_CHARS_MAX)
     }

@@ -48,26 +48,26 @@ impl Manifest {
             return Err(wrong(format!("it has {} bytes; at most {MANIFEST_BYTES_MAX} are allowed", text.len())));
         }
         let value = parse_json(text, MANIFEST_DEPTH_MAX).map_err(|error| wrong(format!("it is not JSON: {error}")))?;
-        let members = value.as_object().ok_or_else(|| wrong("it is no JSON object".to_owned()))?;
+        let members = value.as_object().ok_or_else(|| wrong("it is not a JSON object".to_owned()))?;
         if members.get("manifest").and_then(Value::as_u64) != Some(FORM) {
-            return Err(wrong(format!("its form is not {FORM}, the only one this host knows")));
+            return Err(wrong(format!("its format version is not {FORM}, the only one this host supports")));
         }
         if let Some(other) = members.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            return Err(wrong(format!("it has an unknown member `{}`", other.chars().take(80).collect::<String>())));
+            return Err(wrong(format!("unknown member `{}`", other.chars().take(80).collect::<String>())));
         }
         let list = |key: &str| match members.get(key) {
             None => Ok(None),
             Some(Value::Array(items)) => Ok(Some(items)),
-            Some(_) => Err(wrong(format!("its `{key}` is no list"))),
+            Some(_) => Err(wrong(format!("its `{key}` is not a list"))),
         };
         let requests = list("requests")?.into_iter().flatten();
         let requests = requests.map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>();
-        let requests = requests.ok_or_else(|| wrong("its `requests` are not texts".to_owned()))?;
+        let requests = requests.ok_or_else(|| wrong("its `requests` are not strings".to_owned()))?;
         let requests = Grants::requests(&requests).map_err(wrong)?;
         let depends = match members.get("commands_depend_on_settings") {
             None => false,
             Some(value) => {
-                value.as_bool().ok_or_else(|| wrong("`commands_depend_on_settings` is no boolean".to_owned()))?
+                value.as_bool().ok_or_else(|| wrong("`commands_depend_on_settings` is not a boolean".to_owned()))?
             }
         };
         let manifest = Self {
@@ -133,7 +133,9 @@ impl Manifest {
     /// [`LoadError::Manifest`] when it has one already, or this one is too long.
     pub fn add_to(&self, component: &[u8]) -> Result<Vec<u8>, LoadError> {
         if Self::find(component)?.is_some() {
-            return Err(LoadError::Manifest("there is one already; pack what the build wrote".to_owned()));
+            return Err(LoadError::Manifest(
+                "the component already has a manifest; pack the file that the build wrote".to_owned(),
+            ));
         }
         let text = self.to_json().to_string();
         // What is written can be read.
@@ -169,19 +171,19 @@ impl Manifest {
         Arguments::read(Unread::Pairs(pairs), &schema).map_err(|error| {
             let known: Vec<_> = schema.properties().map(|(name, _)| format!("`{name}`")).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            LoadError::Settings(format!("{error}; it reads {known}"))
+            LoadError::Settings(format!("{error}; its settings are {known}"))
         })?;
         Ok(settings)
     }
 
-    /// Whether the setting of this name is a secret. Without a schema nobody knows, so all are.
+    /// Whether the setting of this name is a secret. Without a schema this is unknown, so all are.
     pub fn is_secret(&self, setting: &str) -> bool {
         let Some(settings) = &self.settings else { return true };
         let property = settings.pointer("/properties").and_then(|properties| properties.get(setting));
         property.and_then(Value::as_object).is_none_or(says_secret)
     }
 
-    /// The same, with no setting that must be given: what a plugin describes is asked for before anybody can give it any.
+    /// The same, with no setting that must be given: `describe` runs before the plugin has settings.
     #[must_use]
     pub fn without_required(&self) -> Self {
         let mut manifest = self.clone();
@@ -219,9 +221,9 @@ impl Manifest {
             return Err(differs(missing, "is only in the manifest"));
         }
         match described.iter().zip(written).find(|(one, other)| one != other) {
-            Some((one, _)) => Err(differs(one, "is not as the manifest has it")),
+            Some((one, _)) => Err(differs(one, "differs from the manifest")),
             None if described.len() == written.len() => Ok(()),
-            None => Err(LoadError::Manifest("it has another number of commands than the plugin".to_owned())),
+            None => Err(LoadError::Manifest("its number of commands differs from the plugin's".to_owned())),
         }
     }
 }
@@ -253,16 +255,16 @@ mod tests {
     fn mistakes_are_named() {
         for (text, part) in [
             ("", "not JSON"),
-            ("[]", "no JSON object"),
-            ("{}", "its form is not 1"),
-            (r#"{"manifest": 2}"#, "its form is not 1"),
+            ("[]", "not a JSON object"),
+            ("{}", "its format version is not 1"),
+            (r#"{"manifest": 2}"#, "its format version is not 1"),
             (r#"{"manifest": 1, "request": []}"#, "unknown member `request`"),
-            (r#"{"manifest": 1, "requests": {}}"#, "`requests` is no list"),
-            (r#"{"manifest": 1, "requests": [1]}"#, "are not texts"),
+            (r#"{"manifest": 1, "requests": {}}"#, "`requests` is not a list"),
+            (r#"{"manifest": 1, "requests": [1]}"#, "are not strings"),
             (r#"{"manifest": 1, "requests": ["root"]}"#, "`root`"),
             (r#"{"manifest": 1, "settings": {"type": "array"}}"#, "settings' schema"),
-            (r#"{"manifest": 1, "commands": 1}"#, "`commands` is no list"),
-            (r#"{"manifest": 1, "commands_depend_on_settings": "yes"}"#, "no boolean"),
+            (r#"{"manifest": 1, "commands": 1}"#, "`commands` is not a list"),
+            (r#"{"manifest": 1, "commands_depend_on_settings": "yes"}"#, "not a boolean"),
         ] {
             let error = Manifest::parse(text.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
@@ -291,7 +293,7 @@ mod tests {
             (map(&[]), "url"),
             (map(&[("url", "x"), ("retries", "9")]), "/retries"),
             (map(&[("url", "x"), ("retries", "many")]), "/retries"),
-            (map(&[("url", "x"), ("color", "red")]), "it reads `url`, `retries`, `key`"),
+            (map(&[("url", "x"), ("color", "red")]), "its settings are `url`, `retries`, `key`"),
         ] {
             let error = manifest.settings(&given).unwrap_err().to_string();
             assert!(error.contains(part), "{given:?}: {error}");

@@ -10,7 +10,7 @@ const REMEDIES: [(&str, &str, &str); 7] = [
     ("componentize-js", "wasi:http", "build it with `--disable http fetch-event`, if it makes no requests"),
     ("jco", "wasi:http", "build it with `--disable http fetch-event`, if it makes no requests"),
     ("componentize-py", "wasi:", "build it with `--stub-wasi`, if it does not use that"),
-    ("Go", "wasi:", "let the plugin import only what its world names"),
+    ("Go", "wasi:", "let the plugin import only the interfaces of its world"),
     ("", "async", "build it for WASI 0.2, whose functions are not asynchronous"),
 ];
 /// Tools that are named.

@@ -10,7 +10,7 @@ pub fn canonical(address: IpAddr) -> IpAddr {
     }
 }
 
-/// An IPv4 address, or the /64 of an IPv6 one: whoever has one address of it has them all.
+/// An IPv4 address, or the /64 of an IPv6 one: a host with one address of it can use them all.
 pub fn network(address: IpAddr) -> IpAddr {
     match canonical(address) {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),

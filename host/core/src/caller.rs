@@ -21,7 +21,7 @@ pub enum Identity {
     Console,
     /// An account of this host.
     Account(AccountId),
-    /// An OAuth client that acts for nobody but itself, by its id.
+    /// An OAuth client that acts for itself, by its id.
     Client(Arc<str>),
 }
 
@@ -82,7 +82,7 @@ pub struct Caller {
     pub address: Option<IpAddr>,
     /// Names this call everywhere.
     pub request_id: RequestId,
-    /// The trace of several services the call belongs to, where whoever called said so.
+    /// The distributed trace of the call, if the caller sent one.
     pub trace: Option<TraceContext>,
 }
 

@@ -31,7 +31,7 @@ pub struct Effects {
     pub read_only: bool,
     /// A second run with the same input changes nothing more.
     pub idempotent: bool,
-    /// Removes something that cannot be had back.
+    /// Removes data that cannot be restored.
     pub destructive: bool,
     /// Reaches beyond the host.
     pub open_world: bool,
@@ -55,7 +55,7 @@ impl Effects {
 /// Whom the author had in mind; the operator's rules decide.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Audience {
-    /// Nobody in particular.
+    /// Every caller, also anonymous ones.
     #[default]
     Restricted,
     /// Administrators.
@@ -141,29 +141,29 @@ pub struct Command {
     pub version: u32,
     /// One line.
     pub summary: String,
-    /// The rest, as Markdown.
+    /// The description, as Markdown.
     pub description: String,
-    /// Words that group it.
+    /// Its tags.
     pub tags: Vec<Tag>,
     /// The tags rules go by, the same for every version: set when it is registered.
     pub rule_tags: Vec<Tag>,
-    /// Whom the author had in mind.
+    /// The audience that the author recommends.
     pub audience: Audience,
-    /// What running it may do.
+    /// Its effects.
     pub effects: Effects,
     /// Schema of the arguments: an object, closed.
     pub input: Schema,
     /// Schema of the result.
     pub output: Schema,
-    /// Worked calls.
+    /// Examples.
     pub examples: Vec<Example>,
-    /// What to use instead, when it should no longer be used.
+    /// The replacement, if the command is deprecated.
     pub deprecated: Option<String>,
     /// Longest arguments text in bytes, where the host's general bound is too small.
     pub input_bytes_max: Option<usize>,
     /// Time a call has at least, where the host's general deadline is too short.
     pub deadline_least: Option<Duration>,
-    /// Who brought it.
+    /// The provider of the command: built-in, or a plugin.
     pub origin: Origin,
 }
 

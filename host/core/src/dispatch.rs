@@ -2,9 +2,9 @@
 //! [`Dispatcher::list`] tells what a caller may run.
 //!
 //! A call is split after the permission check, so that a wire reads no arguments of a caller who may not call: a
-//! forbidden command reveals nothing about its parameters, and costs nothing either. What «unknown» and «forbidden» look
-//! like from outside is decided here, once: an anonymous caller is told to authenticate in both cases, anybody else is
-//! told which it is.
+//! forbidden command reveals nothing about its parameters, and costs nothing either. What «unknown» and «forbidden»
+//! look like from outside is decided here, once: an anonymous caller is told to authenticate in both cases, other
+//! callers are told which it is.
 
 mod rejections;
 mod trail;
@@ -108,7 +108,7 @@ impl Dispatcher {
         &self.registry
     }
 
-    /// The rules in force.
+    /// The active rules.
     pub fn permissions(&self) -> Arc<Permissions> {
         self.permissions.load_full()
     }
@@ -196,10 +196,10 @@ impl Dispatcher {
         }
     }
 
-    /// Begins the record of a call. A host that cannot keep records lets nobody through.
+    /// Begins the record of a call. Fails closed: calls are rejected while the audit log cannot be written.
     fn trail(&self, source: &Source, credential: &Credential, started: Instant) -> Result<CallRecorder, CallError> {
         if self.audit.as_ref().is_some_and(|audit| !audit.is_ready()) {
-            return Err(CallError::Unavailable("the audit record cannot be written at present".to_owned()));
+            return Err(CallError::Unavailable("the audit log cannot be written at present".to_owned()));
         }
         Ok(CallRecorder::begin(self.audit.as_ref(), &self.clock, source, credential, started))
     }
@@ -259,7 +259,7 @@ impl Dispatcher {
         Ok(listed(&self.permissions.load(), admission.caller(), admission.registered()))
     }
 
-    /// As [`Dispatcher::admit`], for somebody who was recognized already.
+    /// As [`Dispatcher::admit`], for a caller who is already authenticated.
     ///
     /// # Errors
     /// As [`Dispatcher::admit`].
@@ -355,11 +355,11 @@ impl Dispatcher {
 
 /// What there is to say of a command the caller may run.
 fn listed(permissions: &Permissions, caller: &Caller, registered: &Arc<Registered>) -> Listed {
-    let anybody = Caller { identity: Identity::Anonymous, authority: Authority::Full, ..caller.clone() };
+    let anonymous = Caller { identity: Identity::Anonymous, authority: Authority::Full, ..caller.clone() };
     Listed {
         registered: Arc::clone(registered),
         only_where: permissions.demands(caller, &registered.command),
-        needs_credential: !permissions.may_call(&anybody, &registered.command),
+        needs_credential: !permissions.may_call(&anonymous, &registered.command),
     }
 }
 
@@ -370,7 +370,7 @@ pub struct Listed {
     pub registered: Arc<Registered>,
     /// What the rules demand of its arguments, as alternatives in words; empty when nothing.
     pub only_where: Vec<String>,
-    /// Whether somebody who presents no credential could not run it from there.
+    /// Whether a caller without a credential could not run it from there.
     pub needs_credential: bool,
 }
 
@@ -395,7 +395,7 @@ fn unknown(
     if let (Some(version), Some(latest)) = (version, snapshot.get(name, None))
         && permissions.may_call(caller, &latest.command)
     {
-        return CallError::UnknownCommand(format!("the command `{shown}` has no version {version} or lower"));
+        return CallError::UnknownCommand(format!("the command `{shown}` has no version at or below {version}"));
     }
     let visible = snapshot
         .iter()
@@ -412,7 +412,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Calls that were let through.
+    /// Calls that were accepted.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
     }
@@ -438,7 +438,7 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    /// The same, told of how far the command is. Commands it calls itself tell nobody.
+    /// The same, told of how far the command is. Commands that it calls itself report no progress.
     #[must_use]
     pub fn with_progress(self, progress: Arc<dyn Progress>) -> Self {
         Self { progress: Some(progress), ..self }
@@ -485,7 +485,7 @@ impl Admitted {
             }
         });
         let command = &admission.registered().command;
-        // What changed the host is answered once nobody can deny it any more.
+        // A call that changed the host is answered only after its audit record is durable.
         if result.is_ok() && command.origin == Origin::Builtin && !command.effects.read_only {
             trail.end_durably().await?;
         } else {
@@ -543,7 +543,7 @@ fn check_output(command: &Command, output: Output) -> Result<Outcome, CallError>
         }
         Output::Text(text) => {
             let value = parse_json(text.as_bytes(), DEPTH_MAX)
-                .map_err(|error| fault(format!("the result of `{}` is not usable JSON: {error}", command.name)))?;
+                .map_err(|error| fault(format!("the result of `{}` is not valid JSON: {error}", command.name)))?;
             (value, text, None)
         }
     };
@@ -558,8 +558,8 @@ fn micros(started: Instant) -> u64 {
     u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
-/// One line per failed call, as loud as somebody has to act: the operator or author for faults, nobody for a slip.
-#[expect(clippy::wildcard_enum_match_arm, reason = "a new kind of failure is quiet until somebody must act on it")]
+/// One line per failed call. The level depends on whether the operator or the plugin author has to act.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a new kind of failure is quiet until it needs an action")]
 fn report(error: &CallError, started: Instant, request_id: &RequestId, command: Option<&Command>) {
     let (code, duration_us, request_id) = (error.code(), micros(started), request_id.as_str());
     let plugin = command.and_then(|command| command.origin.plugin()).map(PluginName::as_str);

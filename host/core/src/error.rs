@@ -41,7 +41,7 @@ pub enum Fault {
     Exit,
     /// It panicked, and said so before it trapped.
     Panic,
-    /// It gave a result that is not what it promised.
+    /// It returned a result that does not match its output schema.
     InvalidOutput,
     /// No instance of it could be made.
     Start,
@@ -66,9 +66,9 @@ impl Fault {
     fn deed(self) -> &'static str {
         match self {
             Self::Trap => "crashed",
-            Self::Exit => "ended itself instead of answering",
+            Self::Exit => "exited without a result",
             Self::Panic => "panicked",
-            Self::InvalidOutput => "gave a result that is not what it promised",
+            Self::InvalidOutput => "returned a result that does not match its output schema",
             Self::Start => "could not be started",
         }
     }
@@ -78,7 +78,7 @@ impl Fault {
 #[derive(Clone, Debug, Error)]
 #[error("{}", self.detail())]
 pub enum CallError {
-    /// The request cannot be read at all.
+    /// The request is malformed.
     Malformed(String),
     /// Arguments do not satisfy the schema, or the command refused them.
     InvalidArguments(Vec<ArgumentError>),
@@ -96,7 +96,7 @@ pub enum CallError {
     },
     /// There is no such command, or none at this version.
     UnknownCommand(String),
-    /// The command changes things, and the wire promised that it would not.
+    /// The command is not read-only, and the wire promised that it would not.
     NotReadOnly,
     /// The arguments text is too long.
     TooLarge {
@@ -115,7 +115,7 @@ pub enum CallError {
     Failed(String),
     /// Too many calls at once.
     TooManyCalls,
-    /// Too many wrong credentials came from there, so none is looked at for a while.
+    /// Too many failed logins from this address: its credentials are rejected for a while.
     Throttled {
         /// When one will be.
         retry_after: Duration,
@@ -209,26 +209,26 @@ impl CallError {
     /// What kind of failure this is, in a few words that do not depend on the call.
     pub fn title(&self) -> &'static str {
         match self {
-            Self::Malformed(_) => "The request cannot be read",
-            Self::InvalidArguments(_) => "Arguments are invalid",
-            Self::Unauthenticated { .. } => "Authentication is needed",
+            Self::Malformed(_) => "Malformed request",
+            Self::InvalidArguments(_) => "Invalid arguments",
+            Self::Unauthenticated { .. } => "Authentication required",
             Self::Forbidden { .. } => "Not permitted",
             Self::UnknownCommand(_) => "Unknown command",
-            Self::NotReadOnly => "The command changes things",
+            Self::NotReadOnly => "The command is not read-only",
             Self::TooLarge { .. } => "The request is too large",
             Self::NotFound(_) => "Not found",
             Self::Conflict(_) => "Conflict",
-            Self::Denied(_) => "The command denied it",
+            Self::Denied(_) => "Denied by the command",
             Self::Unavailable(_) => "Temporarily unavailable",
             Self::Failed(_) => "The command failed",
             Self::TooManyCalls => "Too many calls",
-            Self::Throttled { .. } => "Too many wrong credentials",
-            Self::RateLimited { .. } => "Called too often",
-            Self::LimitExceeded { .. } => "A limit was exceeded",
+            Self::Throttled { .. } => "Too many failed logins",
+            Self::RateLimited { .. } => "Rate limit exceeded",
+            Self::LimitExceeded { .. } => "Limit exceeded",
             Self::Deadline { .. } => "The call took too long",
-            Self::PluginRefused { .. } => "The component was not taken",
-            Self::Quarantined { .. } => "The plugin is in quarantine",
-            Self::PluginFault { .. } => "The plugin is at fault",
+            Self::PluginRefused { .. } => "Component rejected",
+            Self::Quarantined { .. } => "Command quarantined",
+            Self::PluginFault { .. } => "Plugin fault",
             Self::Internal { .. } => "Internal error",
         }
     }
@@ -246,39 +246,40 @@ impl CallError {
             | Self::PluginRefused { text, .. } => text.clone(),
             Self::InvalidArguments(errors) => errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
             Self::Unauthenticated { rejected: None } => {
-                "this needs a credential; present one, for example Basic with user@host and password".to_owned()
+                "authentication required: present a credential, for example Basic with user@host and password"
+                    .to_owned()
             }
             Self::Unauthenticated { rejected: Some(_) } => "the presented credential is not valid".to_owned(),
             Self::Forbidden { reference, .. } => {
-                let text = "the rules of this host do not allow this to this caller";
+                let text = "permission denied: no rule allows this caller to run this command";
                 match reference {
-                    Some(id) => format!("{text}; `muster permissions explain --request {}` tells why", id.as_str()),
+                    Some(id) => format!("{text}; `muster permissions explain --request {}` shows why", id.as_str()),
                     None => text.to_owned(),
                 }
             }
-            Self::NotReadOnly => "the command changes things; use POST".to_owned(),
-            Self::TooLarge { bytes_max } => format!("the arguments may have at most {bytes_max} bytes"),
-            Self::TooManyCalls => "too many calls are running; try again later".to_owned(),
+            Self::NotReadOnly => "the command is not read-only; use POST".to_owned(),
+            Self::TooLarge { bytes_max } => {
+                format!("the arguments are too large; at most {bytes_max} bytes are allowed")
+            }
+            Self::TooManyCalls => "too many calls are running; retry later".to_owned(),
             Self::Throttled { retry_after } => {
                 let seconds = whole_seconds(*retry_after);
-                format!("too many wrong credentials came from there; try again in {seconds} s")
+                format!("too many failed logins from this address; retry after {seconds} s")
             }
             Self::RateLimited { standing } => {
                 let seconds = whole_seconds(standing.retry_after);
-                format!("the rate limit `{}` allows no more calls for now; try again in {seconds} s", standing.name)
+                format!("the rate limit `{}` is exceeded; retry after {seconds} s", standing.name)
             }
             Self::LimitExceeded { limit, bound } => format!("the call exceeded {limit} ({bound})"),
             Self::Deadline { deadline_ms } => format!("the call did not end within {deadline_ms} ms"),
             Self::Quarantined { retry_after } => {
                 let seconds = whole_seconds(*retry_after);
-                format!(
-                    "most of your calls of this command failed, so it is not run for you for now; try again in {seconds} s"
-                )
+                format!("command quarantined: most of your recent calls failed; retry after {seconds} s")
             }
             Self::PluginFault { fault, .. } => {
-                format!("the plugin {}; the host's log has the details under this request id", fault.deed())
+                format!("the plugin {}; see the log of the host for this request id", fault.deed())
             }
-            Self::Internal { .. } => "the host failed; its log has the details under this request id".to_owned(),
+            Self::Internal { .. } => "internal error of the host; see its log for this request id".to_owned(),
         }
     }
 
@@ -341,9 +342,7 @@ fn whole_seconds(duration: Duration) -> u64 {
 impl From<StorageError> for CallError {
     fn from(error: StorageError) -> Self {
         match error {
-            StorageError::Conflict { .. } => {
-                Self::Conflict("somebody else changed it at the same time; try again".to_owned())
-            }
+            StorageError::Conflict { .. } => Self::Conflict("concurrent change; try again".to_owned()),
             StorageError::Unavailable(_) => {
                 Self::Unavailable("the store does not answer at present; try again later".to_owned())
             }

@@ -20,7 +20,7 @@ pub struct Invocation {
     pub permit: Permit,
     /// Arguments that satisfy the command's schema.
     pub arguments: Arguments,
-    /// When the call must be over. Whoever runs it is dropped then.
+    /// When the call must be over. Its task is dropped then.
     pub deadline: Instant,
     /// How many commands deep this is: 0 when called from outside, 1 when called by such a command, and so on.
     pub depth: u8,

@@ -18,7 +18,7 @@ pub const COMPONENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Who shares an instance of a plugin.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Isolation {
-    /// Nobody: each call has a fresh one.
+    /// No sharing: each call has a new instance.
     #[default]
     Call,
     /// Calls of the same caller with the same rights, one at a time; calls at the same time have an instance each.
@@ -51,7 +51,7 @@ impl Isolation {
 pub struct Health {
     /// Calls that ended badly through its fault, by code, those that never happened left out.
     pub faults: BTreeMap<&'static str, u64>,
-    /// How often it wanted more than a limit allows, by the limit's name.
+    /// How often it reached a limit, by name of the limit.
     pub limits: BTreeMap<&'static str, u64>,
     /// What is not run at present, because most calls of it failed.
     pub quarantines: Vec<Quarantine>,
@@ -75,13 +75,13 @@ pub struct LimitInfo {
     pub name: &'static str,
     /// What it counts.
     pub unit: &'static str,
-    /// What it bounds.
+    /// What it limits.
     pub about: &'static str,
-    /// Its value where nothing is configured.
+    /// Its default value.
     pub default: u64,
     /// Its value.
     pub value: u64,
-    /// How often the installed plugins wanted more, since each was loaded.
+    /// How often the installed plugins reached it since they were loaded.
     pub hits: u64,
 }
 
@@ -90,13 +90,13 @@ pub struct LimitInfo {
 pub struct GrantLine {
     /// The grant in its one form, or the interface every plugin has.
     pub name: String,
-    /// Whether the component imports what it is for, or asked for it while it ran.
+    /// Whether the component imports its interface, or requested it while it ran.
     pub declared: bool,
     /// Whether the plugin has it.
     pub granted: bool,
     /// How often it was used.
     pub used: u64,
-    /// How often that was refused.
+    /// How often its use was rejected.
     pub refused: u64,
     /// Why it was refused last; empty when it never was.
     pub last: String,
@@ -111,8 +111,8 @@ pub struct InstallRequest {
     pub name: Option<PluginName>,
     /// What is other than for the running version; a new plugin has nothing before.
     pub change: PluginUpdate,
-    /// What its author wrote about exported functions and types, by `package/interface#item`. Only of use for a
-    /// component that describes no commands itself.
+    /// Documentation of exported functions and types, by `package/interface#item`. Only needed for a component with
+    /// typed exports.
     pub docs: BTreeMap<String, String>,
 }
 
@@ -121,7 +121,7 @@ pub struct InstallRequest {
 pub struct PluginUpdate {
     /// What it may do from now on too, such as `keyvalue` or `command:status`.
     pub grants: Vec<String>,
-    /// What it may do no longer.
+    /// Grants to remove.
     pub revoke: Vec<String>,
     /// Settings it gets; it loses those without a value.
     pub settings: BTreeMap<String, Option<String>>,
@@ -136,7 +136,7 @@ pub struct PluginInfo {
     pub name: PluginName,
     /// Its version, as its metadata says; `0.0.0` without.
     pub version: String,
-    /// One line about it.
+    /// A summary of one line.
     pub summary: String,
     /// `sha256:` and 64 hexadecimal digits.
     pub digest: String,
@@ -152,7 +152,7 @@ pub struct PluginInfo {
     pub commands: Vec<String>,
     /// Its settings, secrets masked.
     pub settings: BTreeMap<String, String>,
-    /// What happened on the way from its file to its commands: exports that are no commands, and why.
+    /// Notes of the loader: exports that are not commands, and why.
     pub notes: Vec<String>,
     /// Who shares an instance of it.
     pub isolation: Isolation,
@@ -169,7 +169,7 @@ pub enum PluginError {
     #[error("there is no plugin `{0}`")]
     Missing(PluginName),
     /// A plugin of that name is installed already.
-    #[error("the plugin `{0}` is installed already; upgrade it instead")]
+    #[error("the plugin `{0}` is already installed; upgrade it instead")]
     Installed(PluginName),
     /// The component cannot be a plugin here; the text says why and what to do.
     #[error("{text}")]
@@ -239,9 +239,9 @@ pub trait Plugins: Debug + Send + Sync {
     /// What is installed, by name.
     fn list(&self) -> Vec<PluginInfo>;
 
-    /// Components that lie ready on the host's disk, by file name without `.wasm`; unusable ones are left out.
+    /// Available components on the host's disk, by file name without `.wasm`; unusable ones are left out.
     fn available(&self) -> BoxFuture<'_, Vec<(PluginName, PluginInfo)>>;
 
-    /// Reads a component that lies ready.
+    /// Reads an available component.
     fn read_available<'a>(&'a self, name: &'a PluginName) -> BoxFuture<'a, Result<Bytes, PluginError>>;
 }

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use crate::error::CallError;
 
-/// Gives random bytes nobody can foresee.
+/// Returns unpredictable random bytes.
 pub trait Random: Debug + Send + Sync {
     /// Fills the bytes.
     ///

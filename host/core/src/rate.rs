@@ -1,5 +1,5 @@
-//! How often somebody may call: a bucket per rule and caller, which holds `burst` calls and fills evenly with
-//! `per_minute` (the generic cell rate algorithm of ATM networks).
+//! Rate limits: a bucket per rule and caller, which holds `burst` calls and fills evenly with `per_minute` (the generic
+//! cell rate algorithm of ATM networks).
 //!
 //! Looked at once a caller may call the command, so that who may not learns nothing and uses nothing up. Every rule
 //! that is about the command must have a call left. The console is never held up; a plugin that calls on behalf of its
@@ -30,7 +30,7 @@ pub const CALLERS_MAX: u64 = 100_000;
 pub enum Per {
     /// An account or client from wherever it calls; who is anonymous is known by their address.
     Caller,
-    /// An IPv4 address, or the /64 of an IPv6 one, whoever calls from there. Local callers have none.
+    /// An IPv4 address, or the /64 of an IPv6 one, for all callers from there. Local callers have none.
     Address,
 }
 
@@ -106,7 +106,7 @@ impl RateLimits {
             let buckets = Cache::builder()
                 .max_capacity(CALLERS_MAX)
                 .eviction_policy(EvictionPolicy::lru())
-                // A bucket nobody drew from for so long is full.
+                // A bucket that was unused for so long is full.
                 .time_to_idle(Duration::from_secs(rate.window_s() + 1))
                 .build();
             Rule { rate, hasher: RandomState::new(), buckets }

@@ -24,7 +24,7 @@ pub struct Registered {
 /// Why commands were not registered. Nothing changed.
 #[derive(Clone, Debug, Error)]
 pub enum RegisterError {
-    /// Somebody else has the name.
+    /// The name is already in use.
     #[error(
         "the command `{name}` of {newcomer} already belongs to {owner}; remove that one first, or rename the command"
     )]
@@ -88,9 +88,9 @@ impl fmt::Debug for Registry {
 }
 
 impl Registry {
-    /// Has `watcher` called after every change of what may be called: commands that come and go, and rules that change. It
-    /// is called by whoever made the change, and must not wait. It is never forgotten: one for each wire, not one for
-    /// each caller.
+    /// Has `watcher` called after every change of what may be called: commands that come and go, and rules that change.
+    /// It is called by the task that made the change, and must not wait. It is never forgotten: one for each wire, not
+    /// one for each caller.
     pub fn watch(&self, watcher: impl Fn() + Send + Sync + 'static) {
         self.watchers.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(watcher));
     }
@@ -118,7 +118,7 @@ impl Registry {
     /// Makes `commands` all that `owner` has, in one step. An empty list removes the owner.
     ///
     /// # Errors
-    /// When a name belongs to somebody else or stands twice at one version; nothing changes then.
+    /// When a name is already in use or is described twice for one version; nothing changes then.
     pub fn replace(&self, owner: &Origin, mut commands: Vec<Registered>) -> Result<(), RegisterError> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.snapshot.load();

@@ -8,7 +8,7 @@ const STATE_BYTES_MAX: usize = 512;
 /// The flags of version 00: sampled.
 const FLAGS: u8 = 0x01;
 
-/// A trace a call belongs to, begun by whoever called or by the host.
+/// A trace a call belongs to, begun by the caller or by the host.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TraceContext {
     trace_id: NonZeroU128,
@@ -36,7 +36,7 @@ impl TraceContext {
         Some(Self { trace_id, flags: u8::try_from(flags).ok()? & FLAGS, state: state.map(Arc::from) })
     }
 
-    /// A trace that begins here, by a random id. Nobody has asked to record it.
+    /// A trace that begins here, by a random id. It is not sampled.
     pub fn begin(trace_id: u128) -> Self {
         Self { trace_id: NonZeroU128::new(trace_id).unwrap_or(NonZeroU128::MIN), flags: 0, state: None }
     }

@@ -1,8 +1,6 @@
 //! The keys an issuer publishes: fetched in the background, kept, and looked for again when they are old or a token
-//! names one that is not there, since issuers change their keys (RFC 7517, OpenID-Connect §10.1.1).
-//!
-//! Whoever sends tokens with made-up keys causes at most one look per [`KeySet::refetch_after`]. A look that fails leaves
-//! the keys as they were.
+//! names one that is not there, since issuers change their keys (RFC 7517, OpenID-Connect §10.1.1). Tokens with made-up
+//! keys cause at most one fetch per [`KeySet::refetch_after`]. A failed fetch leaves the keys as they were.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -144,7 +142,7 @@ impl KeySet {
                 let failed = fetched.is_err();
                 match fetched {
                     Ok(keys) => own.keys.store(Arc::new(keys)),
-                    Err(error) => tracing::warn!(source = ?own.source, error, "an issuer's keys cannot be had"),
+                    Err(error) => tracing::warn!(source = ?own.source, error, "cannot fetch the issuer's keys"),
                 }
                 let mut looking = own.looking();
                 looking.failed = failed;
@@ -190,7 +188,7 @@ fn fetch(source: &KeySource) -> Result<Vec<Arc<Key>>, String> {
     parse(&text)
 }
 
-/// Whom this machine trusts; where it trusts nobody, whom browsers do.
+/// The certificate authorities of this machine; if it has none, those of browsers.
 fn trusted() -> ureq::tls::RootCerts {
     let native = rustls_native_certs::load_native_certs().certs;
     if native.is_empty() {
@@ -202,8 +200,8 @@ fn trusted() -> ureq::tls::RootCerts {
 /// Reads a key set. Keys of a kind that is not known here are left out, as the standard asks (RFC 7517 §5), and so are
 /// shared secrets and keys that are not for verifying.
 fn parse(text: &[u8]) -> Result<Vec<Arc<Key>>, String> {
-    let set: Value = serde_json::from_slice(text).map_err(|error| format!("it is no key set: {error}"))?;
-    let keys = set.get("keys").and_then(Value::as_array).ok_or("it is no key set: it has no list `keys`")?;
+    let set: Value = serde_json::from_slice(text).map_err(|error| format!("it is not a key set: {error}"))?;
+    let keys = set.get("keys").and_then(Value::as_array).ok_or("it is not a key set: it has no list `keys`")?;
     if keys.len() > KEYS_MAX {
         return Err(format!("it has more than {KEYS_MAX} keys"));
     }

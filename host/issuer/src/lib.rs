@@ -39,13 +39,13 @@ struct Issuer {
 }
 
 impl TrustedIssuers {
-    /// Trusts nobody yet.
+    /// Trusts no issuer yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { issuers: ArcSwap::default(), clock }
     }
 
     /// Trusts these from now on, and no others. Keys are fetched in the background, also of issuers that stay the same:
-    /// an operator who has the configuration read again wants what is there now. Until then, theirs are kept.
+    /// an operator who has the configuration reloaded wants what is there now. Until then, theirs are kept.
     pub fn set(&self, settings: Vec<IssuerSettings>) {
         let old = self.issuers.load();
         let issuer = |settings: IssuerSettings| {

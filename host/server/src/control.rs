@@ -149,7 +149,7 @@ impl Process {
         read.map_err(|error| error.to_string())?
     }
 
-    /// Logs what is most likely not meant about the rules in force.
+    /// Logs warnings about the active rules.
     pub(crate) fn warn_about_rules(&self) {
         let Some(dispatcher) = self.dispatcher.upgrade() else { return };
         let (rules, snapshot) = (dispatcher.permissions(), dispatcher.registry().snapshot());
@@ -199,7 +199,7 @@ impl Control for Process {
         Box::pin(async move {
             let config = self.read(None).await?;
             if config.permissions != *reviewed {
-                return Err("the configuration file changed in this moment; try again".to_owned());
+                return Err("the configuration file was changed during the reload; try again".to_owned());
             }
             let certificates = self.certificates.clone();
             let reloaded = tokio::task::spawn_blocking(move || certificates.reload()).await;
@@ -211,7 +211,7 @@ impl Control for Process {
             self.apply(config);
             self.warn_about_rules();
             self.journal.event("config-reloaded", json!({ "groups": groups }));
-            tracing::info!("configuration read again");
+            tracing::info!("configuration reloaded");
             Ok(())
         })
     }

@@ -16,7 +16,7 @@ pub(crate) fn connections(wanted: usize) -> usize {
         let before = limit.current;
         limit.current = Some(most);
         if let Err(error) = setrlimit(Resource::Nofile, limit) {
-            tracing::warn!(error = %error, "the bound on open files cannot be raised");
+            tracing::warn!(error = %error, "the limit of open files cannot be raised");
             limit.current = before;
         }
     }
@@ -26,8 +26,8 @@ pub(crate) fn connections(wanted: usize) -> usize {
         tracing::warn!(
             open_files = open,
             connections = fits,
-            "`limits: {{connections_max: {wanted}}}` is more than the open files this process may have leave room for; raise \
-             them, such as by `LimitNOFILE=` of systemd"
+            "`limits: {{connections_max: {wanted}}}` needs more open files than this process may have; raise the \
+             limit of open files, for example with `LimitNOFILE=` of systemd"
         );
     }
     wanted.min(fits)

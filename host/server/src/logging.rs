@@ -18,7 +18,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, reload};
 
-/// A level nobody configures: what plugins log, and nothing of the host.
+/// A level that cannot be configured: logs of plugins, and nothing of the host.
 pub(crate) const GUESTS_ONLY: &str = "guests only";
 /// What the lines of plugins are marked with.
 const GUESTS: &str = "guest";
@@ -86,7 +86,7 @@ impl LogLevel {
             if dropped > said {
                 tracing::warn!(
                     lines = dropped - said,
-                    "log lines were dropped: standard error did not take them in time"
+                    "log lines were dropped: writing to standard error was too slow"
                 );
                 said = dropped;
             }

@@ -25,13 +25,13 @@ pub(crate) async fn run(keys: Arc<Keys>, tokens: Arc<AuthorizationServer>, mut s
             _ = ticks.tick() => false,
             _ = stopping.wait_for(|stop| *stop) => true,
         };
-        report("uses of API keys were not written", keys.write_uses().await);
+        report("storing the last use of API keys failed", keys.write_uses().await);
         if stop {
             return;
         }
         if count.is_multiple_of(PURGE_EVERY) {
-            report("tokens that are over were not removed", tokens.purge().await.map(drop));
-            report("API keys that are over were not removed", keys.purge().await.map(drop));
+            report("removing expired tokens failed", tokens.purge().await.map(drop));
+            report("removing expired API keys failed", keys.purge().await.map(drop));
         }
         count = count.wrapping_add(1);
     }
@@ -47,7 +47,7 @@ pub(crate) async fn evict_idle(plugins: &Lifecycle) {
         ticks.tick().await;
         let evicted = plugins.evict_idle();
         if evicted > 0 {
-            tracing::debug!(evicted, "instances waited for a call too long");
+            tracing::debug!(evicted, "removed instances that were idle too long");
         }
     }
 }

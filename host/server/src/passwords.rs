@@ -16,15 +16,15 @@ const HASHES_MAX: usize = 2;
 #[derive(Debug)]
 pub(crate) struct Argon2Passwords {
     places: Arc<Semaphore>,
-    /// The hash of a password nobody has: checking against it takes as long as against any other.
-    nobody: String,
+    /// The hash of a random password: checking against it takes as long as against any other.
+    decoy: String,
 }
 
 impl Argon2Passwords {
     pub(crate) fn new() -> Result<Self, String> {
         let mut password = [0_u8; 32];
         getrandom::fill(&mut password).map_err(|error| error.to_string())?;
-        Ok(Self { places: Arc::new(Semaphore::new(HASHES_MAX)), nobody: hash(&password)? })
+        Ok(Self { places: Arc::new(Semaphore::new(HASHES_MAX)), decoy: hash(&password)? })
     }
 
     async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, CallError> {
@@ -47,7 +47,7 @@ impl Passwords for Argon2Passwords {
 
     fn verify(&self, password: String, hash: Option<String>) -> BoxFuture<'_, Result<bool, CallError>> {
         let known = hash.is_some();
-        let hash = hash.unwrap_or_else(|| self.nobody.clone());
+        let hash = hash.unwrap_or_else(|| self.decoy.clone());
         Box::pin(async move {
             let right = self
                 .compute(move || {

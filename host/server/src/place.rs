@@ -18,7 +18,7 @@ pub(crate) fn lock(data: &Path) -> Result<File, String> {
     let folder = File::open(data).map_err(failed)?;
     match folder.try_lock() {
         Ok(()) => Ok(folder),
-        Err(TryLockError::WouldBlock) => Err(format!("{}: another host is running here", data.display())),
+        Err(TryLockError::WouldBlock) => Err(format!("{}: another host uses this data directory", data.display())),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
@@ -33,20 +33,20 @@ pub(crate) fn check_store(data: &Path) -> Result<(), String> {
     let misfit = |what: &str| Err(format!("the store {} {what}", store.display()));
     let length = match store.symlink_metadata() {
         Ok(found) if found.is_symlink() => {
-            return misfit("is a link: name the directory the store itself is in with --data");
+            return misfit("is a link: name the directory that contains the store with --data");
         }
-        Ok(found) if !found.is_file() => return misfit("is no regular file"),
+        Ok(found) if !found.is_file() => return misfit("is not a regular file"),
         Ok(found) => Some(found.len()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return misfit(&format!("cannot be looked at: {error}")),
+        Err(error) => return misfit(&format!("cannot be examined: {error}")),
     };
     if length.unwrap_or_default() > 0 || !has_records(&data.join("audit")) {
         return Ok(());
     }
     let what = if length.is_some() { "is empty" } else { "is missing" };
     misfit(&format!(
-        "{what}, and the audit record beside it is not: put the store back from a backup; to begin anew, move the folder \
-         `audit` away too"
+        "{what}, but the audit log next to it is not: restore the store from a backup; to start with an empty host, \
+         also move the folder `audit` away"
     ))
 }
 
@@ -69,8 +69,8 @@ pub(crate) fn check_socket(socket: &Path) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "the path of the local socket, {}, has {bytes} bytes, and the system takes at most {SOCKET_BYTES_MAX}: choose a data \
-         directory with a shorter path",
+        "the path of the local socket, {}, has {bytes} bytes; the system allows at most {SOCKET_BYTES_MAX}: choose a \
+         data directory with a shorter path",
         socket.display()
     ))
 }

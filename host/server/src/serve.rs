@@ -1,4 +1,4 @@
-//! Puts the parts together and runs them until somebody says stop.
+//! Puts the parts together and runs them until the host is stopped.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -112,7 +112,7 @@ async fn run_host(options: &Options) -> Result<(), String> {
         .recursive(true)
         .mode(0o700)
         .create(&options.data)
-        .map_err(|error| format!("the data directory {} cannot be made: {error}", options.data.display()))?;
+        .map_err(|error| format!("the data directory {} cannot be created: {error}", options.data.display()))?;
     if !options.insecure_data {
         ownership::check_data(&options.data)?;
     }
@@ -190,7 +190,7 @@ async fn run_host(options: &Options) -> Result<(), String> {
         // What is waiting is written, and the head anchored, unless the disk stalls.
         let closed = tokio::task::spawn_blocking(move || audit.close());
         if tokio::time::timeout(CLOSED_WITHIN, closed).await.is_err() {
-            tracing::error!("the disk does not take the last audit records; they are lost");
+            tracing::error!("writing the last audit records failed; they are lost");
         }
     }
     drop((socket_file, lock));
@@ -294,7 +294,10 @@ pub(crate) async fn assemble(data: &Path, config: &Config, start: Start) -> Resu
     let accounts = Accounts::new(Arc::clone(&storage), Arc::clone(&passwords), Arc::clone(&clock), Arc::clone(&random));
     let accounts = Arc::new(accounts.map_err(told)?);
     for (name, what) in accounts.adopt_old_names().await.map_err(told)? {
-        tracing::warn!(account = name.escape_debug().to_string(), "the name of this account {what}; give it another");
+        tracing::warn!(
+            account = name.escape_debug().to_string(),
+            "the name of this account {what}; create an account with another name"
+        );
     }
     let clients =
         Clients::new(Arc::clone(&storage), Arc::clone(&accounts), passwords, Arc::clone(&clock), Arc::clone(&random));
@@ -382,7 +385,7 @@ async fn say_restored(data: &Path, journal: &Events) -> Result<(), String> {
     std::fs::remove_file(&file).map_err(|error| format!("{} cannot be removed: {error}", file.display()))
 }
 
-/// One line on standard output that whoever started the host can wait for.
+/// One line on standard output that the process that started the host can wait for.
 fn announce(sockets: &Sockets, local: &Path) -> Result<(), String> {
     let mut line = "ready: ".to_owned();
     for (socket, door) in &sockets.0 {

@@ -16,7 +16,7 @@ pub(crate) fn ready() {
 pub(crate) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(error) => tracing::warn!(%error, "the service manager cannot be told of the reload: there is no clock"),
+        Err(error) => tracing::warn!(%error, "notifying the service manager of the reload failed: no monotonic clock"),
     }
 }
 
@@ -44,6 +44,6 @@ pub(crate) async fn follow(mut stopping: watch::Receiver<bool>) {
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(%error, "the service manager cannot be told how the host is");
+        tracing::warn!(%error, "notifying the service manager failed");
     }
 }

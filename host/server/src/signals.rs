@@ -55,7 +55,7 @@ impl Signals {
         let note = async {
             loop {
                 let name = tokio::select! { _ = one.recv() => "SIGUSR1", _ = two.recv() => "SIGUSR2" };
-                tracing::info!("{name} means nothing here and was ignored");
+                tracing::info!("the signal {name} is not supported and was ignored");
             }
         };
         let stop = async {
@@ -67,7 +67,7 @@ impl Signals {
                     std::process::exit(130);
                 }
                 asked = true;
-                tracing::info!("stopping; once more to stop at once");
+                tracing::info!("stopping; send the signal again to stop immediately");
                 stopping.send_replace(true);
             }
         };
@@ -84,11 +84,11 @@ fn of(kind: SignalKind) -> Result<Signal, String> {
 async fn reload(dispatcher: &Arc<Dispatcher>) {
     service::reloading();
     match call_reload(dispatcher).await {
-        Ok(()) => tracing::info!("SIGHUP: the configuration was read again"),
+        Ok(()) => tracing::info!("SIGHUP: configuration reloaded"),
         Err(error) => tracing::error!(
             code = error.code(),
             internal = error.internal(),
-            "SIGHUP: the configuration was not read again, and everything stays as it was: {error}"
+            "SIGHUP: reloading the configuration failed, and nothing changed: {error}"
         ),
     }
     service::ready();

@@ -36,7 +36,7 @@ impl TestHost {
         let directory = std::env::temp_dir().join(format!("muster-testbed-{unique:016x}"));
         // Settings are kept in it, secret ones too.
         let made = DirBuilder::new().mode(0o700).create(&directory);
-        made.map_err(|error| format!("{} cannot be made: {error}", directory.display()))?;
+        made.map_err(|error| format!("{} cannot be created: {error}", directory.display()))?;
         let (stopping, stop) = watch::channel(false);
         let start = Start {
             config_file: None,
@@ -54,7 +54,7 @@ impl TestHost {
     }
 
     fn host(&self) -> Result<&Host, String> {
-        self.host.as_ref().ok_or_else(|| "the testbed did not start".to_owned())
+        self.host.as_ref().ok_or_else(|| "the test host did not start".to_owned())
     }
 
     /// Makes a plugin of a component.

@@ -66,13 +66,13 @@ pub struct Limit {
     pub name: &'static str,
     /// What it counts.
     pub unit: &'static str,
-    /// Its value where nothing is configured.
+    /// Its default value.
     pub default: u64,
     /// The lowest value it can have.
     pub least: u64,
     /// The highest value it can have.
     pub most: u64,
-    /// What it bounds.
+    /// What it limits.
     pub about: &'static str,
 }
 

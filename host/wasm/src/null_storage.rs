@@ -9,7 +9,7 @@ pub(crate) struct NullStorage;
 
 impl NullStorage {
     fn refuse<'a, T: Send + 'a>() -> BoxFuture<'a, Result<T, StorageError>> {
-        Box::pin(std::future::ready(Err(StorageError::Failed("nothing is kept here".to_owned()))))
+        Box::pin(std::future::ready(Err(StorageError::Failed("this host stores no data".to_owned()))))
     }
 }
 

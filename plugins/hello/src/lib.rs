@@ -5,7 +5,7 @@
 
 use muster_sdk::{command, plugin};
 
-/// Greets somebody by name
+/// Greets a person by name
 ///
 /// The simplest command there is. Copy this plugin to begin your own.
 #[command(tags("demo"), effects(read_only, idempotent), audience = "open",

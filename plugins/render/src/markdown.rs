@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use muster_sdk::command;
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, html};
 
-/// Where a link may lead. `javascript:` and `data:` run code in whoever clicks.
+/// Where a link may lead. `javascript:` and `data:` run code in the browser of the reader.
 const SCHEMES: [&str; 5] = ["http", "https", "mailto", "tel", "xmpp"];
 
 /// What becomes of HTML tags in the Markdown.

@@ -74,7 +74,8 @@ pub(crate) struct Listed {
     nick: Nick,
     /// Who sees whose presence.
     subscription: Subscription,
-    /// Requests to subscribe that wait for an answer: always `none`, since nobody can ask through this plugin.
+    /// Requests to subscribe that wait for an answer: always `none`, since requests are not possible through this
+    /// plugin.
     pending: Pending,
     /// The groups the contact is in.
     groups: Vec<Group>,

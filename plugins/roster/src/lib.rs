@@ -16,7 +16,7 @@ use crate::jid::{Domain, Jid, Local};
 /// What ejabberd's commands give when they succeed.
 const SUCCESS: u8 = 0;
 
-/// Adds a contact to somebody's contact list
+/// Adds a contact to the contact list of an account
 ///
 /// A contact that is there already is replaced. The other side's list is not changed. Gives 0.
 #[command(
@@ -48,7 +48,7 @@ fn add_rosteritem(
     Ok(SUCCESS)
 }
 
-/// Adds a contact to somebody's contact list
+/// Adds a contact to the contact list of an account
 ///
 /// A contact that is there already is replaced. The other side's list is not changed. Gives 0.
 #[command(
@@ -80,7 +80,7 @@ fn add_rosteritem_v0(
     add_rosteritem(localuser, localhost, user, host, nick, groups, subs)
 }
 
-/// Removes a contact from somebody's contact list
+/// Removes a contact from the contact list of an account
 ///
 /// A contact that is not there is no error. The other side's list is not changed. Gives 0.
 #[command(
@@ -102,12 +102,12 @@ fn delete_rosteritem(
     Ok(SUCCESS)
 }
 
-/// Lists somebody's contacts
+/// Lists the contacts of an account
 ///
 /// They are sorted by address. An account without contacts has an empty list.
 #[command(
     tags("roster"), effects(read_only, idempotent), audience = "admin",
-    example("An account without contacts", input = {"user": "nobody", "host": "localhost"}, output = []),
+    example("An account without contacts", input = {"user": "zoe", "host": "localhost"}, output = []),
 )]
 fn get_roster(
     /// Whose list: the part before the `@`.
@@ -118,10 +118,10 @@ fn get_roster(
     Ok(Roster::open(&Jid::new(user, host))?.list()?)
 }
 
-/// Counts somebody's contacts
+/// Counts the contacts of an account
 #[command(
     tags("roster"), effects(read_only, idempotent), audience = "admin",
-    example("An account without contacts", input = {"user": "nobody", "host": "localhost"}, output = 0),
+    example("An account without contacts", input = {"user": "zoe", "host": "localhost"}, output = 0),
 )]
 fn get_roster_count(
     /// Whose list: the part before the `@`.

@@ -15,11 +15,11 @@ pub struct Command {
     pub description: &'static str,
     /// Words that group commands.
     pub tags: &'static [&'static str],
-    /// Whom the author had in mind.
+    /// The audience that the author recommends.
     pub audience: Audience,
-    /// What running it may do.
+    /// Its effects.
     pub effects: &'static [Effect],
-    /// Worked calls.
+    /// Examples.
     pub examples: &'static [Example],
     /// What to use instead.
     pub deprecated: Option<&'static str>,
@@ -34,7 +34,7 @@ pub struct Command {
 /// `audience` of the contract.
 #[derive(Debug, Clone, Copy)]
 pub enum Audience {
-    /// Nobody in particular.
+    /// Every caller, also anonymous ones.
     Restricted,
     /// Administrators.
     Admin,

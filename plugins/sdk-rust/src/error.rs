@@ -18,7 +18,7 @@ pub enum CallError {
     },
     /// The thing the arguments name does not exist.
     NotFound(String),
-    /// The state of things forbids it now, such as a name already taken.
+    /// The current state does not allow it now, such as a name already taken.
     Conflict(String),
     /// This caller may not do this to this thing.
     Denied(String),
@@ -39,7 +39,7 @@ impl CallError {
         Self::NotFound(message.into())
     }
 
-    /// The state of things forbids it now.
+    /// The current state does not allow it now.
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::Conflict(message.into())
     }

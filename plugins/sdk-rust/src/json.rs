@@ -21,8 +21,8 @@ pub fn decode<T: DeserializeOwned>(input: &str) -> Result<T, CallError> {
     Ok(value)
 }
 
-/// What a command may give back: a [`Value`] or a [`Fallible`] one, told apart by the compiler through `Kind`, which
-/// nobody writes. (Without it both implementations would cover `Result`, which serde can serialize.)
+/// What a command may give back: a [`Value`] or a [`Fallible`] one, told apart by the compiler through `Kind`, which is
+/// inferred. (Without it both implementations would cover `Result`, which serde can serialize.)
 pub trait Answer<Kind> {
     /// The type whose schema is the command's output schema.
     type Value: Serialize + JsonSchema;

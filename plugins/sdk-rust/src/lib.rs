@@ -3,7 +3,7 @@
 //! ```
 //! use muster_sdk::{command, plugin};
 //!
-//! /// Greets somebody by name
+//! /// Greets a person by name
 //! #[command(tags("demo"), effects(read_only, idempotent), audience = "open",
 //!           example("Greet Ada", input = {"name": "Ada"}, output = "Hello, Ada!"))]
 //! fn hello(

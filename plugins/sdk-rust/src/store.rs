@@ -158,7 +158,7 @@ pub enum Error {
     Value {
         /// Where it is, or should have gone.
         key: String,
-        /// What does not fit.
+        /// The mismatch.
         message: String,
     },
     /// Other calls change the value too often for it to be updated.

@@ -2,7 +2,7 @@
 
 use muster_sdk::{command, plugin};
 
-/// Greets somebody by name
+/// Greets a person by name
 ///
 /// The simplest command there is, and a shorter greeting.
 #[command(tags("demo"), effects(read_only, idempotent), audience = "open",

@@ -36,7 +36,7 @@ const handlers = {
 
 export const commands = {
   describe: () => [
-    command("poly_greet", "Greets somebody", { name: { ...text, minLength: 1, maxLength: 64 } }, text, ["name"]),
+    command("poly_greet", "Greets a person", { name: { ...text, minLength: 1, maxLength: 64 } }, text, ["name"]),
     command("poly_sum", "Adds numbers", { numbers: { type: "array", items: text } }, text, ["numbers"]),
     command("poly_whoami", "Tells who calls", {}, { type: "object" }, []),
     command("poly_fail", "Fails", { kind: text }, {}, ["kind"]),

@@ -20,7 +20,7 @@ def command(name: str, summary: str, properties: dict, output: dict, required: l
 
 
 COMMANDS = [
-    command("poly_greet", "Greets somebody", {"name": {"type": "string", "minLength": 1, "maxLength": 64}},
+    command("poly_greet", "Greets a person", {"name": {"type": "string", "minLength": 1, "maxLength": 64}},
             {"type": "string"}, ["name"]),
     command("poly_sum", "Adds numbers", {"numbers": {"type": "array", "items": {"type": "string"}}},
             {"type": "string"}, ["numbers"]),

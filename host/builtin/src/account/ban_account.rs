@@ -19,14 +19,17 @@ struct Arguments {
     user: String,
     /// One of this server's hosts.
     host: String,
-    /// Why, for those who look at the ban later.
+    /// Reason of the ban.
     #[schemars(length(max = 1000))]
     reason: String,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("ban_account", "Bans an account")
-        .description("Its password, tokens and API keys stop working at once. `unban_account` brings back the password alone. 1 means that the account was banned already.")
+        .description(
+            "Its password, tokens and API keys stop working at once. `unban_account` restores only the \
+                      password. 1 means that the account was banned already.",
+        )
         .tags(&["accounts"])
         .audience(Audience::Admin)
         .idempotent()

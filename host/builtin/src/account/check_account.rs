@@ -21,7 +21,7 @@ struct Arguments {
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("check_account", "Tells whether an account exists")
+    Definition::new("check_account", "Checks whether an account exists")
         .description("0 means it exists, 1 that it does not.")
         .tags(&["accounts"])
         .read_only()

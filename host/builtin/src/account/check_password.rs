@@ -18,14 +18,18 @@ struct Arguments {
     user: String,
     /// One of this server's hosts.
     host: String,
-    /// The password to try.
+    /// The password to check.
     #[schemars(length(max = 1024), extend("format" = "password", "writeOnly" = true))]
     password: String,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("check_password", "Tells whether a password is right")
-        .description("0 means it is, 1 that it is not, or that there is no such account. Wrong passwords make nobody wait here, since who calls asks for others; `rate_limits` in the configuration bounds how often.")
+    Definition::new("check_password", "Checks the password of an account")
+        .description(
+            "0 means that the password is correct, 1 that it is wrong or that there is no such account. \
+                      Login throttling does not apply to this command; `rate_limits` in the configuration limits how \
+                      often it can be called.",
+        )
         .tags(&["accounts"])
         .idempotent()
         .example("Wrong", json!({"user": "bob", "host": "localhost", "password": "guess"}), json!(1))

@@ -31,8 +31,8 @@ struct Details {
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("get_ban_details", "Tells why and since when an account is banned")
-        .description("An account that is not banned gives an empty object.")
+    Definition::new("get_ban_details", "Shows reason and time of the ban of an account")
+        .description("The result is an empty object if the account is not banned.")
         .tags(&["accounts"])
         .read_only()
         .example(

@@ -23,7 +23,7 @@ struct Arguments {
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("unregister", "Removes an account")
-        .description("Removing an account that does not exist succeeds too. The result is an empty text.")
+        .description("Removing an account that does not exist also succeeds. The result is an empty string.")
         .tags(&["accounts"])
         .audience(Audience::Admin)
         .idempotent()

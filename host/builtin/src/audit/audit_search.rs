@@ -20,24 +20,24 @@ const LIMIT: u16 = 100;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Arguments {
-    /// Records behind this number, oldest first.
+    /// Records after this number, oldest first.
     after_seq: Option<u64>,
     /// Records before this number; without `after_seq`, newest first.
     before_seq: Option<u64>,
-    /// Most records given; 100 without.
+    /// Maximum number of records; default: 100.
     #[schemars(range(min = 1, max = 1000))]
     limit: Option<u16>,
-    /// The call of this id, and what plugins called on its behalf.
+    /// The call with this request id, and the calls that plugins made for it.
     request_id: Option<String>,
     /// Calls by this account or client, or by `console`, `anonymous`.
     caller: Option<String>,
     /// Calls of this command.
     command: Option<String>,
-    /// Calls that ended so: `ok`, `abandoned`, or the code of a failure such as `forbidden`.
+    /// Calls with this outcome: `ok`, `abandoned`, or an error code such as `forbidden`.
     outcome: Option<String>,
-    /// Not before this moment, such as `2026-11-23T20:00:00Z`.
+    /// Not before this time, such as `2026-11-23T20:00:00Z`.
     since: Option<String>,
-    /// Not after this moment.
+    /// Not after this time.
     until: Option<String>,
 }
 
@@ -45,22 +45,24 @@ struct Arguments {
 struct Found {
     /// The records.
     records: Vec<Map<String, Value>>,
-    /// Where to go on: `after_seq`, or `before_seq` without it, of the next search; nothing when all were looked at.
+    /// `after_seq` (or `before_seq`, if the search had no `after_seq`) of the next search; absent if there are no more
+    /// records.
     next: Option<u64>,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("audit_search", "Finds records of calls and of what the server did")
+    Definition::new("audit_search", "Finds records of the audit log")
         .description(
-            "Every call leaves a record, a refused one too: who, through what, which command with which arguments \
-             (secrets masked), which rule allowed it, and what came of it. All conditions must hold.",
+            "The audit log has a record of every call, also of rejected ones: the caller, the interface, the command \
+             and its arguments (secrets masked), the rule that allowed it, and the outcome. Only records that match \
+             all conditions are returned.",
         )
         .tags(&["audit"])
         .audience(Audience::Admin)
         .read_only()
         .paged(Paging::Number)
         .example(
-            "What was forbidden",
+            "Calls that were forbidden",
             json!({"outcome": "forbidden", "limit": 1}),
             json!({"records": [{"seq": 17, "prev": "…", "time": "2026-11-23T20:00:00Z", "kind": "call",
                 "caller": "ann@localhost", "via": "rest", "command": "stop", "verdict": "refused",
@@ -83,7 +85,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
             let object = |record: Value| match record {
                 Value::Object(members) => Ok(members),
                 Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                    Err(CallError::internal_from("a record is no object"))
+                    Err(CallError::internal_from("a record is not an object"))
                 }
             };
             Ok(Found { records: page.records.into_iter().map(object).collect::<Result<_, _>>()?, next: page.next })

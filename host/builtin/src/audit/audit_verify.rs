@@ -13,20 +13,20 @@ use crate::definition::{Call, Definition, NoArguments};
 
 #[derive(Serialize, JsonSchema)]
 struct Verified {
-    /// Whether every record is there as it was written.
+    /// Whether every record is unchanged.
     intact: bool,
-    /// Records looked at.
+    /// Number of checked records.
     records: u64,
-    /// Files they stand in.
+    /// Number of files.
     files: u64,
     /// The oldest record kept.
     first_seq: Option<u64>,
-    /// The newest.
+    /// The newest record kept.
     last_seq: Option<u64>,
-    /// Number and hash of the newest, as `muster audit verify --head` takes it: kept elsewhere, it proves later that
-    /// nothing was taken away.
+    /// Number and hash of the newest record, for `muster audit verify --head`. A copy on another machine proves later
+    /// that no record was removed.
     head: String,
-    /// The first thing that does not fit.
+    /// The first mismatch.
     problem: Option<Problem>,
     /// Backups the server was restored from, oldest first.
     restored: Vec<Restored>,
@@ -34,7 +34,7 @@ struct Verified {
 
 #[derive(Serialize, JsonSchema)]
 struct Restored {
-    /// The record that tells it; the one before it is the last of the backup.
+    /// The record of the restore; the record before it is the last one of the backup.
     seq: u64,
     /// When the backup was written (RFC 3339).
     backup_time: String,
@@ -44,15 +44,16 @@ struct Restored {
 struct Problem {
     /// The file.
     file: String,
-    /// The record that should stand there.
+    /// The number of the expected record.
     seq: u64,
-    /// What does not fit.
+    /// The mismatch.
     reason: String,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("audit_verify", "Tells whether any audit record was changed, removed or put in")
-        .description("Reads every record: each has the hash of the one before, and the server remembers the newest.")
+    Definition::new("audit_verify", "Checks whether a record of the audit log was changed, removed or added")
+        .description("Reads every record. Each contains the hash of the record before it, and the server stores the \
+                      hash of the newest.")
         .tags(&["audit"])
         .audience(Audience::Admin)
         .read_only()

@@ -19,35 +19,40 @@ use crate::result::{account, moment, refuse_widening};
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Arguments {
-    /// User name of the account whose rights the key carries.
+    /// User name of the account whose permissions the key has.
     user: String,
     /// The account's host.
     host: String,
-    /// What its owner calls it.
+    /// Name of the key.
     #[schemars(length(min = 1, max = 100))]
     name: String,
-    /// The commands it is for: names, `[tag:x]`, `[plugin:x]`, `*` for everything the account may do, each also with
-    /// `!` before it to leave something out.
+    /// Scopes: names of commands, `[tag:x]`, `[plugin:x]`, or `*` for everything the account may call. A scope with `!`
+    /// before it is excluded.
     #[schemars(length(min = 1, max = 64))]
     scopes: Vec<String>,
-    /// How long it lives, in seconds; for ever without.
+    /// Lifetime in seconds; default: no expiry.
     #[schemars(range(min = 1, max = 315_360_000))]
     ttl: Option<u64>,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct Created {
-    /// Names the key for `key_revoke`; no secret.
+    /// Id of the key for `key_revoke`. It is not secret.
     id: String,
-    /// The key itself. It is shown this one time.
+    /// The key itself. It is shown only once.
     key: String,
-    /// When it ends, as RFC 3339; nothing when it does not.
+    /// When it expires, as RFC 3339; absent if it does not expire.
     expires: Option<String>,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("key_create", "Makes an API key for an account")
-        .description("The key carries the rights its account has for the commands in `scopes`, and is sent as `Authorization: Bearer KEY`. It outlives a change of password, and ends with a ban or the removal of the account. A caller with a key or token cannot make keys for its own account: they could be worth more than what it has.")
+    Definition::new("key_create", "Creates an API key for an account")
+        .description(
+            "The key has the permissions of its account for the commands in `scopes`, and is sent as \
+                      `Authorization: Bearer KEY`. It stays valid when the password changes, and ends when the \
+                      account is banned or removed. A caller with a key or token cannot create keys for its own \
+                      account: they could have more permissions than what it has.",
+        )
         .tags(&["keys"])
         .audience(Audience::Admin)
         .example(

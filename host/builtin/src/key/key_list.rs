@@ -23,23 +23,23 @@ struct Arguments {
 
 #[derive(Serialize, JsonSchema)]
 struct Entry {
-    /// Names the key for `key_revoke`; no secret.
+    /// Id of the key for `key_revoke`. It is not secret.
     id: String,
-    /// What its owner calls it.
+    /// Name of the key.
     name: String,
-    /// The commands it is for.
+    /// Its scopes.
     scopes: Vec<String>,
-    /// When it was made, as RFC 3339.
+    /// When it was created, as RFC 3339.
     created: String,
-    /// When it ends, as RFC 3339; nothing when it does not.
+    /// When it expires, as RFC 3339; absent if it does not expire.
     expires: Option<String>,
-    /// When it was last used, as RFC 3339, give or take a minute; nothing when it never was.
+    /// When it was last used, as RFC 3339, to about a minute; absent if it was never used.
     last_used: Option<String>,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("key_list", "Lists the API keys of an account")
-        .description("Never the keys themselves: nobody can find those out again.")
+        .description("The keys themselves are not stored, so they cannot be shown.")
         .tags(&["keys"])
         .read_only()
         .paged(Paging::Member("id"))

@@ -20,12 +20,12 @@ struct Arguments {
     user: String,
     /// One of this server's hosts.
     host: String,
-    /// The key's id, as `key_list` shows it.
+    /// Id of the key, as `key_list` shows it.
     id: String,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("key_revoke", "Ends an API key at once")
+    Definition::new("key_revoke", "Revokes an API key")
         .tags(&["keys"])
         .audience(Audience::Admin)
         .destructive()
@@ -35,7 +35,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
             if services.keys.revoke(&account, &arguments.id).await? {
                 Ok(ReturnCode::DONE)
             } else {
-                Err(CallError::NotFound(format!("{account} has no key of this id")))
+                Err(CallError::NotFound(format!("{account} has no key with this id")))
             }
         })
 }

@@ -18,22 +18,22 @@ use crate::definition::{Call, Definition};
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Arguments {
-    /// Names it in requests: 1 to 100 letters, digits, `.`, `_` or `-`.
+    /// The id of the client: 1 to 100 letters, digits, `.`, `_` or `-`.
     client_id: String,
-    /// Names it to people who log in.
+    /// Name on the login page.
     client_name: String,
-    /// How it may come to tokens.
+    /// Grant types.
     #[schemars(length(min = 1))]
     grants: Vec<GrantName>,
-    /// Where people may be sent back to, for `authorization_code`: https, http to `127.0.0.1` or `[::1]` (any port, where
-    /// none is given), or a scheme of an application.
+    /// Redirect addresses for `authorization_code`: https, http to `127.0.0.1` or `[::1]` (any port if none is given),
+    /// or the scheme of an application.
     #[serde(default)]
     redirect_uris: Vec<String>,
-    /// Whether it gets a secret, which is made here and shown this one time. A client that cannot keep one, such as a
-    /// page or an app, has none.
+    /// Whether the client has a secret, which the server generates and shows only once. A client that cannot keep a
+    /// secret, such as a web page or an app, has none.
     #[serde(default)]
     confidential: bool,
-    /// The account `user@host` it acts for with `client_credentials`; itself without.
+    /// The account `user@host` for `client_credentials`; default: the client itself.
     account: Option<String>,
 }
 
@@ -48,15 +48,19 @@ enum GrantName {
 
 #[derive(Serialize, JsonSchema)]
 struct Added {
-    /// Names it in requests.
+    /// The id of the client.
     client_id: String,
-    /// Its secret, where it has one. It is shown this one time.
+    /// Its secret, if it has one. It is shown only once.
     client_secret: Option<String>,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("oauth_add_client", "Registers an OAuth client")
-        .description("A back end that acts for itself is confidential and has the grant `client_credentials`; a program people log in with has `authorization_code`, `refresh_token` and its redirect addresses.")
+        .description(
+            "A back end that acts for itself is confidential and has the grant type `client_credentials`. An \
+                      application that users log in with has `authorization_code`, `refresh_token` and its redirect \
+                      addresses.",
+        )
         .tags(&["oauth"])
         .audience(Audience::Admin)
         .example(

@@ -17,17 +17,20 @@ use crate::definition::{Call, Definition};
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Arguments {
-    /// Names it in requests.
+    /// The id of the client.
     client_id: String,
-    /// Names it to people who log in.
+    /// Name on the login page.
     client_name: String,
-    /// Where people are sent back to.
+    /// The redirect address.
     redirect_uri: String,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("oauth_add_client_implicit", "Registers an OAuth client without a secret")
-        .description("It may use authorization codes with PKCE, and refresh tokens. There is no implicit grant here: this is what replaced it. The result is an empty text.")
+        .description(
+            "It may use authorization codes with PKCE, and refresh tokens, which replace the implicit grant. \
+                      The result is an empty string.",
+        )
         .tags(&["oauth"])
         .audience(Audience::Admin)
         .example(

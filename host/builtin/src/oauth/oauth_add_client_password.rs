@@ -16,18 +16,21 @@ use crate::definition::{Call, Definition};
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Arguments {
-    /// Names it in requests.
+    /// The id of the client.
     client_id: String,
-    /// Names it to people.
+    /// Name on the login page.
     client_name: String,
-    /// Its secret, 8 to 1024 bytes. `oauth_add_client` makes a better one than people do.
+    /// Its secret, 8 to 1024 bytes. `oauth_add_client` generates a random secret instead.
     #[schemars(length(min = 8, max = 1024), extend("format" = "password", "writeOnly" = true))]
     secret: String,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("oauth_add_client_password", "Registers an OAuth client with a secret")
-        .description("It may use the grants `client_credentials` and, while the setting `password_grant` allows it, `password` with `refresh_token`. The result is an empty text.")
+        .description(
+            "It may use the grants `client_credentials` and, if the setting `password_grant` allows it, \
+                      `password` with `refresh_token`. The result is an empty string.",
+        )
         .tags(&["oauth"])
         .audience(Audience::Admin)
         .example(

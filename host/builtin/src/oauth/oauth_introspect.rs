@@ -19,39 +19,39 @@ struct Arguments {
     token: String,
 }
 
-/// RFC 7662 §2.2, in its own words.
+/// The members of RFC 7662 §2.2.
 #[derive(Default, Serialize, JsonSchema)]
 #[serde(default)]
 #[schemars(inline)]
 struct Answer {
-    /// Whether the token is valid now. Nothing else is said about one that is not.
+    /// Whether the token is valid now. An invalid token has no other members.
     active: bool,
     /// Its scopes, separated by spaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
-    /// The client it was given to.
+    /// The client it was issued to.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<String>,
-    /// The account it stands for.
+    /// The account of the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<String>,
-    /// Whom it stands for: an account, or a client.
+    /// The subject of the token: an account or a client.
     #[serde(skip_serializing_if = "Option::is_none")]
     sub: Option<String>,
-    /// The resource it is for.
+    /// The resource it was issued for.
     #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<String>,
-    /// When it was given, in seconds since the epoch.
+    /// When it was issued, in seconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     iat: Option<u64>,
-    /// When it ends, in seconds since the epoch.
+    /// When it expires, in seconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     exp: Option<u64>,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("oauth_introspect", "Tells whether a token is valid, and what it is for")
-        .description("Whoever may call this may also use `POST /oauth/introspect` (RFC 7662).")
+    Definition::new("oauth_introspect", "Shows whether a token is valid, and its scopes")
+        .description("A caller who may call this command may also use `POST /oauth/introspect` (RFC 7662).")
         .tags(&["oauth"])
         // Not marked as read-only: a token has no place in an address, which is logged along the way.
         .idempotent()

@@ -20,14 +20,16 @@ use crate::result::refuse_widening;
 
 const NAME: &str = "oauth_issue_token";
 const SUMMARY: &str = "Issues an OAuth token for an account";
-const DESCRIPTION: &str = "The token is shown this one time; `oauth_list_tokens` knows it by its id. It ends with the account's password, with a ban, and with the account. A caller with a key or token cannot issue tokens for its own account.";
+const DESCRIPTION: &str = "The token is shown only once; `oauth_list_tokens` lists its id. It becomes invalid when \
+                           the password of the account changes, or when the account is banned or removed. A caller \
+                           with a key or token cannot issue tokens for its own account.";
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WithText {
     /// The account, `user@host`.
     jid: String,
-    /// How long it lives, in seconds.
+    /// Lifetime in seconds.
     #[schemars(range(min = 1, max = 315_360_000))]
     ttl: u64,
     /// Scopes, separated by `;`.
@@ -36,11 +38,11 @@ struct WithText {
 
 #[derive(Serialize, JsonSchema)]
 struct IssuedWithText {
-    /// The token. It is shown this one time.
+    /// The token. It is shown only once.
     token: String,
     /// Its scopes, separated by `;`.
     scopes: String,
-    /// How long it lives.
+    /// Lifetime in seconds.
     expires_in: String,
 }
 
@@ -49,21 +51,21 @@ struct IssuedWithText {
 struct WithList {
     /// The account, `user@host`.
     jid: String,
-    /// How long it lives, in seconds.
+    /// Lifetime in seconds.
     #[schemars(range(min = 1, max = 315_360_000))]
     ttl: u64,
-    /// Scopes: names of commands, `[tag:x]`, `muster:user`, `muster:admin`, or what the rules mention.
+    /// Scopes: names of commands, `[tag:x]`, `muster:user`, `muster:admin`, or scopes of the rules.
     #[schemars(length(min = 1, max = 64))]
     scopes: Vec<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct IssuedWithList {
-    /// The token. It is shown this one time.
+    /// The token. It is shown only once.
     token: String,
     /// Its scopes.
     scopes: Vec<String>,
-    /// How long it lives.
+    /// Lifetime in seconds.
     expires_in: String,
 }
 

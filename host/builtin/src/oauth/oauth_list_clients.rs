@@ -15,17 +15,17 @@ use crate::result::moment;
 
 #[derive(Serialize, JsonSchema)]
 struct Entry {
-    /// Names it in requests.
+    /// The id of the client.
     client_id: String,
-    /// Names it to people.
+    /// Name on the login page.
     client_name: String,
-    /// Whether it has a secret.
+    /// Whether the client has a secret.
     confidential: bool,
-    /// How it may come to tokens.
+    /// Grant types.
     grants: Vec<String>,
-    /// Where people may be sent back to.
+    /// Redirect addresses.
     redirect_uris: Vec<String>,
-    /// The account it acts for with `client_credentials`.
+    /// The account for `client_credentials`.
     account: Option<String>,
     /// When it was registered, as RFC 3339.
     created: String,
@@ -33,7 +33,7 @@ struct Entry {
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("oauth_list_clients", "Lists the registered OAuth clients")
-        .description("Never their secrets.")
+        .description("Secrets are not shown.")
         .tags(&["oauth"])
         .read_only()
         .paged(Paging::Member("client_id"))

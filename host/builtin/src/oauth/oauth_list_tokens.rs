@@ -14,15 +14,15 @@ use crate::paging::Paging;
 
 #[derive(Serialize, JsonSchema)]
 struct Entry {
-    /// Names the token for `oauth_revoke_token`. It is no secret, and not the token itself.
+    /// Id of the token for `oauth_revoke_token`. It is not secret.
     token: String,
-    /// Whose rights it carries: an account, or a client.
+    /// The account or client whose permissions it has.
     user: String,
     /// Its scopes, separated by spaces.
     scope: String,
-    /// How long it still lives; 0 when only a refresh token is left of it.
+    /// Remaining lifetime in seconds; 0 if only its refresh token is still valid.
     expires_in: String,
-    /// The client it was given to; nothing for tokens a command issued.
+    /// The client it was issued to; absent for tokens issued by a command.
     client_id: Option<String>,
     /// Whether it can be refreshed.
     refreshes: bool,
@@ -30,7 +30,7 @@ struct Entry {
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("oauth_list_tokens", "Lists the valid OAuth tokens")
-        .description("Tokens themselves are not shown, and nobody can find them out.")
+        .description("The tokens themselves are not stored, so they cannot be shown.")
         .tags(&["oauth"])
         .read_only()
         .paged(Paging::Member("token"))

@@ -21,7 +21,7 @@ struct Arguments {
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("oauth_remove_client", "Removes an OAuth client and revokes its tokens")
-        .description("The result is an empty text.")
+        .description("The result is an empty string.")
         .tags(&["oauth"])
         .audience(Audience::Admin)
         .destructive()
@@ -30,7 +30,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
             if services.tokens.remove_client(&arguments.client_id).await? {
                 Ok(String::new())
             } else {
-                Err(CallError::NotFound("there is no client of this id".to_owned()))
+                Err(CallError::NotFound("there is no client with this id".to_owned()))
             }
         })
 }

@@ -21,7 +21,10 @@ struct Arguments {
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("oauth_revoke_token", "Revokes an OAuth token")
-        .description("What came of the same authorization ends with it. A token that does not exist is revoked already. The result is an empty text.")
+        .description(
+            "All tokens of the same authorization are revoked too. Revoking a token that does not exist \
+                      succeeds. The result is an empty string.",
+        )
         .tags(&["oauth"])
         .audience(Audience::Admin)
         .idempotent()

@@ -17,9 +17,9 @@ use crate::{Reading, Services};
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Arguments {
-    /// A configuration to compare with, as YAML, instead of the configuration file as it is now.
+    /// A configuration as YAML to compare with, instead of the configuration file.
     config: Option<String>,
-    /// Whether to look at rights too, or only at what needs a restart. Yes without.
+    /// Whether to compare permissions too, not only keys that need a restart; default: true.
     #[serde(default = "yes")]
     rights: bool,
 }
@@ -30,21 +30,21 @@ fn yes() -> bool {
 
 #[derive(Serialize, JsonSchema)]
 struct Review {
-    /// Everyone for whom something changes.
+    /// Callers whose permissions change.
     changes: Vec<Change>,
-    /// Who could no longer reload the configuration: the console, or the last accounts that could. `reload_config` then
-    /// wants to be told that this is meant.
+    /// Callers who could no longer reload the configuration: the console, or the last accounts that could.
+    /// `reload_config` then needs `force`.
     locked_out: Vec<String>,
-    /// Keys beside the rules that have changed since the start, and that only a restart puts into force.
+    /// Keys other than rules that have changed since the start and need a restart.
     needs_restart: Vec<String>,
-    /// Whether there were too many callers to look at all of them in time; absent where not.
+    /// Whether there were too many callers to compare all of them in time; absent if not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     cut_short: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct Change {
-    /// Who: an account, `anonymous`, `console`, and what sets them apart, such as `from 10.0.0.0/8`.
+    /// The caller: an account, `anonymous` or `console`, with properties such as `from 10.0.0.0/8`.
     caller: String,
     /// Commands that become allowed.
     gained: Vec<String>,
@@ -55,12 +55,15 @@ struct Change {
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("permissions_changes", "Tells what other rules would change, and for whom")
-        .description("Compares the rules in force with those of the configuration file, before they are reloaded, and names what only a restart puts into force. Nothing changes.")
+    Definition::new("permissions_changes", "Shows what other rules would change, and for which callers")
+        .description(
+            "Compares the active rules with those of the configuration file before it is reloaded, and lists \
+                      the changed keys that need a restart. Nothing changes.",
+        )
         .tags(&["permissions"])
         .audience(Audience::Admin)
         .read_only()
-        .example("The file was not touched", json!({}), json!({"changes": [], "locked_out": [], "needs_restart": []}))
+        .example("The file was not changed", json!({}), json!({"changes": [], "locked_out": [], "needs_restart": []}))
         .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
             let reading = services.control.read_config(arguments.config).await.map_err(CallError::Failed)?;
             let Reading { rules: after, needs_restart } = reading;

@@ -1,4 +1,4 @@
-//! `permissions_check`: what is odd about the rules.
+//! `permissions_check`: problems of the rules.
 
 use std::sync::Arc;
 
@@ -17,35 +17,36 @@ use crate::lint_context::LintContext;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Arguments {
-    /// A configuration to look at, as YAML, instead of the rules in force.
+    /// A configuration as YAML, instead of the active rules.
     config: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct Odd {
-    /// `warning` for what was most likely not meant, `notice` for what is good to know.
+    /// `warning` for a probable mistake, `notice` for information.
     severity: String,
-    /// Where it is, such as `group admins`; empty when it is about all rules.
+    /// Where it is, such as `group admins`; empty if it concerns all rules.
     place: String,
-    /// What it is, and what to do.
+    /// The problem, and what to do.
     text: String,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("permissions_check", "Tells what is odd about the rules")
+    Definition::new("permissions_check", "Reports problems of the rules")
         .description(
-            "Groups that can never allow anything and why, names nothing has, commands nobody or anybody may call. \
-             What matters most comes first. Rules are held against the commands and accounts there are.",
+            "Reports groups that can never allow a call, undefined names, and commands that no caller or every caller \
+             may call. \
+             The most important problems come first. Rules are compared with the existing commands and accounts.",
         )
         .tags(&["permissions"])
         .audience(Audience::Admin)
         .read_only()
         .example(
-            "A group that forgot whom it is about",
+            "A group without `who`",
             json!({"config": "api_permissions: {public: {what: status}}"}),
             json!([{
                 "severity": "warning", "place": "group public",
-                "text": "it has no `who` and so allows nobody anything; write `who: all` if everybody is meant",
+                "text": "the group has no `who`, so it matches no caller; add `who: all` to match every caller",
             }]),
         )
         .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {

@@ -27,23 +27,23 @@ use crate::result::account_error;
 struct Arguments {
     /// The command.
     command: Option<String>,
-    /// Instead of all else: the call of this request id, as it was recorded. It is judged by the rules in force now.
+    /// Explain the recorded call with this request id, instead of the other arguments. The active rules are evaluated.
     request_id: Option<String>,
-    /// Its version; the latest without.
+    /// Version of the command; default: the latest.
     version: Option<u32>,
-    /// Arguments of the call; without, all calls of the command are meant.
+    /// Arguments of the call; without them, the explanation covers all calls of the command.
     #[serde(rename = "arguments")]
     of_call: Option<Map<String, Value>>,
-    /// Who calls: `user@host`, `anonymous`, `console`, or `client:ID`. Anonymous without.
+    /// Caller: `user@host`, `anonymous`, `console`, or `client:ID`; default: `anonymous`.
     #[serde(rename = "as")]
     who: Option<String>,
-    /// The interface they come through: `rest` without, and `console` for the console.
+    /// The interface; default: `rest`, for the console `console`.
     via: Option<String>,
-    /// The address they come from; none without.
+    /// The address of the caller; default: none.
     address: Option<String>,
-    /// The tag of the listener they come to.
+    /// The tag of the listener.
     tag: Option<String>,
-    /// The scopes of their token; without, they present their password.
+    /// The scopes of the token; without them, the caller uses a password.
     scopes: Option<Vec<String>>,
 }
 
@@ -57,23 +57,23 @@ struct Explanation {
     command: String,
     /// The caller as rules see it.
     caller: Seen,
-    /// What came of a recorded call: its time, outcome, and the group that allowed it then.
+    /// The recorded call: its time, outcome, and the group that allowed it then.
     #[serde(skip_serializing_if = "Option::is_none")]
     recorded: Option<Map<String, Value>>,
-    /// What else to know about the question; absent where there is nothing.
+    /// Additional notes; absent if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
-    /// Whether the credential was accepted, and made for the command.
+    /// Whether the credential was accepted, and covers the command.
     credential: Reason,
     /// Every group.
     groups: Vec<GroupVerdict>,
-    /// What could be changed so that it is allowed, the smallest change first.
+    /// Changes that would allow the call, the smallest first.
     changes: Vec<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct Seen {
-    /// `user@host`, `anonymous`, `console` or `client:ID`; `unknown` where a credential was rejected that named no account.
+    /// `user@host`, `anonymous`, `console` or `client:ID`; `unknown` for a rejected credential that names no account.
     who: String,
     /// Scopes of the token; absent without a token.
     scopes: Option<Vec<String>>,
@@ -91,11 +91,11 @@ struct GroupVerdict {
     group: String,
     /// Whether it allows the call.
     answer: String,
-    /// Whether the call comes from where it says.
+    /// Whether its `from` matches.
     from: Reason,
-    /// Whether it is about the caller.
+    /// Whether its `who` matches.
     who: Reason,
-    /// Whether it is about the command and its arguments.
+    /// Whether its `what` matches.
     what: Reason,
 }
 
@@ -103,19 +103,19 @@ struct GroupVerdict {
 struct Reason {
     /// `yes`, `no` or `depends`.
     answer: String,
-    /// What holds or does not.
+    /// The condition.
     text: String,
-    /// What that rests on.
+    /// The conditions it depends on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     parts: Vec<Reason>,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("permissions_explain", "Tells why a call is allowed or not")
+    Definition::new("permissions_explain", "Explains why a call is allowed or denied")
         .description(
-            "Names every group, the part of it that fits or fails, and the smallest change that would allow the call. \
-             Nothing is called. A refusal names its request id to callers who may call this: with that id, the recorded call \
-             is explained.",
+            "Shows every group, which parts of it match, and the smallest change that would allow the call. The \
+             command is not called. The error of a denied call contains its request id if the caller may call this \
+             command; with that id, the recorded call is explained.",
         )
         .tags(&["permissions"])
         .audience(Audience::Admin)
@@ -126,7 +126,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
             json!({
                 "answer": "yes", "group": "console commands", "command": "stop",
                 "caller": {"who": "console", "scopes": null, "via": "console", "address": null, "tag": null},
-                "credential": {"answer": "yes", "text": "the credential carries all rights of its holder"},
+                "credential": {"answer": "yes", "text": "the credential has all permissions of its account"},
                 "groups": [{
                     "group": "console commands", "answer": "yes",
                     "from": {"answer": "yes", "text": "interface console; the call comes through console"},
@@ -198,7 +198,7 @@ fn of_rejected(reason: Rejection, name: String, asked: &Caller, recorded: Map<St
 
 fn question(services: &Services, asking: &Caller, arguments: Arguments) -> Result<Question, CallError> {
     let Some(name) = &arguments.command else {
-        return Err(CallError::argument("/command", "is required where no request_id is given"));
+        return Err(CallError::argument("/command", "is required if no request_id is given"));
     };
     let (name, asked) = (name.replace('-', "_"), asked(services, asking, &arguments)?);
     Ok(Question {
@@ -224,7 +224,8 @@ async fn recorded_call(services: &Services, asking: &Caller, id: &str) -> Result
         return Err(CallError::NotFound(format!("there is no record of a call with the request id `{shown}`")));
     };
     let field = |key: &str| record.get(key).and_then(Value::as_str);
-    let unreadable = |what: &str| CallError::Failed(format!("the record's {what} means nothing here any more"));
+    let unreadable =
+        |what: &str| CallError::Failed(format!("the {what} in the record is no longer valid on this host"));
     let identity = match (field("identity"), field("caller")) {
         (Some("account"), Some(account)) => {
             Identity::Account(AccountId::parse(account).map_err(|_| unreadable("account"))?)
@@ -281,7 +282,9 @@ async fn note(services: &Services, asked: &Caller) -> Result<Option<String>, Cal
     if !at_host || services.accounts.exists(account).await.map_err(account_error)? {
         return Ok(None);
     }
-    Ok(Some(format!("there is no account {account} now: this is what the rules would say to one of that name")))
+    Ok(Some(format!(
+        "the account {account} does not exist at present; the result applies to an account with that name"
+    )))
 }
 
 /// The caller that is asked about.

@@ -18,22 +18,23 @@ use crate::lint_context::LintContext;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Arguments {
-    /// A configuration to look at, as YAML, instead of the rules in force.
+    /// A configuration as YAML, instead of the active rules.
     config: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct Rights {
-    /// Who: an account, `anonymous`, `console`, and what sets them apart, such as `from 10.0.0.0/8`.
+    /// The caller: an account, `anonymous` or `console`, with properties such as `from 10.0.0.0/8`.
     caller: String,
     /// Commands they may call: `yes`, or `depends` when it depends on the arguments.
     commands: BTreeMap<String, String>,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("permissions_matrix", "Tells who may call what")
+    Definition::new("permissions_matrix", "Lists which callers may call which commands")
         .description(
-            "Asks the rules about callers that stand for all they can tell apart: the console, an anonymous caller, every \
+            "Evaluates the rules for sample callers that represent every difference the rules can make: the console, \
+             an anonymous caller, every \
              account (at most 50, those rules name first), another one at each host, and each of them from networks, with tokens and through \
              interfaces rules speak of, where that makes a difference.",
         )
@@ -41,7 +42,7 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
         .audience(Audience::Admin)
         .read_only()
         .example(
-            "Only the console may do anything",
+            "Only the console may call commands",
             json!({"config": "api_permissions: {'console commands': {from: console, who: all, what: status}}"}),
             json!([{"caller": "console", "commands": {"status": "yes"}}, {"caller": "anonymous", "commands": {}}]),
         )

@@ -34,24 +34,24 @@ pub(crate) struct Arguments {
     /// The component, base64.
     #[schemars(extend("contentEncoding" = "base64", "contentMediaType" = "application/wasm"))]
     component: Option<String>,
-    /// What it may do, beside what the running version may: `keyvalue` (durable data of its own), `command:NAME` (call
-    /// that command for its callers), `http:[METHODS ]SCHEME://HOST[:PORT]` and `http-private:…` (make requests there),
-    /// `directory:GUEST_PATH=HOST_DIRECTORY` and `directory-rw:…` (see that directory).
+    /// Grants, in addition to those of the running version: `keyvalue` (durable data of its own), `command:NAME` (call
+    /// that command for its callers), `http:[METHODS ]SCHEME://HOST[:PORT]` and `http-private:…` (make requests to that
+    /// host), `directory:GUEST_PATH=HOST_DIRECTORY` and `directory-rw:…` (access that directory).
     #[serde(default)]
     grants: Vec<String>,
-    /// What the running version may do and this one may not.
+    /// Grants of the running version to remove.
     #[serde(default)]
     revoke: Vec<String>,
-    /// Settings it can read, beside those of the running version; some may be secret. It loses those that are `null`.
+    /// Settings, in addition to those of the running version; some may be secret. The value `null` removes a setting.
     #[serde(default)]
     #[schemars(extend("writeOnly" = true))]
     settings: BTreeMap<String, Option<String>>,
-    /// Who shares an instance of it: nobody (`call`), calls of the same caller with the same rights (`caller`), or all
-    /// calls (`plugin`).
+    /// Which calls share an instance: none (`call`), those of the same caller with the same permissions (`caller`), or
+    /// all (`plugin`).
     #[schemars(extend("enum" = ["call", "caller", "plugin"]))]
     isolation: Option<String>,
-    /// What its author wrote about exported functions and types, by `package/interface#item`. Only of use for a
-    /// component that describes no commands itself.
+    /// Documentation of exported functions and types, by `package/interface#item`. Only needed for a component with
+    /// typed exports.
     #[serde(default)]
     docs: BTreeMap<String, String>,
 }

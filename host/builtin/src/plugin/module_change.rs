@@ -20,30 +20,34 @@ use crate::result::{ReturnCode, plugin_name};
 struct Arguments {
     /// Name of the plugin.
     module: String,
-    /// What it may do from now on too, as `module_install` takes it.
+    /// Grants to add, in the form of `module_install`.
     #[serde(default)]
     grants: Vec<String>,
-    /// What it may do no longer.
+    /// Grants to remove.
     #[serde(default)]
     revoke: Vec<String>,
-    /// Settings it gets; some may be secret. It loses those that are `null`.
+    /// Settings to set; some may be secret. The value `null` removes a setting.
     #[serde(default)]
     #[schemars(extend("writeOnly" = true))]
     settings: BTreeMap<String, Option<String>>,
-    /// Who shares an instance of it from now on: nobody (`call`), calls of the same caller with the same rights
-    /// (`caller`), or all calls (`plugin`).
+    /// Which calls share an instance from now on: none (`call`), those of the same caller with the same permissions
+    /// (`caller`), or all (`plugin`).
     #[schemars(extend("enum" = ["call", "caller", "plugin"]))]
     isolation: Option<String>,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("module_change", "Changes what a plugin may do, what it reads, and who shares it")
-        .description("It keeps its component, and what is not said here stays. No call fails meanwhile: those that run end as they began. A plugin that could not be loaded when the host started is tried again, also without a change.")
+    Definition::new("module_change", "Changes grants, settings or isolation of a plugin")
+        .description(
+            "The component is kept, and so is everything that is not changed here. No call fails during the \
+                      change: running calls end with the old values. A plugin that could not be loaded when the host \
+                      started is loaded again, even without a change.",
+        )
         .tags(&["modules"])
         .audience(Audience::Admin)
         .deadline_least(time(services))
         .example(
-            "Take a grant away, give another",
+            "Revoke a grant, add another",
             json!({"module": "roster", "revoke": ["command:status"], "grants": ["command:stats"]}),
             json!(0),
         )

@@ -13,13 +13,13 @@ use crate::result::ReturnCode;
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("module_check", "Checks whether a component could be installed or replace the installed one")
-        .description("Does everything an installation does but the last step. Nothing changes.")
+        .description("Does every step of an installation except the last one. Nothing changes.")
         .tags(&["modules"])
         .audience(Audience::Admin)
         .read_only()
         .input_bytes_max(INPUT_BYTES_MAX)
         .deadline_least(time(services))
-        .example("Check a component that lies ready", json!({"module": "roster", "grants": ["keyvalue"]}), json!(0))
+        .example("Check an available component", json!({"module": "roster", "grants": ["keyvalue"]}), json!(0))
         .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
             let candidate = arguments.candidate(&services).await?;
             services.plugins.check(candidate).await?;

@@ -21,23 +21,26 @@ struct Arguments {
 
 #[derive(Serialize, JsonSchema)]
 struct Line {
-    /// The grant, or the interface every plugin has.
+    /// The grant, or an interface that every plugin has.
     grant: String,
-    /// Whether the component imports what it is for, or asked for it while it ran.
+    /// Whether the component imports its interface, or requested it while it ran.
     declared: bool,
     /// Whether the plugin has it.
     granted: bool,
     /// How often it was used since the plugin was loaded.
     used: u64,
-    /// How often that was refused.
+    /// How often its use was rejected.
     refused: u64,
-    /// Why it was refused last.
+    /// Reason of the last rejection.
     last: String,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("module_grants", "Tells what a plugin may do, and what of it it did")
-        .description("Since the plugin was loaded. A grant that is not declared or not used can go; a line that is not granted is a wish.")
+    Definition::new("module_grants", "Shows the grants of a plugin and how often each was used")
+        .description(
+            "Counts start when the plugin is loaded. A grant that is not declared or not used can be \
+                      revoked. An entry that is not granted is a request of the plugin.",
+        )
         .tags(&["modules"])
         .audience(Audience::Admin)
         .read_only()

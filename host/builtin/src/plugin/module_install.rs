@@ -13,12 +13,15 @@ use crate::result::ReturnCode;
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("module_install", "Installs a plugin")
-        .description("Its commands can be called when this returns, also after a restart. A component that cannot be loaded is refused with the reason, and nothing changes.")
+        .description(
+            "The commands of the plugin can be called as soon as this returns, also after a restart. If the \
+                      component cannot be loaded, the error contains the reason and nothing changes.",
+        )
         .tags(&["modules"])
         .audience(Audience::Admin)
         .input_bytes_max(INPUT_BYTES_MAX)
         .deadline_least(time(services))
-        .example("Install a component that lies ready", json!({"module": "roster", "grants": ["keyvalue"]}), json!(0))
+        .example("Install an available component", json!({"module": "roster", "grants": ["keyvalue"]}), json!(0))
         .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
             let candidate = arguments.candidate(&services).await?;
             services.plugins.install(candidate).await?;

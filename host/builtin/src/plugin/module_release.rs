@@ -22,7 +22,11 @@ struct Arguments {
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("module_release", "Ends the quarantine of a plugin")
-        .description("A plugin most of whose calls fail is not called for a while; `modules_details` tells of what and for how long. After its release it is on probation: its next fault puts it back for twice as long.")
+        .description(
+            "If most calls of a command by a caller fail, the command is quarantined for this caller; \
+                      `modules_details` shows which, and for how long. After the release the command is on probation: \
+                      its next fault starts a quarantine that is twice as long.",
+        )
         .tags(&["modules"])
         .audience(Audience::Admin)
         .example("Release", json!({"module": "roster"}), json!(0))

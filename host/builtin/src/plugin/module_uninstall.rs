@@ -21,7 +21,7 @@ struct Arguments {
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("module_uninstall", "Removes a plugin and its commands")
-        .description("Calls that run end first. Its data stays, for a later installation under the same name.")
+        .description("Running calls end first. Its data is kept for a later installation under the same name.")
         .tags(&["modules"])
         .audience(Audience::Admin)
         .destructive()

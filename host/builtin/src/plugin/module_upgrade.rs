@@ -12,14 +12,17 @@ use crate::definition::{Call, Definition};
 use crate::result::ReturnCode;
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("module_upgrade", "Replaces a plugin by another version of it")
-        .description("No call fails meanwhile: those that run end in the old version. What the running version may do and reads stays, but for what is said here. A component that cannot be loaded is refused with the reason, and the running version goes on.")
+    Definition::new("module_upgrade", "Upgrades a plugin without dropping calls")
+        .description(
+            "Running calls end in the old version. Grants and settings are kept unless changed here. If the \
+                      component cannot be loaded, the error contains the reason and the running version stays.",
+        )
         .tags(&["modules"])
         .audience(Audience::Admin)
         .destructive()
         .input_bytes_max(INPUT_BYTES_MAX)
         .deadline_least(time(services))
-        .example("Upgrade from a component that lies ready", json!({"module": "roster", "grants": ["keyvalue"]}), json!(0))
+        .example("Upgrade from an available component", json!({"module": "roster", "grants": ["keyvalue"]}), json!(0))
         .run(services, |Call { services, arguments, .. }: Call<Arguments>| async move {
             let candidate = arguments.candidate(&services).await?;
             services.plugins.upgrade(candidate).await?;

@@ -1,4 +1,4 @@
-//! `modules_available`: lists components that lie ready.
+//! `modules_available`: lists available components.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::definition::{Call, Definition, NoArguments};
 use crate::paging::Paging;
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("modules_available", "Lists components that lie ready to be installed by name")
-        .description("An object from names to summaries; `modules_details` tells more about installed ones.")
+    Definition::new("modules_available", "Lists components that can be installed by name")
+        .description("An object from names to summaries; `modules_details` shows more about installed plugins.")
         .tags(&["modules"])
         .audience(Audience::Admin)
         .read_only()

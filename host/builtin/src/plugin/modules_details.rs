@@ -18,7 +18,7 @@ use crate::paging::Paging;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Arguments {
-    /// Only this plugin.
+    /// Show only this plugin.
     module: Option<String>,
 }
 
@@ -28,7 +28,7 @@ struct Details {
     name: String,
     /// Its version, as its metadata says.
     version: String,
-    /// One line about it.
+    /// A summary of one line.
     summary: String,
     /// `sha256:` and 64 hexadecimal digits.
     digest: String,
@@ -40,24 +40,24 @@ struct Details {
     requests: Vec<String>,
     /// Grants it has.
     grants: Vec<String>,
-    /// Settings it was given; secret ones masked, all of them where its author did not say which are secret.
+    /// Its settings. Secret settings are masked; if the plugin does not declare which are secret, all are masked.
     settings: BTreeMap<String, String>,
     /// Its commands, as `name` or `name/vN`.
     commands: Vec<String>,
-    /// What happened on the way from its file to its commands: exports that are no commands, and why.
+    /// Notes of the loader: exports that are not commands, and why.
     notes: Vec<String>,
-    /// Who shares an instance: nobody (`call`), calls of the same caller (`caller`), all calls (`plugin`).
+    /// Which calls share an instance: none (`call`), those of the same caller (`caller`), or all (`plugin`).
     isolation: &'static str,
-    /// Calls that ended badly through its fault since it was loaded, by code.
+    /// Calls that failed because of the plugin since it was loaded, by error code.
     faults: BTreeMap<&'static str, u64>,
-    /// How often it wanted more than a limit allows, by the limit's name.
+    /// How often it reached a limit, by name of the limit.
     limits: BTreeMap<&'static str, u64>,
-    /// Seconds until the last of `quarantines` is over; absent where there is none.
+    /// Seconds until the last of `quarantines` ends; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     quarantined_s: Option<u64>,
-    /// Commands that are not run for a caller at present, because most of that caller's calls failed.
+    /// Commands that are quarantined for a caller, because most calls of that caller failed.
     quarantines: Vec<Quarantine>,
-    /// Why it has no commands: it could not be loaded when the host started; absent otherwise. `module_change` tries again.
+    /// Why it could not be loaded when the host started; absent if it is loaded. `module_change` loads it again.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_loaded: Option<String>,
 }
@@ -68,7 +68,7 @@ struct Quarantine {
     command: String,
     /// The caller: an account, a client, `console`, or `anonymous` with the network it calls from.
     caller: String,
-    /// Seconds until the command is run again.
+    /// Seconds until the quarantine ends.
     seconds: u64,
 }
 
@@ -85,7 +85,7 @@ fn seconds(left: Duration) -> u64 {
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("modules_details", "Tells everything about the installed plugins")
+    Definition::new("modules_details", "Shows details of the installed plugins")
         .tags(&["modules"])
         .audience(Audience::Admin)
         .read_only()

@@ -13,7 +13,7 @@ use crate::paging::Paging;
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("modules_installed", "Lists the installed plugins")
-        .description("An object from names to summaries; `modules_details` tells more about installed ones.")
+        .description("An object from names to summaries; `modules_details` shows more about installed plugins.")
         .tags(&["modules"])
         .audience(Audience::Admin)
         .read_only()

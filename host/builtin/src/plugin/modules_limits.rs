@@ -19,17 +19,17 @@ struct Limit {
     value: u64,
     /// What it counts.
     unit: &'static str,
-    /// Its value where nothing is configured.
+    /// Its default value.
     default: u64,
-    /// How often the installed plugins wanted more, since each was loaded.
+    /// How often the installed plugins reached it since they were loaded.
     hits: u64,
-    /// What it bounds.
+    /// What it limits.
     about: &'static str,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("modules_limits", "Lists the limits of plugins and how often they were reached")
-        .description("`modules_details` tells which plugin reached them.")
+    Definition::new("modules_limits", "Lists the limits of plugins and how often each was reached")
+        .description("`modules_details` shows which plugin reached them.")
         .tags(&["modules"])
         .audience(Audience::Admin)
         .read_only()

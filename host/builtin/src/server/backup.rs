@@ -19,27 +19,27 @@ const TIME: Duration = Duration::from_hours(1);
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Arguments {
-    /// The name of the file in the folder `backups` of the server's data directory, which must have none of that name.
+    /// Name of the file in the folder `backups` of the data directory. The file must not exist.
     #[schemars(regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$"))]
     file: String,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct Written {
-    /// Where it is, on the server.
+    /// Its path on the server.
     file: String,
     /// Its length.
     bytes: u64,
-    /// Entries of the store that are in it.
+    /// Number of entries of the store in the backup.
     entries: u64,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("backup", "Writes a backup of the server to a file")
         .description(
-            "The store, the audit record and the configuration in the data directory, as they were at one moment, while the \
-             server goes on; the file was read once more when this returns. It has every secret the server has. `muster \
-             restore` makes a data directory of it.",
+            "Contains the store, the audit log and the configuration of the data directory, as they were at one \
+             moment. The server keeps running, and the file is verified before this returns. The file contains all \
+             secrets of the server. `muster restore` creates a data directory from it.",
         )
         .tags(&["server"])
         .audience(Audience::Admin)

@@ -10,7 +10,7 @@ use crate::Services;
 use crate::definition::{Call, Definition, NoArguments};
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("get_loglevel", "Tells the level of the log")
+    Definition::new("get_loglevel", "Shows the log level")
         .tags(&["logs"])
         .audience(Audience::Admin)
         .read_only()

@@ -18,7 +18,7 @@ use crate::definition::{Call, Definition};
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Arguments {
-    /// A command, a tag, or a pattern with `*` and `?`. Everything without.
+    /// A command, a tag, or a pattern with `*` and `?`; default: all commands.
     topic: Option<String>,
 }
 
@@ -28,27 +28,27 @@ struct Entry {
     name: String,
     /// The API version in which this form starts.
     version: u32,
-    /// One line about it.
+    /// A summary of one line.
     summary: String,
-    /// The rest, as Markdown.
+    /// The description, as Markdown.
     description: String,
-    /// Words that group it.
+    /// Its tags.
     tags: Vec<String>,
-    /// Whom the author had in mind.
+    /// The audience that the author recommends.
     audience: String,
-    /// What running it may do.
+    /// Its effects.
     effects: Vec<String>,
-    /// What rules demand of its arguments when this caller calls it, as alternatives.
+    /// Alternative conditions on its arguments that the rules require of this caller.
     only_where: Vec<String>,
-    /// What to use instead, when it should no longer be used.
+    /// The replacement, if the command is deprecated.
     deprecated: Option<String>,
-    /// Who brought it.
+    /// The provider of the command: built-in, or a plugin.
     origin: String,
     /// JSON Schema of the arguments.
     input: Value,
     /// JSON Schema of the result.
     output: Value,
-    /// Worked calls.
+    /// Examples.
     examples: Vec<Worked>,
 }
 
@@ -64,9 +64,7 @@ struct Worked {
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("help", "Describes the commands the caller may call")
-        .description(
-            "Every version of a command is an entry of its own. A topic that nothing matches gives an empty list.",
-        )
+        .description("Every version of a command is a separate entry. If nothing matches the topic, the list is empty.")
         .tags(&["server"])
         .audience(Audience::User)
         .read_only()

@@ -18,18 +18,19 @@ use crate::result::ReturnCode;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Arguments {
-    /// Take rules too under which nobody could reload the configuration who can now.
+    /// Apply rules even if no caller could reload the configuration afterwards.
     #[serde(default)]
     force: bool,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("reload_config", "Reads the configuration file again")
+    Definition::new("reload_config", "Reloads the configuration file")
         .description(
-            "Rules, rates, the deadline of calls and the log's level change at once; addresses, interfaces and the other `limits` need a restart: `permissions_changes` names those that have changed. A file \
-             with a mistake is refused, and everything stays as it was. So are rules that would take this command from \
-             the console, or from the last account that may call it, unless `force` is true. `permissions_changes` tells \
-             beforehand what changes for whom.",
+            "Rules, rate limits, the deadline of calls and the log level change immediately. Addresses, interfaces \
+             and the other `limits` need a restart: `permissions_changes` lists the changed ones. A file with a \
+             mistake is rejected, and nothing changes. Rules that would take this command from the console, or from \
+             the last account that may call it, are rejected too, unless `force` is true. `permissions_changes` shows \
+             beforehand what changes for which callers.",
         )
         .tags(&["config"])
         .audience(Audience::Admin)
@@ -43,8 +44,8 @@ pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
                 let out = reload.map(|reload| locked_out(&context.rules, &after, &context.callers, reload));
                 if let Some(out) = out.filter(|out| !out.is_empty()) {
                     return Err(CallError::Conflict(format!(
-                        "nothing was changed: these rules take `reload_config` from {}, and nobody could put them right \
-                         that way; call it with `force` if that is meant",
+                        "the new rules no longer allow `reload_config` to {}, so \
+                         no caller could reload the configuration again; call it with `force` to apply them anyway",
                         out.join(", ")
                     )));
                 }

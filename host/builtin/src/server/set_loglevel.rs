@@ -21,8 +21,8 @@ struct Arguments {
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("set_loglevel", "Sets the level of the log")
-        .description("Until the configuration is read again or the server restarts.")
+    Definition::new("set_loglevel", "Sets the log level")
+        .description("Until the configuration is reloaded or the server restarts.")
         .tags(&["logs"])
         .audience(Audience::Admin)
         .idempotent()

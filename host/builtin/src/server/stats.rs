@@ -22,25 +22,25 @@ enum Name {
     RegisteredUsers,
     /// Seconds since the server started.
     UptimeSeconds,
-    /// Calls that were let through.
+    /// Calls that were accepted.
     Calls,
-    /// Calls that were refused: wrong credentials, rules, rate limits.
+    /// Calls that were rejected: wrong credentials, rules, rate limits.
     CallsRefused,
     /// Wrong passwords and other secrets.
     LoginFailures,
-    /// Logins that were not looked at because too many wrong ones came before.
+    /// Logins that were rejected by login throttling.
     LoginsThrottled,
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Arguments {
-    /// What to count, since the server started where it grows.
+    /// The number to return. Counters start at 0 when the server starts.
     name: Name,
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("stats", "Tells a number about the server")
+    Definition::new("stats", "Returns a number about the server")
         .tags(&["statistics"])
         .audience(Audience::Admin)
         .read_only()

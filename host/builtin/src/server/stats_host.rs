@@ -30,7 +30,7 @@ struct Arguments {
 }
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("stats_host", "Tells a number about a host")
+    Definition::new("stats_host", "Returns a number about a host")
         .tags(&["statistics"])
         .audience(Audience::Admin)
         .read_only()

@@ -10,7 +10,7 @@ use crate::Services;
 use crate::definition::{Call, Definition, NoArguments};
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
-    Definition::new("status", "Tells whether the server runs, and its version")
+    Definition::new("status", "Shows whether the server runs, and its version")
         .tags(&["server"])
         .audience(Audience::Admin)
         .read_only()

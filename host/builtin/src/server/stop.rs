@@ -12,7 +12,7 @@ use crate::result::ReturnCode;
 
 pub(crate) fn command(services: &Arc<Services>) -> Result<Registered, String> {
     Definition::new("stop", "Stops the server")
-        .description("No new calls are taken; calls that run are let end first.")
+        .description("New calls are rejected; running calls may end first.")
         .tags(&["server"])
         .audience(Audience::Admin)
         .destructive()

@@ -41,12 +41,12 @@ impl Note {
         let mut note = Self { file, path: path.to_owned(), lines: 0, command: command.to_owned(), first: None };
         let mut words = text.split_whitespace();
         let (Some(lines), of) = (words.next(), words.next()) else { return Ok(note) };
-        note.lines = lines.parse().map_err(|_| failed("it is no note of answered lines"))?;
+        note.lines = lines.parse().map_err(|_| failed("it is not a file of --resume"))?;
         let (Some(of), Some(first), None) = (of, words.next(), words.next()) else {
-            return Err(failed("it does not say which run it is of; use another file"));
+            return Err(failed("it does not name its command; use another file"));
         };
         if of != command {
-            return Err(failed(&format!("it is the note of a run of `{of}`, not of `{command}`; use another file")));
+            return Err(failed(&format!("it belongs to calls of `{of}`, not of `{command}`; use another file")));
         }
         note.first = Some(first.to_owned());
         Ok(note)
@@ -65,7 +65,7 @@ impl Note {
         let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(line.trim_ascii()));
         match &self.first {
             Some(first) if *first != digest => Err(CliError::Usage(format!(
-                "{}: it is the note of another input, which began with another line; use another file",
+                "{}: it belongs to another input, whose first line differs; use another file",
                 self.path.display()
             ))),
             Some(_) => Ok(()),
@@ -85,7 +85,7 @@ impl Note {
 
     fn write(&self, text: &str) -> Result<(), CliError> {
         let written = self.file.write_all_at(text.as_bytes(), 0);
-        written.map_err(|error| CliError::Failed(format!("the note of answered lines cannot be written: {error}")))
+        written.map_err(|error| CliError::Failed(format!("the file of --resume cannot be written: {error}")))
     }
 }
 
@@ -106,12 +106,12 @@ mod tests {
         assert_eq!(again.lines(), 7);
         again.begin(b"{\"a\":1}\r\n").unwrap();
         for (error, expected) in [
-            (open("hello").unwrap().begin(b"{\"a\":2}\n").unwrap_err(), "the note of another input"),
+            (open("hello").unwrap().begin(b"{\"a\":2}\n").unwrap_err(), "belongs to another input"),
             (open("hello/v1").unwrap_err(), "a run of `hello`, not of `hello/v1`"),
         ] {
             assert!(error.to_string().contains(expected), "{error}");
         }
-        for (text, expected) in [("7\n", "does not say which run"), ("seven\n", "no note of answered lines")] {
+        for (text, expected) in [("7\n", "does not name its command"), ("seven\n", "not a file of --resume")] {
             std::fs::write(&path, text).unwrap();
             assert!(open("hello").unwrap_err().to_string().contains(expected), "{text}");
         }

@@ -66,7 +66,7 @@ fn commands(inspection: &Inspection) -> Vec<Value> {
 
 fn names(commands: &[Value]) -> Value {
     match commands {
-        [] => json!("known once it is loaded: the component was not packed with `muster plugin pack`"),
+        [] => json!("unknown until the plugin is loaded: the component was not packed with `muster plugin pack`"),
         some => some.iter().filter_map(|command| command.get("name").cloned()).collect(),
     }
 }

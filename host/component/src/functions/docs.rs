@@ -22,10 +22,10 @@ pub const DOCS_BYTES_MAX: usize = 256 * 1024;
 #[derive(Debug, Error)]
 pub enum DocsError {
     /// The WIT cannot be read.
-    #[error("the WIT there cannot be read: {0}; give the directory that the component was built from")]
+    #[error("the WIT cannot be read: {0}; name the directory that the component was built from")]
     Wit(String),
     /// There is too much of it.
-    #[error("the docs there have {bytes} bytes; at most {bytes_max} are kept")]
+    #[error("the documentation has {bytes} bytes; at most {bytes_max} are allowed")]
     TooLong {
         /// Their length.
         bytes: usize,

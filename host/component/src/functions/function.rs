@@ -81,7 +81,7 @@ impl Functions {
         let decoded = wit_component::decode(hidden.as_deref().unwrap_or(component));
         match decoded.map_err(|error| unreadable(format!("{error:#}")))? {
             DecodedWasm::Component(resolve, world) => Ok(Self::of_world(&resolve, world, &docs)),
-            DecodedWasm::WitPackage(..) => Err(unreadable("it is WIT, not a component".to_owned())),
+            DecodedWasm::WitPackage(..) => Err(unreadable("it is a WIT package, not a component".to_owned())),
         }
     }
 
@@ -129,9 +129,10 @@ impl Functions {
             let export = place.to_string();
             let refused = match CommandName::parse(&called.name) {
                 Err(error) => Err(error.to_string()),
-                Ok(_) if !taken.insert((called.name.clone(), called.version)) => {
-                    Err(format!("another function is the command `{}` version {} already", called.name, called.version))
-                }
+                Ok(_) if !taken.insert((called.name.clone(), called.version)) => Err(format!(
+                    "another function already has the command name `{}` version {}",
+                    called.name, called.version
+                )),
                 Ok(_) if commands.len() >= COMMANDS_MAX => Err(format!("a plugin has at most {COMMANDS_MAX} commands")),
                 Ok(name) => Ok(typed.into_function(place, name, called.version)),
             };
@@ -160,10 +161,10 @@ impl Typed {
     fn read(resolve: &Resolve, docs: &Docs, place: &Place, function: &WitFunction) -> Result<Self, String> {
         if let Some(resource) = function.kind.resource() {
             let name = resolve.types.get(resource).and_then(|resource| resource.name.as_deref()).unwrap_or_default();
-            return Err(format!("it belongs to the resource `{name}`, which is no plain data"));
+            return Err(format!("it belongs to the resource `{name}`, which is not supported"));
         }
         if function.kind.is_async() {
-            return Err("it is async, which this host does not call".to_owned());
+            return Err("it is async, which is not supported".to_owned());
         }
         let mut reader = Reader::new(resolve, docs);
         let mut parameters = Vec::new();
@@ -306,16 +307,16 @@ fn cut(text: &str, chars_max: usize) -> String {
 
 fn toolchain_function(name: &str) -> Option<String> {
     let known = TOOLCHAIN_FUNCTIONS.contains(&name) || name.starts_with("cabi_");
-    known.then(|| "a toolchain adds it for itself".to_owned())
+    known.then(|| "toolchains add it for their own use".to_owned())
 }
 
 fn foreign_interface(name: &str, interface: &Interface) -> Option<String> {
     // An author may call an interface so as well: then it has functions of their own.
     let is_of_toolchain = || interface.functions.keys().all(|function| toolchain_function(function).is_some());
     if TOOLCHAIN_INTERFACES.contains(&name) && is_of_toolchain() {
-        return Some("a toolchain adds it for itself".to_owned());
+        return Some("toolchains add it for their own use".to_owned());
     }
-    name.starts_with("wasi:").then(|| "it is an interface of WASI, which a host calls and not its callers".to_owned())
+    name.starts_with("wasi:").then(|| "it is a WASI interface that hosts call, not callers".to_owned())
 }
 
 /// `(name: string, age: option<u8>) -> string`, with the names of types as WIT has them.

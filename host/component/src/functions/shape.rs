@@ -228,7 +228,7 @@ impl<'a> Reader<'a> {
         self.types_left = self
             .types_left
             .checked_sub(1)
-            .ok_or_else(|| format!("its types have more than {TYPES_MAX} parts; describe it by smaller ones"))?;
+            .ok_or_else(|| format!("its types have more than {TYPES_MAX} parts; use smaller types"))?;
         if depth > DEPTH_MAX {
             return Err(format!("its types nest deeper than {DEPTH_MAX} levels"));
         }
@@ -246,7 +246,7 @@ impl<'a> Reader<'a> {
             Type::F64 => return Ok(Shape::Float64),
             Type::Char => return Ok(Shape::Char),
             Type::String => return Ok(Shape::Text),
-            Type::ErrorContext => return Err("it has an error context, which is no plain data".to_owned()),
+            Type::ErrorContext => return Err("it uses an error context, which is not supported".to_owned()),
             Type::Id(id) => *id,
         };
         let resolve = self.resolve;
@@ -256,7 +256,7 @@ impl<'a> Reader<'a> {
 
     fn defined(&mut self, definition: &TypeDef, depth: usize) -> Result<Shape, String> {
         let deeper = depth + 1;
-        let not_plain = |what: &str| Err(format!("it has {what}, which is no plain data"));
+        let not_plain = |what: &str| Err(format!("it uses {what}, which is not supported"));
         Ok(match &definition.kind {
             TypeDefKind::Type(target) => self.shape(target, depth)?,
             TypeDefKind::List(items) => Shape::list_of(self.shape(items, deeper)?),
@@ -292,7 +292,7 @@ impl<'a> Reader<'a> {
             }
             TypeDefKind::Enum(cases) => Shape::Enum(cases.cases.iter().map(|case| Name::new(&case.name)).collect()),
             TypeDefKind::Flags(flags) => Shape::Flags(flags.flags.iter().map(|flag| Name::new(&flag.name)).collect()),
-            TypeDefKind::Resource | TypeDefKind::Handle(_) => return not_plain("a handle of a resource"),
+            TypeDefKind::Resource | TypeDefKind::Handle(_) => return not_plain("a resource handle"),
             TypeDefKind::Future(_) => return not_plain("a future"),
             TypeDefKind::Stream(_) => return not_plain("a stream"),
             TypeDefKind::Unknown => return Err("its types cannot be read".to_owned()),

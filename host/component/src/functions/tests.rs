@@ -81,12 +81,12 @@ fn what_is_no_plain_data_is_skipped_with_a_reason() {
     assert_eq!(names(&functions), ["fine/0"]);
     let reasons = reasons(&functions);
     for expected in [
-        "init: a toolchain adds it for itself",
-        "exports: a toolchain adds it for itself",
-        "t:t/i#[constructor]file: it belongs to the resource `file`, which is no plain data",
-        "t:t/i#[method]file.read: it belongs to the resource `file`, which is no plain data",
-        "t:t/i#open: it has a handle of a resource, which is no plain data",
-        "t:t/i#look: it has a handle of a resource, which is no plain data",
+        "init: toolchains add it for their own use",
+        "exports: toolchains add it for their own use",
+        "t:t/i#[constructor]file: it belongs to the resource `file`, which is not supported",
+        "t:t/i#[method]file.read: it belongs to the resource `file`, which is not supported",
+        "t:t/i#open: it uses a resource handle, which is not supported",
+        "t:t/i#look: it uses a resource handle, which is not supported",
         "t:t/i#deep: its types nest deeper than 16 levels",
         "t:t/i#wide: its types have more than 2000 parts",
         &format!("t:t/i#{long}: `{long}` is not a valid command name"),
@@ -109,7 +109,7 @@ fn docs_come_from_sections_and_from_wit() {
                 full-name: string,
                 age: option<u8>,
             }
-            /// Greets somebody.
+            /// Greets a person.
             ///
             /// In *English*.
             greet: func(who: person) -> string;
@@ -137,7 +137,7 @@ fn docs_come_from_sections_and_from_wit() {
     let from_wit = read(wit, &docs);
     let check = |functions: &Functions| {
         let greet = shown(functions, 0);
-        assert_eq!(greet["summary"], "Greets somebody");
+        assert_eq!(greet["summary"], "Greets a person");
         assert!(greet["description"].as_str().unwrap().starts_with("In *English*.\n\nThe function "), "{greet}");
         let who = &greet["input"]["properties"]["who"];
         assert_eq!(who["description"], "A person.");

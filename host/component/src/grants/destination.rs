@@ -170,7 +170,7 @@ impl HttpGrant {
         for method in &methods {
             let plain = method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
             if method.is_empty() || method.len() > METHOD_BYTES_MAX || !plain || method == "CONNECT" {
-                return Err(format!("`{method}` is not a method a plugin can be granted; {FORM}"));
+                return Err(format!("`{method}` is not a method that can be granted; {FORM}"));
             }
         }
         methods.sort();
@@ -182,10 +182,10 @@ impl HttpGrant {
         let scheme =
             Scheme::parse(scheme).ok_or_else(|| format!("`{scheme}` is neither `http` nor `https`; {FORM}"))?;
         if authority.contains(['/', '?', '#']) {
-            return Err("a grant is for a whole host: leave out the path".to_owned());
+            return Err("a grant applies to a whole host: omit the path".to_owned());
         }
         if authority.contains('@') {
-            return Err("leave out user and password".to_owned());
+            return Err("omit user and password".to_owned());
         }
         let (below, authority) = authority.strip_prefix("*.").map_or((false, authority), |authority| (true, authority));
         let split = match authority.rfind(':') {
@@ -204,7 +204,7 @@ impl HttpGrant {
             )
         })?;
         if below && matches!(host_read, Host::Address(_)) {
-            return Err("`*.` goes before names only".to_owned());
+            return Err("`*.` is only allowed before names".to_owned());
         }
         let port = match port {
             None => scheme.port(),

@@ -67,7 +67,10 @@ impl Grants {
                 Grant::Keyvalue | Grant::Command(_) | Grant::Http(_) => None,
             };
             if path(&grant).is_some_and(|wanted| grants.iter().any(|other| path(other).as_ref() == Some(&wanted))) {
-                return Err(bad("another grant has this guest path already; give each directory its own".to_owned()));
+                return Err(bad(
+                    "another grant already has this guest path; use a separate guest path for each directory"
+                        .to_owned(),
+                ));
             }
             if grants.len() == GRANTS_MAX {
                 return Err(bad(format!("a plugin has at most {GRANTS_MAX} grants")));
@@ -127,7 +130,7 @@ impl Grants {
     }
 }
 
-/// A grant that is none, as errors repeat it: not all of a long one, and nobody's password.
+/// An invalid grant as errors show it: shortened if it is long, and without passwords.
 fn shown(text: &str) -> String {
     let user = text.find("://").map(|at| at + 3).zip(text.rfind('@')).filter(|(start, end)| start < end);
     let text = match user {
@@ -164,7 +167,7 @@ impl Grant {
         let (kind, rest) = text.split_once(':').map_or((text, None), |(kind, rest)| (kind, Some(rest)));
         match (kind, rest) {
             ("keyvalue", None) => Ok(Self::Keyvalue),
-            ("keyvalue", Some(_)) => Err("write `keyvalue`, and nothing behind it".to_owned()),
+            ("keyvalue", Some(_)) => Err("write `keyvalue` without a value".to_owned()),
             ("command", Some(name)) => match CommandName::parse(name) {
                 Ok(name) => Ok(Self::Command(name)),
                 Err(error) => Err(format!("{error}; write `command:NAME` for each command")),
@@ -175,11 +178,12 @@ impl Grant {
             ("directory-rw", Some(rest)) => directory(rest, true),
             (other, rest) => {
                 let missing =
-                    if rest.is_none() && KINDS.contains(&other) { "; something must stand behind it" } else { "" };
+                    if rest.is_none() && KINDS.contains(&other) { "; a value is missing after its name" } else { "" };
                 let close = suggest::closest(other, KINDS).filter(|_| missing.is_empty());
                 let close = close.map(|close| format!("; did you mean `{close}`?")).unwrap_or_default();
                 Err(format!(
-                    "known are `keyvalue`, `command:NAME`, `http:[METHODS ]SCHEME://HOST[:PORT]`, `http-private:…`, \
+                    "known grants are `keyvalue`, `command:NAME`, `http:[METHODS ]SCHEME://HOST[:PORT]`, \
+                     `http-private:…`, \
                      `directory:GUEST_PATH=HOST_DIRECTORY` and `directory-rw:…`{missing}{close}"
                 ))
             }
@@ -189,7 +193,7 @@ impl Grant {
 
 fn directory(text: &str, writable: bool) -> Result<Grant, String> {
     const FORM: &str = "write `directory:/GUEST/PATH=/HOST/DIRECTORY`";
-    let Some((guest, host)) = text.split_once('=') else { return Err(format!("it has no `=`; {FORM}")) };
+    let Some((guest, host)) = text.split_once('=') else { return Err(format!("it contains no `=`; {FORM}")) };
     for (name, path) in [("guest path", guest), ("host directory", host)] {
         if path.len() > PATH_BYTES_MAX || path.chars().any(char::is_control) {
             return Err(format!("the {name} is longer than {PATH_BYTES_MAX} bytes or has control characters"));
@@ -198,7 +202,7 @@ fn directory(text: &str, writable: bool) -> Result<Grant, String> {
             return Err(format!("the {name} `{path}` is not absolute; {FORM}"));
         }
         if Path::new(path).components().any(|part| part == Component::ParentDir) {
-            return Err(format!("the {name} `{path}` has `..` in it; write the path without"));
+            return Err(format!("the {name} `{path}` contains `..`; write the path without it"));
         }
     }
     // Repeated and closing slashes and `.` go.

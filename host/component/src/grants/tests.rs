@@ -26,26 +26,26 @@ const READ: [(&str, &str); 16] = [
 
 /// Texts that are no grants, and a part of what is said.
 const REFUSED: [(&str, &str); 35] = [
-    ("", "known are `keyvalue`"),
+    ("", "known grants are `keyvalue`"),
     ("keyvalues", "did you mean `keyvalue`?"),
     ("keyvalue:x", "nothing behind it"),
     ("htpp:https://example.org", "did you mean `http`?"),
     ("direktory:/a=/b", "did you mean `directory`?"),
-    ("http", "something must stand behind it"),
+    ("http", "a value is missing after its name"),
     ("command:", "write `command:NAME`"),
     ("command:*", "write `command:NAME`"),
     ("command:Stop", "write `command:NAME`"),
     ("http:", "it has no `://`"),
     ("http:example.org", "it has no `://`"),
     ("http:ftp://example.org", "neither `http` nor `https`"),
-    ("http:https://example.org/", "leave out the path"),
-    ("http:https://example.org/x", "leave out the path"),
-    ("http:https://ann:pw@example.org", "leave out user and password"),
+    ("http:https://example.org/", "omit the path"),
+    ("http:https://example.org/x", "omit the path"),
+    ("http:https://ann:pw@example.org", "omit user and password"),
     ("http:https://", "neither a host name"),
     ("http:https://*", "neither a host name"),
     ("http:https://*.", "neither a host name"),
     ("http:https://a.*.example.org", "neither a host name"),
-    ("http:https://*.192.0.2.1", "before names only"),
+    ("http:https://*.192.0.2.1", "only allowed before names"),
     ("http:https://bücher.example", "neither a host name"),
     ("http:https://2130706433", "neither a host name"),
     ("http:https://0x7f.1", "neither a host name"),
@@ -57,10 +57,10 @@ const REFUSED: [(&str, &str); 35] = [
     ("http:https://example.org:+80", "not a port"),
     ("http:get https://example.org", "not a method"),
     ("http:CONNECT https://example.org", "not a method"),
-    ("directory:/data", "it has no `=`"),
+    ("directory:/data", "it contains no `=`"),
     ("directory:data=/srv", "the guest path `data` is not absolute"),
     ("directory:/data=srv", "the host directory `srv` is not absolute"),
-    ("directory:/data=/srv/../etc", "has `..` in it"),
+    ("directory:/data=/srv/../etc", "contains `..`"),
 ];
 
 fn parse(texts: &[&str]) -> Result<Grants, LoadError> {
@@ -83,7 +83,7 @@ fn what_is_no_grant_is_refused_with_what_to_write() {
         assert!(refused.contains(part), "{text}: {refused}");
     }
     let twice = parse(&["directory:/data=/a", "directory-rw:/data=/b"]).unwrap_err().to_string();
-    assert!(twice.contains("another grant has this guest path"), "{twice}");
+    assert!(twice.contains("another grant already has this guest path"), "{twice}");
     assert_eq!(parse(&["keyvalue", "keyvalue"]).unwrap().texts(), ["keyvalue"]);
 }
 

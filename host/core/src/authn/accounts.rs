@@ -37,18 +37,18 @@ pub enum AccountError {
     Missing(AccountId),
     /// The name is none by RFC 8265.
     #[error(
-        "`{0}` cannot be the name of a new account: it has characters that cannot be seen or told apart from others; \
-         write it with letters and digits"
+        "`{0}` cannot be the name of a new account: it contains invisible or confusable characters; use letters and \
+         digits"
     )]
     UnusableName(AccountId),
     /// The password is empty or too long, or has control characters.
-    #[error("a password has 1 to {PASSWORD_BYTES_MAX} bytes, and no control characters")]
+    #[error("a password must have 1 to {PASSWORD_BYTES_MAX} bytes and no control characters")]
     UnusablePassword,
     /// The password has fewer characters than the operator wants.
-    #[error("a password has at least {0} characters here")]
+    #[error("a password must have at least {0} characters")]
     ShortPassword(usize),
     /// The password is one of those that are tried first.
-    #[error("this password is one of those that are tried first; choose another, such as a few words")]
+    #[error("this password is too common; choose another, such as several random words")]
     CommonPassword,
     /// Something below failed.
     #[error(transparent)]
@@ -138,16 +138,13 @@ impl Accounts {
         for key in &stored {
             let Ok(account) = AccountId::parse(key) else { continue };
             if !account.is_well_formed() {
-                odd.push((
-                    key.clone(),
-                    "has characters that cannot be seen or told apart; no new account could have it",
-                ));
+                odd.push((key.clone(), "contains invisible or confusable characters, which new accounts may not have"));
             } else if account.as_str() != key {
                 let taken = old_keys.contains_key(&account) || stored.iter().any(|other| other == account.as_str());
                 if taken {
-                    odd.push((key.clone(), "is the same name as another account's now and cannot be reached"));
+                    odd.push((key.clone(), "is now equal to the name of another account, so it cannot log in"));
                 } else {
-                    odd.push((key.clone(), "is written in another way now"));
+                    odd.push((key.clone(), "is now written differently"));
                     old_keys.insert(account, key.clone());
                 }
             }
@@ -380,8 +377,8 @@ impl Accounts {
         Ok(users)
     }
 
-    /// Whether this is the account's password, and the account is not banned, asked by somebody who may know: nobody has
-    /// to wait for it.
+    /// Whether this is the account's password, and the account is not banned, for a caller who may check passwords: no
+    /// throttling applies.
     ///
     /// # Errors
     /// When it could not be found out.
@@ -389,9 +386,9 @@ impl Accounts {
         Ok(self.login(Some(account), password, None).await?.is_some())
     }
 
-    /// The record of the account somebody at `address` proves to be by this password; nothing where it is wrong. An
-    /// account that does not exist (or cannot, hence the option) goes the same way as one that does, so that it takes as
-    /// long and counts as much.
+    /// The record of the account if the password is correct; nothing if it is wrong. `address`: where the attempt comes
+    /// from. An account that does not exist (or cannot, hence the option) goes the same way as one that does, so that
+    /// it takes as long and counts as much.
     ///
     /// # Errors
     /// [`CallError::Throttled`] when too many wrong passwords came from there; another when it could not be found out.
@@ -457,7 +454,7 @@ impl Accounts {
 
 fn read(entry: &Entry) -> Result<Record, CallError> {
     serde_json::from_slice(&entry.value)
-        .map_err(|_| CallError::internal_from("an account's record in the store is not readable"))
+        .map_err(|_| CallError::internal_from("the record of an account in the store is not readable"))
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub trait Issuers: Debug + Send + Sync {
     fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<External, CallError>>;
 }
 
-/// Trusts nobody.
+/// Trusts no issuer.
 #[derive(Clone, Copy, Debug)]
 pub struct NoIssuers;
 

@@ -35,13 +35,13 @@ const USES: &str = "api_key_uses";
 #[derive(Debug, Error)]
 pub enum KeyError {
     /// There is no such account, or it is banned.
-    #[error("there is no account {0} that may have keys")]
+    #[error("there is no account {0}, or it is banned")]
     NoAccount(AccountId),
     /// The name is empty, too long, or more than a line.
-    #[error("a key's name is one line of 1 to {KEY_NAME_CHARS_MAX} characters")]
+    #[error("the name of a key must be one line of 1 to {KEY_NAME_CHARS_MAX} characters")]
     Name,
     /// No scope, or too many.
-    #[error("a key has 1 to {KEY_SCOPES_MAX} scopes; `*` is for everything its account may do")]
+    #[error("a key must have 1 to {KEY_SCOPES_MAX} scopes; `*` covers every command that its account may call")]
     Scopes,
     /// Something below failed.
     #[error(transparent)]
@@ -59,7 +59,7 @@ impl From<StorageError> for KeyError {
 pub struct ApiKey {
     /// Names it for its owner and for revoking; no secret.
     pub id: String,
-    /// What its owner calls it.
+    /// Name of the key.
     pub name: String,
     /// Whose rights it carries.
     pub account: AccountId,
@@ -112,7 +112,7 @@ impl Keys {
         Self { storage, accounts, clock, random, uses: Mutex::default() }
     }
 
-    /// Makes a key and gives it with its text, which nobody can find out again.
+    /// Creates a key and returns it with its text, which is not stored.
     ///
     /// # Errors
     /// When the account cannot have one, or name or scopes are not usable.
@@ -276,5 +276,5 @@ fn describe(id: String, record: Record) -> Option<ApiKey> {
 }
 
 fn unreadable() -> CallError {
-    CallError::internal_from("an API key's record in the store is not readable")
+    CallError::internal_from("the record of an API key in the store is not readable")
 }

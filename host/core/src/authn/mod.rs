@@ -45,8 +45,7 @@ pub enum Credential {
     },
     /// A token or an API key (RFC 6750), not checked.
     Bearer(String),
-    /// The name of an account in a certificate somebody vouched for, as the frontend verified; empty when the
-    /// certificate has none.
+    /// The name of an account in a client certificate that the frontend verified; empty when the certificate has none.
     Certificate(Arc<str>),
     /// A token or an API key together with the account it is said to be of; neither checked.
     BearerOf {
@@ -103,7 +102,7 @@ pub struct Source {
     pub address: Option<IpAddr>,
     /// What the call is named.
     pub request_id: RequestId,
-    /// The trace it belongs to, where whoever called said so.
+    /// The trace of the call, if the caller sent one.
     pub trace: Option<TraceContext>,
 }
 

@@ -20,15 +20,15 @@ pub(crate) struct ChosenSecrets {
     passwords: Arc<dyn Passwords>,
     throttle: Arc<Throttle>,
     verified: Verified,
-    /// Held while a secret is verified; which one depends on its fingerprint, so nobody can choose to hold up somebody
-    /// else's.
+    /// Held while a secret is verified; the fingerprint selects the lock, so a caller cannot choose to block the logins
+    /// of others.
     stripes: [Mutex<()>; STRIPES],
 }
 
-/// Somebody who says to be a holder.
+/// An attempt to log in as a holder.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LoginAttempt<'a> {
-    /// The holder's name, the same for nobody else whose secrets are throttled.
+    /// The holder's name, unique among all holders whose secrets are throttled.
     pub(crate) holder: &'a str,
     /// The holder's record; nothing where there is none of that name.
     pub(crate) revision: Option<Revision>,

@@ -90,27 +90,32 @@ impl Rejection {
     pub fn advice(self) -> &'static str {
         match self {
             Self::Unusable => "present `Basic` with user@host and password, or `Bearer` with a token or API key",
-            Self::UnknownToken => "issue another token or key; this one was revoked or never given out here",
+            Self::UnknownToken => "issue another token or key; this one was revoked, or was not issued by this host",
             Self::Expired => "present a token that is still valid, and compare the clocks of both machines",
             Self::NotYetValid => "wait until the token is valid, and compare the clocks of both machines",
             Self::UnknownIssuer => "add the token's `iss` to `issuers` in the configuration, letter for letter",
             Self::WrongAudience => {
-                "have the token made for an `audience` of `issuers`, or for this resource, or add its audience there"
+                "request a token for an `audience` of `issuers` or for this resource, or add its audience to `issuers`"
             }
-            Self::Algorithm => "add the token's `alg` to `algorithms` of its issuer, if it may sign that way",
+            Self::Algorithm => {
+                "add the token's `alg` to `algorithms` of its issuer, if the issuer may use this algorithm"
+            }
             Self::UnknownSigningKey => {
                 "compare the token's `kid` and `alg` with the issuer's key set; `config reload` fetches it again"
             }
             Self::KeysUnavailable => {
-                "see in the log why the issuer's key set cannot be had; `config reload` fetches it again"
+                "see the log for why the issuer's key set cannot be fetched; `config reload` fetches it again"
             }
-            Self::BadSignature => "have the token made by its issuer; its signature is of another key",
+            Self::BadSignature => "request a token from the issuer; this one has a signature of another key",
             Self::UnusableClaims => "compare the token's claims with `account_claim` and `scope_claim` of its issuer",
-            Self::UnknownAccount => "register the account, or present a credential of one there is",
+            Self::UnknownAccount => "register the account, or present a credential of an existing account",
             Self::Banned => "lift the ban with `unban_account`",
-            Self::Superseded => "log in again: the account's password changed, or it was banned or made again since",
+            Self::Superseded => {
+                "log in again: since the token was issued, the password of the account changed, or the account was \
+                 banned or created again"
+            }
             Self::WrongPassword => "present the account's password, or set another with `change_password`",
-            Self::OtherAccount => "name the account the token or key is of",
+            Self::OtherAccount => "name the account of the token or key",
         }
     }
 }

@@ -1,17 +1,18 @@
-//! Slows down who guesses secrets, before the slow hash is paid for, and without locking anybody else out.
+//! Login throttling: slows down guessing of secrets before the slow hash is computed, without locking out other
+//! callers.
 //!
 //! Three things are counted, each with some failures free and a wait that doubles with every one beyond:
-//! - failures for one **account from one network**: the wait of somebody who tries passwords;
-//! - failures from one **network** for whatever account: the wait of somebody who tries accounts;
-//! - failures for one **account from anywhere**. These alone make nobody wait. While there are many of them, every
+//! - failures for one **account from one network**: delays an attacker who tries passwords;
+//! - failures from one **network** for whatever account: delays an attacker who tries accounts;
+//! - failures for one **account from anywhere**. These alone delay no caller. While there are many of them, every
 //!   network has a single failure free for this account instead of several, and waits a minute at least after it: that is
 //!   what many machines guessing together run into.
 //!
-//! So a right password from a network without failures of its own is always tried: nobody can lock a stranger out.
-//! A network is an IPv4 address or the /64 of an IPv6 one, since whoever has one address of a /64 has them all.
-//! An attempt counts as a failure from its beginning until it proves right, so that a thousand at the same moment do not
-//! all pass before the first has failed. Failures are forgiven one by one as time passes. Memory is bounded: the oldest
-//! counts are forgotten first.
+//! So a right password from a network without failures of its own is always checked: an attacker cannot lock out other
+//! users. A network is an IPv4 address or the /64 of an IPv6 one, since a host with one address of a /64 can use them
+//! all. An attempt counts as a failure from its beginning until it proves right, so that a thousand at the same moment
+//! do not all pass before the first has failed. Failures are forgiven one by one as time passes. Memory is bounded: the
+//! oldest counts are forgotten first.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -112,7 +113,7 @@ impl Throttle {
         self.failures.load(Ordering::Relaxed)
     }
 
-    /// Attempts that were not made because somebody had to wait, since the start.
+    /// Attempts that were rejected by throttling since the start.
     pub fn throttled(&self) -> u64 {
         self.throttled.load(Ordering::Relaxed)
     }
@@ -166,7 +167,7 @@ impl Attempt<'_> {
     /// The secret was wrong.
     pub fn fail(self) {}
 
-    /// Nobody found out whether the secret was right.
+    /// The secret was not checked.
     pub fn withdraw(mut self) {
         if let Some(place) = self.take() {
             self.throttle.pairs.remove(place.pair);
@@ -303,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_failures_lock_nobody_out() {
+    fn failures_of_one_network_do_not_lock_out_others() {
         let (throttle, now) = (Throttle::default(), Instant::now());
         fail(&throttle, "ann@h", "192.0.2.1", 1000, now);
         assert_ne!(wait(&throttle, "ann@h", "192.0.2.1", now), 0);
@@ -338,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_one_address_of_a_64_has_them_all() {
+    fn an_ipv6_network_of_64_bits_counts_as_one() {
         let (throttle, now) = (Throttle::default(), Instant::now());
         for number in 0..6 {
             fail(&throttle, "ann@h", &format!("2001:db8::{number:x}"), 1, now);
@@ -372,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_nobody_could_judge_is_no_failure() {
+    fn an_attempt_without_a_verdict_is_no_failure() {
         let throttle = Throttle::default();
         for _ in 0..100 {
             throttle.begin("ann@h", address("192.0.2.1")).unwrap().withdraw();

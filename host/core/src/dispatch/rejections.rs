@@ -33,7 +33,7 @@ impl RejectionLog {
         let Some(reason) = error.rejection() else { return };
         let Some(left_out) = self.turn(Instant::now()) else { return };
         if left_out > 0 {
-            info!(left_out, "more credentials were rejected than are logged; the audit record has them");
+            info!(left_out, "more credentials were rejected than are logged; the audit log contains all of them");
         }
         let (reason, request_id) = (reason.code(), request_id.as_str());
         let address = address.map(|address| canonical(address).to_string());

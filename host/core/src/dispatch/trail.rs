@@ -1,5 +1,5 @@
 //! The record of one call as it comes into being. It hands itself over when the call ends, and when it is dropped
-//! before, because whoever called went away: no call leaves no trace.
+//! before, because the caller went away: every call leaves a record.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -61,7 +61,7 @@ struct Wanted {
     audience: Option<String>,
 }
 
-/// Why a request cannot be put to anybody.
+/// Why a request cannot be shown to a user.
 #[derive(Debug)]
 pub enum AuthorizationRefusal {
     /// It is not certain where the answer should go, so it is shown to the person and goes nowhere (RFC 9700 §4.11).
@@ -90,7 +90,7 @@ fn is_state(text: &str) -> bool {
 }
 
 impl AuthorizationServer {
-    /// Tells whether the request may be put to somebody.
+    /// Checks whether the request may be shown to a user.
     ///
     /// # Errors
     /// Where to say what is wrong, and what.
@@ -103,7 +103,8 @@ impl AuthorizationServer {
             Some(id) => self.clients.get(id).await?,
             None => None,
         };
-        let client = client.ok_or(AuthorizationRefusal::Shown("no application of this name is registered here"))?;
+        let client =
+            client.ok_or(AuthorizationRefusal::Shown("no application with this id is registered on this server"))?;
         let redirect_uri = match (&request.redirect_uri, client.redirect_uris.as_slice()) {
             (Some(asked), registered) => {
                 registered.iter().any(|registered| redirect::matches(registered, asked)).then(|| asked.clone())
@@ -112,7 +113,7 @@ impl AuthorizationServer {
             (None, _) => None,
         };
         let redirect_uri = redirect_uri.ok_or(AuthorizationRefusal::Shown(
-            "the application wants the answer sent to an address that is not registered for it",
+            "the redirect address of the request is not registered for this application",
         ))?;
         match self.wanted(request, &client, snapshot) {
             Ok(Wanted { scopes, challenge, audience }) => {
@@ -137,7 +138,7 @@ impl AuthorizationServer {
             None => return Err(OAuthError::InvalidRequest("response_type is missing")),
         }
         if request.response_mode.as_deref().is_some_and(|mode| mode != "query") {
-            return Err(OAuthError::InvalidRequest("only response_mode=query is offered here"));
+            return Err(OAuthError::InvalidRequest("only response_mode=query is supported"));
         }
         if request.request_object || request.request_uri {
             let code = if request.request_object { "request_not_supported" } else { "request_uri_not_supported" };
@@ -147,7 +148,7 @@ impl AuthorizationServer {
             return Err(OAuthError::UnauthorizedClient("this client may not use authorization codes"));
         }
         if request.state.as_deref().is_some_and(|state| !is_state(state)) {
-            return Err(OAuthError::InvalidRequest("state is too long, or has characters it cannot have"));
+            return Err(OAuthError::InvalidRequest("state is too long or has invalid characters"));
         }
         let challenge = request.code_challenge.as_deref();
         let challenge = challenge.ok_or(OAuthError::InvalidRequest("code_challenge is missing: PKCE is required"))?;

@@ -1,8 +1,8 @@
 //! Clients: programs that ask for tokens, registered by an operator.
 //!
 //! A client with a secret is *confidential*, one without is *public* (RFC 6749 §2.1) and proves itself by PKCE and its
-//! redirect addresses alone. Secrets made here have 256 random bits and are kept as a fast hash; secrets somebody chose
-//! are kept as slowly hashed as passwords, and remembered for a minute once verified.
+//! redirect addresses alone. Secrets made here have 256 random bits and are kept as a fast hash; secrets chosen by an
+//! operator are hashed as slowly as passwords, and cached for a minute once verified.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::storage::{Entry, Expect, Revision, Storage, StorageError, list_all};
 pub const CLIENT_ID_BYTES_MAX: usize = 100;
 /// Longest name of a client, in characters.
 pub const CLIENT_NAME_CHARS_MAX: usize = 100;
-/// Bounds on a secret somebody chose, in bytes.
+/// Bounds on a secret chosen by an operator, in bytes.
 pub const CLIENT_SECRET_BYTES: std::ops::RangeInclusive<usize> = 8..=1024;
 /// Most redirect addresses of a client.
 pub const REDIRECT_URIS_MAX: usize = 16;
@@ -68,17 +68,17 @@ impl Grant {
 /// What may be known about a client. Never its secret.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Client {
-    /// Names it in requests.
+    /// The id of the client.
     pub id: String,
-    /// Names it to people.
+    /// Name on the login page.
     pub name: String,
-    /// Whether it has a secret.
+    /// Whether the client has a secret.
     pub confidential: bool,
-    /// Where people may be sent back to.
+    /// Redirect addresses.
     pub redirect_uris: Vec<String>,
-    /// How it may come to tokens.
+    /// Grant types.
     pub grants: Vec<Grant>,
-    /// The account it acts for with `client_credentials`; itself without.
+    /// The account for `client_credentials` [default: the client itself].
     pub account: Option<AccountId>,
     /// When it was registered, in seconds since the epoch.
     pub created_seconds: u64,
@@ -98,7 +98,7 @@ pub enum NewSecret {
     None,
     /// One made here.
     Made,
-    /// One somebody chose.
+    /// One chosen by an operator.
     Chosen(String),
 }
 
@@ -118,15 +118,15 @@ impl std::fmt::Debug for NewSecret {
 pub struct NewClient {
     /// Names it in requests: 1 to 100 of `[A-Za-z0-9._-]`.
     pub id: String,
-    /// Names it to people.
+    /// Name on the login page.
     pub name: String,
     /// Its secret.
     pub secret: NewSecret,
-    /// Where people may be sent back to.
+    /// Redirect addresses.
     pub redirect_uris: Vec<String>,
-    /// How it may come to tokens.
+    /// Grant types.
     pub grants: Vec<Grant>,
-    /// The account it acts for with `client_credentials`.
+    /// The account for `client_credentials`.
     pub account: Option<AccountId>,
 }
 
@@ -135,14 +135,15 @@ pub struct NewClient {
 pub enum ClientError {
     /// The id is not usable.
     #[error(
-        "a client's id is 1 to {CLIENT_ID_BYTES_MAX} letters, digits, `.`, `_` or `-`, and not `console` or `anonymous`"
+        "the id of a client must be 1 to {CLIENT_ID_BYTES_MAX} letters, digits, `.`, `_` or `-`, and not `console` or \
+         `anonymous`"
     )]
     Id,
     /// The name is empty, too long, or more than a line.
-    #[error("a client's name is one line of 1 to {CLIENT_NAME_CHARS_MAX} characters")]
+    #[error("the name of a client must be one line of 1 to {CLIENT_NAME_CHARS_MAX} characters")]
     Name,
     /// The secret is too short or too long.
-    #[error("a client's secret has 8 to 1024 bytes")]
+    #[error("the secret of a client must have 8 to 1024 bytes")]
     Secret,
     /// A redirect address is not usable.
     #[error("{0}")]
@@ -151,10 +152,10 @@ pub enum ClientError {
     #[error("{0}")]
     Grants(&'static str),
     /// There is such a client.
-    #[error("there is a client {0} already; remove it first")]
+    #[error("the client {0} already exists; remove it first")]
     Exists(String),
     /// There is no such account, or it is banned.
-    #[error("there is no account {0} a client could act for")]
+    #[error("there is no account {0} for this client to act for")]
     NoAccount(AccountId),
     /// Something below failed.
     #[error(transparent)]
@@ -197,7 +198,7 @@ enum SecretHash {
     Chosen(String),
 }
 
-/// An account in the life it had when the client was bound to it: a later one of the same name is somebody else.
+/// An account in the life it had when the client was bound to it: a later one of the same name is another account.
 #[derive(Deserialize, Serialize)]
 struct Bound {
     account: String,
@@ -230,7 +231,7 @@ impl Clients {
         Ok(Self { storage, accounts, secrets, clock, random })
     }
 
-    /// Registers a client and gives the secret that was made for it, which nobody can find out again.
+    /// Registers a client and returns its generated secret, which is not stored.
     ///
     /// # Errors
     /// When a part of it is not usable, parts do not go together, or the id is taken.
@@ -354,7 +355,7 @@ fn read(entry: &Entry) -> Result<Record, CallError> {
 }
 
 fn unreadable() -> CallError {
-    CallError::internal_from("a client's record in the store is not readable")
+    CallError::internal_from("the record of a client in the store is not readable")
 }
 
 fn describe(id: &str, record: Record) -> Option<Client> {
@@ -398,18 +399,18 @@ fn check(new: &NewClient) -> Result<(), ClientError> {
     let may = |grant| new.grants.contains(&grant);
     let public = matches!(new.secret, NewSecret::None);
     if !public && new.redirect_uris.iter().any(|uri| redirect::is_by_name(uri)) {
-        return Err(ClientError::Redirect("only a client without a secret may have an address at localhost"));
+        return Err(ClientError::Redirect("only a client without a secret may have a redirect address at localhost"));
     }
     let misfit = if new.grants.is_empty() {
-        "a client needs at least one grant"
+        "a client needs at least one grant type"
     } else if may(Grant::AuthorizationCode) && new.redirect_uris.is_empty() {
-        "the grant authorization_code needs a redirect address"
+        "the grant type authorization_code needs a redirect address"
     } else if public && (may(Grant::ClientCredentials) || may(Grant::Password)) {
-        "the grants client_credentials and password need a secret"
+        "the grant types client_credentials and password need a secret"
     } else if may(Grant::RefreshToken) && !may(Grant::AuthorizationCode) && !may(Grant::Password) {
-        "the grant refresh_token needs authorization_code or password beside it"
+        "the grant type refresh_token also needs authorization_code or password"
     } else if new.account.is_some() && !may(Grant::ClientCredentials) {
-        "only a client with the grant client_credentials acts for an account"
+        "only a client with the grant type client_credentials can act for an account"
     } else {
         return Ok(());
     };

@@ -66,10 +66,10 @@ impl OAuthError {
             | Self::InvalidTarget(text)
             | Self::AccessDenied(text) => (*text).to_owned(),
             Self::InvalidScope(text) => text.clone(),
-            Self::InvalidClient => "there is no such client, or its credential is wrong".to_owned(),
-            Self::UnsupportedGrantType => "this grant type is not offered here".to_owned(),
-            Self::NotSupported(_) => "request objects are not taken here; send the parameters themselves".to_owned(),
-            Self::UnsupportedResponseType => "only response_type=code is offered here".to_owned(),
+            Self::InvalidClient => "unknown client or wrong client credentials".to_owned(),
+            Self::UnsupportedGrantType => "this grant type is not supported".to_owned(),
+            Self::NotSupported(_) => "request objects are not supported; send the parameters themselves".to_owned(),
+            Self::UnsupportedResponseType => "only response_type=code is supported".to_owned(),
             Self::Below(error) => error.detail(),
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! It begins with a code or at once with tokens, and has at any moment at most one live access token and one live
 //! refresh token: each change replaces the whole record, by compare-and-set. Two requests that bring the same code or
-//! refresh token can so never both be served, and whoever brings one that was used before ends the family
-//! (RFC 9700 §4.14.2, RFC 6749 §4.1.2).
+//! refresh token can so never both be served, and a request with one that was used before ends the family (RFC 9700
+//! §4.14.2, RFC 6749 §4.1.2).
 //!
 //! Every text names its family. A refresh token also has a part that stays the same as long as the family lives:
 //! a text with that part and another secret was a refresh token once, one without was never.
@@ -86,7 +86,7 @@ pub(super) struct Refresh {
 pub(super) enum Presented {
     /// It is valid now.
     Live,
-    /// It was valid once and was used: somebody has it who should not.
+    /// It was valid once and was used: it was probably stolen.
     Reused,
     /// It is nothing, or expired.
     Wrong,

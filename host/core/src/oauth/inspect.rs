@@ -12,15 +12,15 @@ use crate::storage::list_all;
 pub struct Introspection {
     /// Whom it stands for.
     pub holder: Holder,
-    /// The client it was given to; nothing for tokens a command issued.
+    /// The client it was issued to; absent for tokens issued by a command.
     pub client_id: Option<String>,
     /// What it may be used for.
     pub scopes: Vec<String>,
-    /// The resource it is for.
+    /// The resource it was issued for.
     pub audience: String,
-    /// When it was given, in seconds since the epoch.
+    /// When it was issued, in seconds since the epoch.
     pub issued_seconds: u64,
-    /// When it ends, in seconds since the epoch.
+    /// When it expires, in seconds since the epoch.
     pub expires_seconds: u64,
     /// Whether it is a refresh token.
     pub is_refresh: bool,
@@ -33,7 +33,7 @@ pub struct ListedToken {
     pub id: String,
     /// Whose rights it carries: `user@host`, or the id of a client.
     pub owner: String,
-    /// The client it was given to.
+    /// The client it was issued to.
     pub client_id: Option<String>,
     /// What it may be used for.
     pub scopes: Vec<String>,
@@ -131,7 +131,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// The family a genuine token, live or used, belongs to. Naming one is not enough: whoever knows an id and no
+    /// The family a genuine token, live or used, belongs to. Naming one is not enough: a request with an id and no
     /// secret ends nothing.
     async fn named_by(&self, text: &str) -> Result<Option<(String, Family)>, CallError> {
         let now = self.now();

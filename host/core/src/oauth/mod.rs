@@ -1,7 +1,8 @@
 //! OAuth 2.0: an authorization server for the commands of this host, as RFC 9700 wants one to be.
 //!
-//! Terms. A *client* is a program somebody registered ([`client`](Clients)). A *scope* is a label ([`ScopeInWords`]). A
-//! *family* is all that comes of one authorization: a code, then one access token and one refresh token at a time.
+//! Terms. A *client* is a program that an operator registered ([`client`](Clients)). A *scope* is a label
+//! ([`ScopeInWords`]). A *family* is all that comes of one authorization: a code, then one access token and one refresh
+//! token at a time.
 //!
 //! Flow. [`AuthorizationServer::examine`] looks at a request a browser brings; the wire shows login and consent in one
 //! page and has the password checked by [`crate::authn::Authenticator`], where every password is checked;
@@ -53,7 +54,7 @@ pub use token::{Issued, Owned};
 use family::{ACCESS_PREFIX as ACCESS, Family, Owner};
 
 const BUCKET: &str = "oauth_families";
-/// How often a change is tried again when somebody else changed the same family meanwhile.
+/// How often a change is retried after a concurrent change of the same family.
 const TRIES_MAX: usize = 8;
 
 /// Whom a token stands for.
@@ -93,7 +94,7 @@ impl AuthorizationServer {
         self.settings.store(Arc::new(settings));
     }
 
-    /// The settings in force.
+    /// The active settings.
     pub fn settings(&self) -> Arc<Settings> {
         self.settings.load_full()
     }
@@ -153,7 +154,7 @@ impl AuthorizationServer {
             }
             match self.storage.delete(BUCKET, &id, Expect::Revision(revision)).await {
                 Ok(was_there) => purged += usize::from(was_there),
-                // Somebody changed it, so it lives.
+                // It was changed concurrently, so it is still in use.
                 Err(StorageError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -195,7 +196,7 @@ impl AuthorizationServer {
         let Some(Entry { revision, value }) = self.storage.get(BUCKET, id).await? else { return Ok(None) };
         match serde_json::from_slice(&value) {
             Ok(family) => Ok(Some((revision, family))),
-            Err(_) => Err(CallError::internal_from("a token's record in the store is not readable")),
+            Err(_) => Err(CallError::internal_from("the record of a token in the store is not readable")),
         }
     }
 

@@ -1,4 +1,5 @@
-//! Proof Key for Code Exchange (RFC 7636), method `S256` only: with `plain`, whoever reads the request has the proof.
+//! Proof Key for Code Exchange (RFC 7636), method `S256` only: with `plain`, the request itself would contain the
+//! proof.
 
 use subtle::ConstantTimeEq;
 

@@ -16,7 +16,7 @@ pub const REDIRECT_BYTES_MAX: usize = 1024;
 /// What is wrong with it, for the operator.
 pub fn check_redirect_uri(text: &str) -> Result<(), &'static str> {
     if text.len() > REDIRECT_BYTES_MAX {
-        return Err("a redirect address has at most 1024 bytes");
+        return Err("a redirect address may have at most 1024 bytes");
     }
     if !text
         .bytes()

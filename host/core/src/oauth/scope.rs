@@ -10,7 +10,7 @@ pub const SCOPES_MAX: usize = 64;
 /// Longest scope, in bytes.
 pub const SCOPE_BYTES_MAX: usize = 128;
 
-/// The scope of what anybody does with their own account.
+/// The scope for ordinary users and their own accounts.
 pub const USER_SCOPE: &str = "muster:user";
 /// The scope of what administrators do.
 pub const ADMIN_SCOPE: &str = "muster:admin";
@@ -33,16 +33,16 @@ pub fn parse_scopes(text: &str) -> Result<Vec<String>, OAuthError> {
     let mut scopes: Vec<String> = Vec::new();
     for scope in text.split(' ').filter(|scope| !scope.is_empty()) {
         if !is_scope(scope) {
-            return Err(OAuthError::InvalidScope("a scope has characters it cannot have, or is too long".to_owned()));
+            return Err(OAuthError::InvalidScope("a scope has invalid characters or is too long".to_owned()));
         }
         if !scopes.iter().any(|known| known == scope) {
             scopes.push(scope.to_owned());
         }
     }
     match scopes.len() {
-        0 => Err(OAuthError::InvalidScope("ask for at least one scope".to_owned())),
+        0 => Err(OAuthError::InvalidScope("request at least one scope".to_owned())),
         1..=SCOPES_MAX => Ok(scopes),
-        _ => Err(OAuthError::InvalidScope(format!("ask for at most {SCOPES_MAX} scopes"))),
+        _ => Err(OAuthError::InvalidScope(format!("request at most {SCOPES_MAX} scopes"))),
     }
 }
 
@@ -73,7 +73,7 @@ pub(super) fn honoured(
     rules: &Permissions,
     snapshot: &Snapshot,
 ) -> Result<Vec<String>, OAuthError> {
-    narrowed(scopes, "no rule of this server honours the scope", |scope| {
+    narrowed(scopes, "no rule of this server uses the scope", |scope| {
         rules.honours(scope, names_commands(scope, snapshot))
     })
 }
@@ -127,6 +127,6 @@ pub fn scope_in_words<'a>(scope: &str, commands: impl Iterator<Item = &'a Comman
         ("muster:admin" | "ejabberd:admin", _) => told("Administer this server as you", Vec::new()),
         (_, [(name, summary)]) if name == scope => told(summary, Vec::new()),
         (_, [_, ..]) => told("Use these commands as you", commands),
-        (_, []) => told("Whatever this server's rules allow under this name", Vec::new()),
+        (_, []) => told("Use what the rules of this server allow for the scope", Vec::new()),
     }
 }

@@ -67,8 +67,8 @@ impl Settings {
             [one] if self.resources.iter().any(|own| in_form(own) == in_form(one)) => {
                 Ok(self.resources.iter().find(|own| in_form(own) == in_form(one)).cloned())
             }
-            [_] => Err(OAuthError::InvalidTarget("this server makes no tokens for that resource")),
-            [_, _, ..] => Err(OAuthError::InvalidTarget("ask for one resource at a time")),
+            [_] => Err(OAuthError::InvalidTarget("this server issues no tokens for that resource")),
+            [_, _, ..] => Err(OAuthError::InvalidTarget("request only one resource at a time")),
         }
     }
 }

@@ -139,14 +139,14 @@ fn codes_and_tokens_end_in_time() {
     assert!(!world.is_valid(&issued.access));
     let refreshed = now(world.server.refresh(&world.client(), &issued.refresh.unwrap(), None, &[])).unwrap();
     assert!(world.is_valid(&refreshed.access));
-    assert_eq!(now(world.server.purge()).unwrap(), 1, "the code nobody took in time");
+    assert_eq!(now(world.server.purge()).unwrap(), 1, "the expired code");
     at(began + 3600 + 30 * 24 * 3600);
     assert!(now(world.server.refresh(&world.client(), &refreshed.refresh.unwrap(), None, &[])).is_err());
     assert_eq!(now(world.server.purge()).unwrap(), 1);
     assert!(now(world.server.list()).unwrap().is_empty());
 }
 
-/// What somebody does with what they have.
+/// What a client does with what it has.
 #[derive(Clone, Debug)]
 enum Step {
     Redeem,

@@ -34,8 +34,8 @@ impl std::fmt::Debug for Issued {
     }
 }
 
-/// An account somebody is about to prove to own. Taken *before* the proof, so that a password that is changed meanwhile
-/// leaves nothing behind that it does not end.
+/// An account that is about to log in. Taken *before* the proof, so that a password that is changed meanwhile leaves
+/// nothing behind that it does not end.
 #[derive(Clone, Debug)]
 pub struct Owned {
     pub(super) account: AccountId,
@@ -54,7 +54,7 @@ impl Owned {
     }
 }
 
-const NOT_VALID: OAuthError = OAuthError::InvalidGrant("it is not valid, or no longer, or not for this client");
+const NOT_VALID: OAuthError = OAuthError::InvalidGrant("it is invalid, expired, or was issued to another client");
 
 impl AuthorizationServer {
     /// The account as it is now; nothing when there is none. `address` is where its owner is.
@@ -90,7 +90,7 @@ impl AuthorizationServer {
                 Presented::Wrong => return Err(NOT_VALID),
                 Presented::Reused => {
                     self.end(id).await?;
-                    return Err(OAuthError::InvalidGrant("the code was used before; what came of it is revoked"));
+                    return Err(OAuthError::InvalidGrant("code reused; all tokens of this authorization are revoked"));
                 }
             }
             let proven = family.code.as_ref().is_some_and(|code| {
@@ -100,7 +100,7 @@ impl AuthorizationServer {
             // Left out where the request for the code left it out too (RFC 6749 §4.1.3): then there is only one.
             let may_leave_out = redirect_uri.is_some() || client.redirect_uris.len() == 1;
             if !proven || !may_leave_out {
-                // Whoever has the code and not its proof does not get a second guess.
+                // A client with the code but without its proof gets no second attempt.
                 self.end(id).await?;
                 return Err(NOT_VALID);
             }
@@ -118,8 +118,8 @@ impl AuthorizationServer {
     /// Tokens for a refresh token (RFC 6749 §6). The old ones end; a refresh token that was used before ends the family.
     ///
     /// # Errors
-    /// [`OAuthError::InvalidGrant`] when it is not valid, [`OAuthError::InvalidScope`] when more is asked for than was
-    /// granted.
+    /// [`OAuthError::InvalidGrant`] when it is not valid, [`OAuthError::InvalidScope`] when the requested scope exceeds
+    /// the granted scope.
     pub async fn refresh(
         &self,
         client: &Client,
@@ -140,7 +140,7 @@ impl AuthorizationServer {
                 Presented::Reused => {
                     self.end(id).await?;
                     return Err(OAuthError::InvalidGrant(
-                        "the refresh token was used before; everything that came of it is revoked",
+                        "refresh token reused; all tokens of this authorization are revoked",
                     ));
                 }
             }
@@ -149,7 +149,9 @@ impl AuthorizationServer {
                 Some(scope) => {
                     let scopes = parse_scopes(scope)?;
                     if !scopes.iter().all(|scope| scope::is_within(scope, &family.scopes)) {
-                        return Err(OAuthError::InvalidScope("more is asked for than was granted".to_owned()));
+                        return Err(OAuthError::InvalidScope(
+                            "the requested scope exceeds the granted scope".to_owned(),
+                        ));
                     }
                     scopes
                 }
@@ -185,7 +187,7 @@ impl AuthorizationServer {
                 owned.owner()
             }
             Principal::Gone => {
-                return Err(OAuthError::UnauthorizedClient("the account this client acts for is gone or banned"));
+                return Err(OAuthError::UnauthorizedClient("the account of this client was removed or banned"));
             }
         };
         self.start(Some((client, Grant::ClientCredentials)), owner, scopes, audience, None).await
@@ -242,7 +244,7 @@ impl AuthorizationServer {
         if self.settings.load().rules.may_have_tokens(&owned.account, owned.address) {
             Ok(())
         } else {
-            Err(OAuthError::AccessDenied("this server's rules give this account no tokens"))
+            Err(OAuthError::AccessDenied("the rules of this server allow this account no tokens"))
         }
     }
 
@@ -264,7 +266,7 @@ impl AuthorizationServer {
         if resources.iter().all(same) {
             Ok(())
         } else {
-            Err(OAuthError::InvalidTarget("the authorization is for another resource"))
+            Err(OAuthError::InvalidTarget("the authorization was issued for another resource"))
         }
     }
 
@@ -318,7 +320,7 @@ impl AuthorizationServer {
         Ok(Issued { id, access: minted.access, refresh: minted.refresh, scopes, expires_in_seconds: lifetimes.access })
     }
 
-    /// Replaces the tokens of a family, unless somebody else did since `revision`.
+    /// Replaces the tokens of a family, unless it was changed since `revision`.
     async fn renew(
         &self,
         id: &str,

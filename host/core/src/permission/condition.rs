@@ -35,7 +35,7 @@ impl Expected {
             Value::String(text) => text,
             Value::Number(_) | Value::Bool(_) => return Ok(Self::Literal(value.clone())),
             Value::Null | Value::Array(_) | Value::Object(_) => {
-                return Err("expected a text, a number, true or false, or a list of them".to_owned());
+                return Err("expected a string, a number, true or false, or a list of them".to_owned());
             }
         };
         match text.as_str() {

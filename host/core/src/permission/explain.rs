@@ -44,11 +44,11 @@ pub struct GroupReason {
     pub group: Arc<str>,
     /// Whether it allows the call.
     pub answer: Answer,
-    /// Whether the call comes from where it says.
+    /// Whether its `from` matches.
     pub from: Reason,
-    /// Whether it is about the caller.
+    /// Whether its `who` matches.
     pub who: Reason,
-    /// Whether it is about the command and its arguments.
+    /// Whether its `what` matches.
     pub what: Reason,
 }
 
@@ -63,7 +63,7 @@ pub struct Explanation {
     pub credential: Reason,
     /// Every group.
     pub groups: Vec<GroupReason>,
-    /// What could be changed so that it is allowed, the smallest change first. Empty when it is.
+    /// Changes that would allow the call, the smallest first. Empty if the call is allowed.
     pub changes: Vec<String>,
 }
 
@@ -94,10 +94,10 @@ impl Question<'_> {
     fn credential(&self) -> Reason {
         let covers = authority_covers(self.caller, self.command);
         let text = match &self.caller.authority {
-            Authority::Full => "the credential carries all rights of its holder".to_owned(),
+            Authority::Full => "the credential has all permissions of its account".to_owned(),
             Authority::Token(scopes) => format!("a token with {}", scopes_text(scopes)),
             Authority::Narrowed(what) => {
-                format!("an API key for {}, {} `{}` among them", listed(what), yes_or_no(covers), self.command.name)
+                format!("an API key for {}, which {} `{}`", listed(what), covers_or_not(covers), self.command.name)
             }
         };
         Reason::new(covers, text)
@@ -128,7 +128,7 @@ impl Question<'_> {
         match parts.len() {
             0 => Reason::new(true, "from anywhere"),
             1 => parts.remove(0),
-            _ => Reason::with(from.fits(self.caller), "both of these must hold", parts),
+            _ => Reason::with(from.fits(self.caller), "both of these must match", parts),
         }
     }
 
@@ -136,16 +136,16 @@ impl Question<'_> {
         let name = &self.command.name;
         let answer = what.answer(self.caller.account(), self.command, self.arguments);
         if what.items().is_empty() {
-            return Reason::new(answer, "no `what`, which is no command");
+            return Reason::new(answer, "no `what`, so it matches no command");
         }
         if let Some(item) = what.excludes(self.command) {
-            return Reason::new(answer, format!("`{}` takes `{name}` away", item.selector));
+            return Reason::new(answer, format!("`{}` excludes `{name}`", item.selector));
         }
         let mut parts: Vec<Reason> = what.covering(self.command).map(|item| self.item(item)).collect();
         match parts.len() {
             0 => Reason::new(answer, format!("{} does not cover `{name}`", listed(what))),
             1 => parts.remove(0),
-            _ => Reason::with(answer, "one of these suffices", parts),
+            _ => Reason::with(answer, "one of these must match", parts),
         }
     }
 
@@ -166,13 +166,13 @@ impl Question<'_> {
             };
             Reason::new(answer, format!("argument {condition}{found}"))
         });
-        Reason::with(answer, format!("{covers} if all of these hold"), parts.collect())
+        Reason::with(answer, format!("{covers} if all of these match"), parts.collect())
     }
 
     fn who(&self, who: &[Who]) -> Reason {
         let answer = self.permissions.who_answer(who, self.caller, self.command, self.arguments);
         if who.is_empty() {
-            return Reason::new(answer, "no `who`, which is nobody");
+            return Reason::new(answer, "no `who`, so it matches no caller");
         }
         match self.permissions.names_for(self.command, self.arguments) {
             NamesFor::One(names) => self.alternatives(who, names, answer),
@@ -182,20 +182,20 @@ impl Question<'_> {
                     return elsewhere;
                 }
                 let named =
-                    self.permissions.hosts.iter().map(|(host, names)| (format!("in calls about {host}"), names));
-                let others = std::iter::once(("in calls about other hosts".to_owned(), &self.permissions.names));
+                    self.permissions.hosts.iter().map(|(host, names)| (format!("for calls about {host}"), names));
+                let others = std::iter::once(("for calls about other hosts".to_owned(), &self.permissions.names));
                 let parts = named.chain(others).map(|(text, names)| {
                     let answer = Answer::any(who.iter().map(|who| self.alternative(who, names).answer));
                     Reason::with(answer, text, vec![self.alternatives(who, names, answer)])
                 });
-                Reason::with(answer, "ACLs are those of the host the call is about", parts.collect())
+                Reason::with(answer, "the ACLs of the host that the call is about apply", parts.collect())
             }
         }
     }
 
     fn alternatives(&self, who: &[Who], names: &Names, answer: Answer) -> Reason {
         let mut parts: Vec<Reason> = who.iter().map(|who| self.alternative(who, names)).collect();
-        if parts.len() == 1 { parts.remove(0) } else { Reason::with(answer, "one of these suffices", parts) }
+        if parts.len() == 1 { parts.remove(0) } else { Reason::with(answer, "one of these must match", parts) }
     }
 
     fn alternative(&self, who: &Who, names: &Names) -> Reason {
@@ -206,7 +206,8 @@ impl Question<'_> {
                 Reason::new(matches, format!("a token with {}; the caller has none", scopes_text(&holder.scopes)))
             }
             (who, Some(_)) => {
-                let text = format!("{}; the caller has a token, and only `oauth` speaks of tokens", who_text(who));
+                let text =
+                    format!("{}; the caller has a token, and only `oauth` conditions match tokens", who_text(who));
                 Reason::new(matches, text)
             }
             (who, None) => self.holder(who, names),
@@ -220,14 +221,17 @@ impl Question<'_> {
             format!("{wanted}; the token has {}", scopes_text(scopes)),
         );
         let of_holder = match holder.who.as_slice() {
-            [] => Reason::new(false, "no condition on the token's holder, which is nobody; write `all` for any"),
+            [] => Reason::new(
+                false,
+                "no condition on the account of the token, so it matches no caller; add `all` to match every account",
+            ),
             [only] => self.holder(only, names),
             many => {
                 let parts: Vec<Reason> = many.iter().map(|who| self.holder(who, names)).collect();
-                Reason::with(Answer::any(parts.iter().map(|part| part.answer)), "one of these suffices", parts)
+                Reason::with(Answer::any(parts.iter().map(|part| part.answer)), "one of these must match", parts)
             }
         };
-        Reason::with(matches, "a token with one of the scopes, and its holder", vec![scope, of_holder])
+        Reason::with(matches, "a token with one of the scopes, and a matching account", vec![scope, of_holder])
     }
 
     /// Tokens aside.
@@ -254,13 +258,16 @@ impl Question<'_> {
             let parts = line.conditions.iter().map(|condition| self.subject(condition, names)).collect();
             let text = match line.conditions.len() {
                 0 => format!("{verdict} everybody{place}"),
-                1 => format!("{verdict} if this holds{place}"),
-                _ => format!("{verdict} if all of these hold{place}"),
+                1 => format!("{verdict} if this matches{place}"),
+                _ => format!("{verdict} if all of these match{place}"),
             };
             Reason::with(holds, text, parts)
         });
-        let outcome =
-            if decides.is_some() { "the first line that holds decides" } else { "no line holds, which is no" };
+        let outcome = if decides.is_some() {
+            "the first line that matches decides"
+        } else {
+            "no line matches, so access is denied"
+        };
         Reason::with(answer, format!("{text}: {outcome}"), parts.collect())
     }
 
@@ -279,7 +286,7 @@ impl Question<'_> {
                 Reason::new(matches, format!("{subject}; the caller is {address}"))
             }
             Subject::All
-            | Subject::Nobody
+            | Subject::NoCaller
             | Subject::User(_)
             | Subject::UserAnyHost(_)
             | Subject::UserPattern { .. }
@@ -293,10 +300,12 @@ impl Question<'_> {
     fn changes(&self, credential: &Reason, groups: &[GroupReason]) -> Vec<String> {
         let name = &self.command.name;
         if self.caller.scopes().is_some_and(<[String]>::is_empty) {
-            return vec![format!("get a token with a scope, such as `{name}`; one without is never enough")];
+            return vec![format!(
+                "request a token with a scope, such as `{name}`; a token without a scope never matches"
+            )];
         }
         if credential.answer == Answer::No {
-            return vec![format!("make an API key whose scopes cover `{name}`, or use another credential")];
+            return vec![format!("create an API key whose scopes cover `{name}`, or use another credential")];
         }
         // By how little they change: other arguments, a group of their own or little more, then wider rights.
         let mut changes = vec![(2, format!("add a group: {}", self.new_group()))];
@@ -308,7 +317,7 @@ impl Question<'_> {
             let everything = group.what.items().iter().any(|item| item.selector == Selector::All);
             let rank = if everything { 3 } else { 1 };
             if failing == 0 {
-                changes.push((0, format!("call it with arguments that fit the group `{name}`")));
+                changes.push((0, format!("call it with arguments that match the group `{name}`")));
             } else if failing == 1 && reason.who.answer == Answer::No {
                 let warning = if everything { ", which allows `*`" } else { "" };
                 changes.push((rank, format!("add `{}` to `who` of the group `{name}`{warning}", self.who_to_add())));
@@ -326,9 +335,9 @@ impl Question<'_> {
     fn what_to_change(&self, group: &Group) -> (u8, String) {
         let (name, command) = (&group.name, &self.command.name);
         match group.what.excludes(self.command) {
-            Some(item) => (3, format!("take `{}` out of `what` of the group `{name}`", item.selector)),
+            Some(item) => (3, format!("remove `{}` from `what` of the group `{name}`", item.selector)),
             None if group.what.covers(self.command) => {
-                (0, format!("call it with arguments that fit `where` of the group `{name}`"))
+                (0, format!("call it with arguments that match `where` of the group `{name}`"))
             }
             None => (1, format!("add `{command}` to `what` of the group `{name}`")),
         }
@@ -338,7 +347,7 @@ impl Question<'_> {
         let name = &group.name;
         if group.from.fits_interface(self.caller) {
             let tags = group.from.tags.join(" or ");
-            return format!("call a listener with the tag {tags}, or take the tag out of `from` of the group `{name}`");
+            return format!("call a listener with the tag {tags}, or remove the tag from `from` of the group `{name}`");
         }
         format!("add `{}` to `from` of the group `{name}`", self.caller.via)
     }
@@ -369,8 +378,8 @@ impl Question<'_> {
     }
 }
 
-fn yes_or_no(holds: bool) -> &'static str {
-    if holds { "and" } else { "not" }
+fn covers_or_not(covers: bool) -> &'static str {
+    if covers { "covers" } else { "does not cover" }
 }
 
 fn listed(what: &What) -> String {

@@ -1,4 +1,4 @@
-//! What is odd about rules: groups that can never allow anything, conditions nobody can meet, names nothing has.
+//! Problems of rules: groups that can never allow a call, conditions that no caller matches, undefined names.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ impl Severity {
     }
 }
 
-/// Something odd.
+/// A problem of the rules.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Finding {
     /// How much it matters.
@@ -58,7 +58,7 @@ pub struct Surroundings<'a> {
 }
 
 impl Permissions {
-    /// Everything odd about the rules, what matters most first. What would take longer than [`LOOK_TIME_MAX`] is left out,
+    /// All problems of the rules, the most important first. What would take longer than [`LOOK_TIME_MAX`] is left out,
     /// and said so.
     pub fn lint(&self, surroundings: Surroundings<'_>) -> Vec<Finding> {
         self.look(surroundings, Some(Instant::now() + LOOK_TIME_MAX))
@@ -83,10 +83,7 @@ impl Permissions {
             lint.commands();
         }
         if lint.notes_until.is_some() && !lint.has_time() {
-            lint.note(
-                "",
-                "the rules are too many to look at all of them in time: what adds nothing was not looked for",
-            );
+            lint.note("", "there are too many rules to check them all in time: redundant groups were not searched for");
         }
         let mut findings = lint.findings;
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
@@ -124,10 +121,7 @@ impl Lint<'_> {
             && !self.rules.may_call(&console.caller, reload)
         {
             let place = format!("group {CONSOLE_GROUP}");
-            self.warn(
-                &place,
-                "the console may not call `reload_config`, so a mistake in the rules cannot be mended from there",
-            );
+            self.warn(&place, "the console may not call `reload_config`, so it cannot correct a mistake in the rules");
         }
     }
 
@@ -135,10 +129,13 @@ impl Lint<'_> {
         let place = format!("group {}", group.name);
         let before = self.findings.len();
         if group.who.is_empty() {
-            self.warn(&place, "it has no `who` and so allows nobody anything; write `who: all` if everybody is meant");
+            self.warn(&place, "the group has no `who`, so it matches no caller; add `who: all` to match every caller");
         }
         if group.what.items().is_empty() {
-            self.warn(&place, "it has no `what` and so allows nothing; write `what: '*'` if everything is meant");
+            self.warn(
+                &place,
+                "the group has no `what`, so it matches no command; add `what: '*'` to match every command",
+            );
         }
         self.from(group, &place);
         self.what(&group.what, &place);
@@ -151,8 +148,8 @@ impl Lint<'_> {
         }
         let all_never = reasons.len() == group.who.len();
         for reason in reasons {
-            let consequence = if all_never { ", so the group allows nobody anything" } else { "" };
-            self.warn(&place, format!("{reason}{consequence}"));
+            let consequence = if all_never { "the group matches no caller: " } else { "" };
+            self.warn(&place, format!("{consequence}{reason}"));
         }
         let clean = self.findings.len() == before;
         if clean && &*group.name != CONSOLE_GROUP && self.has_time() {
@@ -167,7 +164,10 @@ impl Lint<'_> {
             let names = group.from.interfaces.join(" or ");
             self.warn(
                 place,
-                format!("interface and tag must both fit, and calls through {names} come to no listener, so it never applies; make two groups"),
+                format!(
+                    "interface and tag must both match, but calls through {names} use no listener, so the group \
+                         never applies; write two groups"
+                ),
             );
         }
         for tag in &group.from.tags {
@@ -185,7 +185,10 @@ impl Lint<'_> {
         let commands = self.surroundings.commands;
         let positive = what.items().iter().any(|item| !matches!(item.selector, Selector::Not(_)));
         if !positive && !what.items().is_empty() {
-            self.warn(place, "`what` only takes away and so allows nothing; add `'*'` to allow the rest");
+            self.warn(
+                place,
+                "`what` only has exclusions, so it matches no command; add `'*'` to match the other commands",
+            );
         }
         if commands.is_empty() {
             return;
@@ -212,7 +215,7 @@ impl Lint<'_> {
             }
             let takes_away = |command: &&&Command| what.covering(command).next().is_some();
             if negative && positive && !covered.iter().any(takes_away) {
-                self.note(place, format!("`{}` takes away what the group does not have", item.selector));
+                self.note(place, format!("`{}` excludes commands that the group does not match anyway", item.selector));
             }
             for condition in &item.conditions {
                 let without: Vec<&str> = covered
@@ -225,13 +228,13 @@ impl Lint<'_> {
                     let close = suggest::closest(&condition.argument, known.map(|(name, _)| name.as_str()));
                     let hint = close.map_or_else(String::new, |close| format!("; did you mean `{close}`?"));
                     let text = format!(
-                        "no command of `{}` has an argument `{}`, so it allows none{hint}",
+                        "no command of `{}` has an argument `{}`, so it matches none{hint}",
                         item.selector, condition.argument
                     );
                     self.warn(place, text);
                 } else if !without.is_empty() {
                     let text = format!(
-                        "`{}` leaves out {}, which have no argument `{}`",
+                        "`{}` does not match {}, which have no argument `{}`",
                         item.selector,
                         without.join(", "),
                         condition.argument
@@ -242,10 +245,10 @@ impl Lint<'_> {
         }
     }
 
-    /// Why nobody is ever meant; nothing when somebody could be.
+    /// Why no caller ever matches; nothing if a caller could.
     fn never(&self, who: &Who) -> Option<String> {
         match who {
-            Who::Subject(Subject::Nobody) => Some("`none` is nobody".to_owned()),
+            Who::Subject(Subject::NoCaller) => Some("`none` matches no caller".to_owned()),
             Who::Subject(Subject::Acl(name)) => undefined("acl", name, self.acl_names()),
             Who::Subject(_) => None,
             Who::AccessNamed(name) => {
@@ -257,11 +260,12 @@ impl Lint<'_> {
                 let possible = rule.lines.iter().any(|line| line.allow && self.impossible(&line.conditions).is_none());
                 (!possible).then(|| {
                     let reason = rule.lines.iter().find_map(|line| self.impossible(&line.conditions));
-                    reason.unwrap_or_else(|| "its access rule has no `allow`".to_owned())
+                    reason.unwrap_or_else(|| "its access rule has no `allow`, so it never matches".to_owned())
                 })
             }
             Who::OAuth(holder) if holder.who.is_empty() => Some(format!(
-                "`oauth` with the scope {} says nothing about the token's holder, which is nobody; add `all`, an acl or a user",
+                "`oauth` with the scope {} has no condition on the account of the token, so it matches no caller; add \
+                 `all`, an acl or a user",
                 holder.scopes.join(", ")
             )),
             Who::OAuth(holder) => {
@@ -291,7 +295,7 @@ impl Lint<'_> {
         {
             self.warn(
                 place,
-                format!("line {} of its access rule always decides, so the lines behind it mean nothing", at + 1),
+                format!("line {} of its access rule always matches, so the lines after it have no effect", at + 1),
             );
         }
     }
@@ -304,8 +308,8 @@ impl Lint<'_> {
     /// Why no caller meets all of these conditions; nothing when one could.
     fn impossible(&self, conditions: &[Subject]) -> Option<String> {
         for (index, one) in conditions.iter().enumerate() {
-            if *one == Subject::Nobody {
-                return Some("`none` is nobody".to_owned());
+            if *one == Subject::NoCaller {
+                return Some("`none` matches no caller".to_owned());
             }
             if let Subject::Acl(name) = one
                 && let Some(text) = undefined("acl", name, self.acl_names())
@@ -314,8 +318,8 @@ impl Lint<'_> {
             }
             if let Some(other) = conditions.iter().skip(index + 1).find(|other| self.exclude(one, other)) {
                 return Some(format!(
-                    "nobody is both `{one}` and `{other}`, and the conditions inside one `allow` or `deny` must all hold; \
-                     for alternatives write a line for each"
+                    "no caller matches both `{one}` and `{other}`: all conditions of one `allow` or `deny` must \
+                     match; for alternatives write a line for each"
                 ));
             }
         }
@@ -333,7 +337,7 @@ impl Lint<'_> {
                         subjects.iter().all(|inner| !matches!(inner, Subject::Acl(_)) && self.exclude(inner, other))
                     })
             }
-            (Subject::Nobody, _) | (_, Subject::Nobody) => true,
+            (Subject::NoCaller, _) | (_, Subject::NoCaller) => true,
             (Subject::User(account), other) | (other, Subject::User(account)) => {
                 with_account(account, other) || matches!(other, Subject::Client(_))
             }
@@ -369,9 +373,9 @@ impl Lint<'_> {
             return;
         }
         if !matches {
-            self.note(place, "it allows nobody anything at present");
+            self.note(place, "it currently allows no caller any command");
         } else if !alone {
-            self.note(place, "it adds nothing: other groups allow the same");
+            self.note(place, "it is redundant: other groups allow the same calls");
         }
     }
 
@@ -395,9 +399,9 @@ impl Lint<'_> {
         }
     }
 
-    /// Commands nobody may call, and those anybody may.
+    /// Commands that no caller may call, and those that every caller may call.
     fn commands(&mut self) {
-        let (mut nobody, mut open, mut risky) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut unreachable, mut open, mut risky) = (Vec::new(), Vec::new(), Vec::new());
         for command in self.surroundings.commands {
             let may = |one: &&SampleCaller| self.rules.may_call(&one.calling(command), command);
             let callers = self.surroundings.callers.iter();
@@ -405,7 +409,7 @@ impl Lint<'_> {
             if self.has_time()
                 && !callers.clone().filter(|one| one.caller.identity != Identity::Console).any(|one| may(&one))
             {
-                nobody.push(name);
+                unreachable.push(name);
             }
             if callers.clone().filter(|one| one.caller.is_anonymous()).any(|one| may(&one)) {
                 let advised = matches!(command.audience, Audience::Open | Audience::User);
@@ -416,7 +420,7 @@ impl Lint<'_> {
             self.warn(
                 "",
                 format!(
-                    "anonymous callers may call commands that change things and are not meant for them: {}",
+                    "anonymous callers may call commands that change data and whose audience is not `open`: {}",
                     risky.join(", ")
                 ),
             );
@@ -424,10 +428,10 @@ impl Lint<'_> {
         if !open.is_empty() {
             self.note("", format!("anonymous callers may call {}", open.join(", ")));
         }
-        if nobody.len() == self.surroundings.commands.len() {
-            self.note("", "nobody but the console may call anything");
-        } else if !nobody.is_empty() {
-            self.note("", format!("nobody but the console may call {}", nobody.join(", ")));
+        if unreachable.len() == self.surroundings.commands.len() {
+            self.note("", "only the console may call commands");
+        } else if !unreachable.is_empty() {
+            self.note("", format!("only the console may call {}", unreachable.join(", ")));
         }
     }
 }

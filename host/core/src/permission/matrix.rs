@@ -25,8 +25,8 @@ const VARIANTS_MAX: usize = 16;
 const NAMED_MAX: usize = 200;
 /// Longest time a look at who may call takes.
 const LOOK_TIME_MAX: Duration = Duration::from_millis(400);
-/// A user name of nobody in particular.
-const SOMEBODY: &str = "somebody";
+/// User name of a sample account.
+const SAMPLE_USER: &str = "sample-user";
 /// Addresses no network on earth has (RFC 5737): for callers from where no rule speaks of.
 const ELSEWHERE: [Ipv4Addr; 3] =
     [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(203, 0, 113, 1)];
@@ -127,7 +127,7 @@ pub fn sample_callers(
         all.extend(places.variants(account.as_str(), &Identity::Account(account.clone())));
     }
     for host in hosts {
-        if let Ok(account) = AccountId::new(SOMEBODY, host) {
+        if let Ok(account) = AccountId::new(SAMPLE_USER, host) {
             all.extend(places.variants(&format!("another account at {host}"), &Identity::Account(account)));
         }
     }
@@ -271,9 +271,9 @@ pub fn changes(
     (changes, true)
 }
 
-/// Who could call a command under the rules before and nobody like them can under those after: the console, and the
-/// accounts when none of them is left. Without them no caller could reload the rules again. Accounts the rules name for this
-/// command come first; no more are looked at than [`LOOK_TIME_MAX`] is enough for.
+/// Callers who could call a command under the old rules but not under the new ones: the console, and the accounts when
+/// none of them is left. Without them no caller could reload the rules again. Accounts the rules name for this command
+/// come first; no more are looked at than [`LOOK_TIME_MAX`] is enough for.
 pub fn locked_out(
     before: &Permissions,
     after: &Permissions,

@@ -12,7 +12,8 @@
 //!
 //! Only this module makes a [`Permit`], and nothing runs without one (I2).
 //!
-//! [`Permissions::explain`] says why, [`Permissions::lint`] what is odd about the rules, [`survey`] who may call what.
+//! [`Permissions::explain`] says why, [`Permissions::lint`] reports problems of the rules, [`survey`] who may call
+//! what.
 
 mod answer;
 mod condition;
@@ -89,7 +90,7 @@ pub struct Group {
     pub name: Arc<str>,
     /// Where calls come from.
     pub from: From,
-    /// Callers it is about, as alternatives; empty means nobody.
+    /// Callers it is about, as alternatives; an empty list matches no caller.
     pub who: Vec<Who>,
     /// Commands it allows.
     pub what: What,

@@ -1,6 +1,7 @@
 //! Rules as text: from a configuration's values to [`Permissions`], in ejabberd's grammar with Muster's additions.
 //!
-//! Values carry no positions; a mistake names its place by a JSON Pointer, and whoever read the file knows where that is.
+//! Values carry no positions; a mistake names its place by a JSON Pointer, which the reader of the file translates to a
+//! line.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -83,7 +84,7 @@ pub fn parse(
     }
     let mut permissions = match section("api_permissions") {
         Some(node) => {
-            let members = node.members("a map of groups, each with from, who and what")?;
+            let members = node.members("a map of groups, each with `from`, `who` and `what`")?;
             let groups = members.iter().map(|member| group(member, interfaces)).collect::<Result<_, _>>()?;
             Permissions::new(groups, names)
         }
@@ -96,13 +97,13 @@ pub fn parse(
 }
 
 fn host_names(node: &Node<'_>, names: &mut Names, merges: bool) -> Result<(), RuleError> {
-    for member in node.members("a map with acl and access_rules")? {
+    for member in node.members("a map with `acl` and `access_rules`")? {
         match member.key {
             "acl" if merges => names.acls.extend(acls(&member.node)?),
             "acl" => names.acls = acls(&member.node)?,
             "access_rules" if merges => names.access_rules.extend(access_rules(&member.node)?),
             "access_rules" => names.access_rules = access_rules(&member.node)?,
-            other => return Err(member.node.unknown_key("key of a host", other, HOST_KEYS)),
+            other => return Err(member.node.unknown_key("key of the settings of a host", other, HOST_KEYS)),
         }
     }
     Ok(())
@@ -114,9 +115,7 @@ fn acls(node: &Node<'_>) -> Result<BTreeMap<String, Vec<Subject>>, RuleError> {
         .iter()
         .map(|member| {
             if ["all", "none"].contains(&member.key) {
-                return Err(member
-                    .node
-                    .key_error(format!("`{}` has its meaning already; choose another name", member.key)));
+                return Err(member.node.key_error(format!("`{}` is a reserved name; choose another", member.key)));
             }
             let subjects = conditions(&member.node, false)?;
             if subjects.iter().any(|subject| matches!(subject, Subject::Acl(_))) {
@@ -134,7 +133,7 @@ fn access_rules(node: &Node<'_>) -> Result<BTreeMap<String, AccessRule>, RuleErr
 
 fn group(member: &Member<'_>, interfaces: &[Interface]) -> Result<Group, RuleError> {
     let mut read = Group { name: Arc::from(member.key), from: From::default(), who: Vec::new(), what: What::default() };
-    for part in member.node.members("a map with from, who and what")? {
+    for part in member.node.members("a map with `from`, `who` and `what`")? {
         match part.key {
             "from" => read.from = from(&part.node, interfaces)?,
             "who" => read.who = who(&part.node)?,
@@ -186,7 +185,7 @@ fn what(node: &Node<'_>) -> Result<What, RuleError> {
 
 fn selector(node: &Node<'_>) -> Result<Selector, RuleError> {
     let text = node.text(
-        "a command, `*`, `[tag:NAME]`, `[plugin:NAME]` or `[audience:NAME]`, each also with `!`, or a map with command and where",
+        "a command, `*`, `[tag:NAME]`, `[plugin:NAME]` or `[audience:NAME]`, each also with `!`, or a map with `command` and `where`",
     )?;
     Selector::parse(&text).map_err(|error| node.error(error.to_string()))
 }
@@ -194,14 +193,14 @@ fn selector(node: &Node<'_>) -> Result<Selector, RuleError> {
 /// `{command: X, where: {argument: value}}`, with one selector or several.
 fn items_with_conditions(node: &Node<'_>) -> Result<Vec<Item>, RuleError> {
     let (mut selectors, mut conditions) = (Vec::new(), Vec::new());
-    for member in node.members("a map with command and where")? {
+    for member in node.members("a map with `command` and `where`")? {
         match member.key {
             "command" => {
                 for item in member.node.one_or_many() {
                     let selector = selector(&item)?;
                     if matches!(selector, Selector::Not(_)) {
                         return Err(item.error(
-                            "what is taken away is taken away with any arguments; write it outside".to_owned(),
+                            "an exclusion cannot depend on arguments; write it outside of this map".to_owned(),
                         ));
                     }
                     selectors.push(selector);
@@ -225,7 +224,9 @@ fn items_with_conditions(node: &Node<'_>) -> Result<Vec<Item>, RuleError> {
         }
     }
     if selectors.is_empty() {
-        return Err(node.error("a map here needs `command`, to say what `where` is about".to_owned()));
+        return Err(
+            node.error("a map in `what` needs `command`, which names the commands that `where` applies to".to_owned())
+        );
     }
     Ok(selectors.into_iter().map(|selector| Item { selector, conditions: conditions.clone() }).collect())
 }
@@ -262,7 +263,7 @@ fn token_holder(node: &Node<'_>) -> Result<TokenHolder, RuleError> {
             holder.who.push(Who::Subject(named(&item)?));
             continue;
         }
-        for member in item.members("scope, and conditions on the token's holder")? {
+        for member in item.members("scope, and conditions on the account of the token")? {
             match member.key {
                 "scope" => {
                     for scope in member.node.one_or_many() {
@@ -273,7 +274,7 @@ fn token_holder(node: &Node<'_>) -> Result<TokenHolder, RuleError> {
                         holder.scopes.push(text);
                     }
                 }
-                "oauth" => return Err(member.node.key_error("`oauth` cannot stand inside `oauth`".to_owned())),
+                "oauth" => return Err(member.node.key_error("`oauth` cannot contain `oauth`".to_owned())),
                 _ => holder.who.extend(who_without_token(&member)?),
             }
         }
@@ -284,11 +285,11 @@ fn token_holder(node: &Node<'_>) -> Result<TokenHolder, RuleError> {
     Ok(holder)
 }
 
-/// A name that stands alone: everybody, nobody, or an ACL.
+/// A single name: `all`, `none`, or an ACL.
 fn named(node: &Node<'_>) -> Result<Subject, RuleError> {
     Ok(match node.text("`all`, `none`, the name of an ACL, or a map of conditions")?.as_str() {
         "all" => Subject::All,
-        "none" => Subject::Nobody,
+        "none" => Subject::NoCaller,
         acl => Subject::Acl(acl.to_owned()),
     })
 }
@@ -382,7 +383,7 @@ fn user_pattern(node: &Node<'_>, compile: Compile) -> Result<Subject, RuleError>
 fn node_pattern(node: &Node<'_>, compile: Compile) -> Result<Subject, RuleError> {
     let text = node.text("PATTERN@PATTERN")?;
     let Some((user, host)) = text.split_once('@') else {
-        return Err(node.error(format!("`{text}` has not the form PATTERN@PATTERN")));
+        return Err(node.error(format!("`{text}` does not have the form PATTERN@PATTERN")));
     };
     Ok(Subject::Node { user: pattern(node, user, compile)?, host: pattern(node, host, compile)? })
 }
@@ -410,7 +411,7 @@ fn access(node: &Node<'_>) -> Result<Who, RuleError> {
     match items.as_slice() {
         [only] => match only.value.as_str() {
             Some("all") => Ok(Who::Subject(Subject::All)),
-            Some("none") => Ok(Who::Subject(Subject::Nobody)),
+            Some("none") => Ok(Who::Subject(Subject::NoCaller)),
             Some(name) if name != "allow" && name != "deny" => Ok(Who::AccessNamed(name.to_owned())),
             _ => Ok(Who::Access(access_rule(node)?)),
         },
@@ -452,14 +453,15 @@ fn conditions(node: &Node<'_>, in_rule: bool) -> Result<Vec<Subject>, RuleError>
         for member in item.members("conditions")? {
             match member.key {
                 "access" | "oauth" => {
-                    return Err(member.node.key_error(format!("`{}` stands directly under `who` only", member.key)));
+                    return Err(member
+                        .node
+                        .key_error(format!("`{}` is only allowed directly below `who`", member.key)));
                 }
                 _ => {
                     let subjects = subjects(&member)?;
                     if in_rule && subjects.is_empty() {
                         return Err(member.node.error(
-                            "expected at least one value: an empty list is no condition, and the line would be about \
-                             everybody"
+                            "expected at least one value: with an empty list, the line would match every caller"
                                 .to_owned(),
                         ));
                     }

@@ -16,7 +16,7 @@ impl Permissions {
             written.insert("host_config".to_owned(), Value::Object(hosts.collect()));
         }
         if let Some(access) = &self.token_access {
-            // As rules write it under the key `access`; everybody and nobody are words of their own.
+            // As rules write it under the key `access`; `all` and `none` are words of their own.
             let entry = who(access);
             let value = entry.get("access").cloned().unwrap_or(entry);
             written.insert("oauth_access".to_owned(), value);

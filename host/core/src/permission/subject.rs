@@ -16,8 +16,8 @@ use crate::name::AccountId;
 pub enum Subject {
     /// Everybody.
     All,
-    /// Nobody.
-    Nobody,
+    /// No caller.
+    NoCaller,
     /// This account.
     User(AccountId),
     /// This user name, at any host of this server.
@@ -53,7 +53,7 @@ impl Subject {
     pub(super) fn matches(&self, caller: &Caller, names: &Names, local: &Hosts) -> bool {
         match self {
             Self::All => true,
-            Self::Nobody => false,
+            Self::NoCaller => false,
             Self::Ip(network) => caller.address.is_some_and(|address| network.contains(&address)),
             Self::Client(id) => matches!(&caller.identity, Identity::Client(own) if **own == **id),
             // An ACL has no ACLs in it, so this goes one level deep.
@@ -84,7 +84,7 @@ impl Subject {
             Self::Server(host) => account.host() == host,
             Self::ServerPattern(host) => host.matches(account.host()),
             Self::Node { user, host } => user.matches(account.user()) && host.matches(account.host()),
-            Self::All | Self::Nobody | Self::Ip(_) | Self::Client(_) | Self::Acl(_) => false,
+            Self::All | Self::NoCaller | Self::Ip(_) | Self::Client(_) | Self::Acl(_) => false,
         }
     }
 
@@ -97,7 +97,7 @@ impl Subject {
             | Self::Server(_)
             | Self::ServerPattern(_)
             | Self::Node { .. } => true,
-            Self::All | Self::Nobody | Self::Ip(_) | Self::Client(_) | Self::Acl(_) => false,
+            Self::All | Self::NoCaller | Self::Ip(_) | Self::Client(_) | Self::Acl(_) => false,
         }
     }
 }
@@ -120,7 +120,7 @@ impl Subject {
         let form = |pattern: &Pattern, regexp, glob| if pattern.is_glob() { glob } else { regexp };
         match self {
             Self::All => ("", "all".to_owned()),
-            Self::Nobody => ("", "none".to_owned()),
+            Self::NoCaller => ("", "none".to_owned()),
             Self::User(account) => ("user", account.as_str().to_owned()),
             Self::UserAnyHost(user) => ("user", user.clone()),
             Self::UserPattern { user, host } => {
@@ -171,9 +171,9 @@ impl AccessRule {
 pub enum Who {
     /// A kind of caller.
     Subject(Subject),
-    /// Whoever the rule, written in place, allows.
+    /// Callers that this inline rule allows.
     Access(AccessRule),
-    /// Whoever the named rule allows; a rule that is not defined allows nobody.
+    /// Callers that the named rule allows; an undefined rule allows no caller.
     AccessNamed(String),
     /// Holders of a token.
     OAuth(TokenHolder),
@@ -185,7 +185,7 @@ pub struct TokenHolder {
     /// Scopes, of which any suffices. `@command` stands for any scope that names the command itself: its name, `[tag:x]`
     /// of one of its tags, or `[plugin:x]` of its plugin. Not `*`: other issuers can put into a token what they like.
     pub scopes: Vec<String>,
-    /// Alternatives, none of them about tokens; without one, nobody is meant.
+    /// Alternatives, none of them about tokens; without one, no caller matches.
     pub who: Vec<Who>,
 }
 
@@ -222,7 +222,8 @@ pub fn same_scope(one: &str, other: &str) -> bool {
 }
 
 impl Who {
-    /// Whether the caller is meant. Holders of a token are only meant by what speaks of tokens, and nobody else is.
+    /// Whether the caller matches. Callers with a token only match conditions about tokens, and these match no other
+    /// caller.
     pub(super) fn matches(&self, caller: &Caller, command: &Command, names: &Names, local: &Hosts) -> bool {
         match (self, caller.scopes()) {
             (Self::OAuth(holder), Some(scopes)) => {

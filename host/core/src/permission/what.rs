@@ -31,7 +31,7 @@ pub enum Selector {
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum SelectorError {
     /// Nothing is there.
-    #[error("an empty text selects nothing")]
+    #[error("an empty string selects nothing")]
     Empty,
     /// `!!x`.
     #[error("double negation: {0}")]
@@ -194,8 +194,8 @@ mod tests {
     #[test]
     fn misspelt_selectors_say_what_is_wrong() {
         for (text, expected) in [
-            ("", "an empty text selects nothing"),
-            ("!", "an empty text selects nothing"),
+            ("", "an empty string selects nothing"),
+            ("!", "an empty string selects nothing"),
             ("Status", "invalid command: Status"),
             ("get-roster", "invalid command: get-roster"),
             ("!!status", "double negation: !!status"),

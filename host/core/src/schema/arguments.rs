@@ -38,7 +38,7 @@ impl Arguments {
             Unread::Json(text) if text.is_empty() => (Value::Object(Map::new()), Some(Bytes::from_static(b"{}"))),
             Unread::Json(text) => {
                 let value = json::parse(&text, DEPTH_MAX)
-                    .map_err(|error| CallError::Malformed(format!("the body is not usable JSON: {error}")))?;
+                    .map_err(|error| CallError::Malformed(format!("the body is not valid JSON: {error}")))?;
                 if !value.is_object() {
                     return Err(CallError::Malformed("the arguments must be a JSON object".to_owned()));
                 }

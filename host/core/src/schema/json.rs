@@ -9,7 +9,7 @@ use thiserror::Error;
 /// U+FEFF in UTF-8 (RFC 8259 §8.1).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Why a text is not usable JSON. The message names line and column, never a value.
+/// Why a text is not valid JSON. The message names line and column, never a value.
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub struct JsonError(#[from] serde_json::Error);
@@ -21,7 +21,7 @@ pub struct JsonError(#[from] serde_json::Error);
 pub fn parse(text: &[u8], depth_max: usize) -> Result<Value, JsonError> {
     // It is invisible in a text, so the place where it stands would not help.
     if text.starts_with(BYTE_ORDER_MARK) {
-        let text = "it begins with a byte order mark (U+FEFF), which JSON must not have; send it without the mark";
+        let text = "it begins with a byte order mark (U+FEFF), which JSON does not allow; send it without the mark";
         return Err(JsonError(serde_json::Error::custom(text)));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(text);
@@ -102,7 +102,7 @@ impl<'de> Visitor<'de> for Strict {
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             if object.contains_key(&name) {
-                return Err(A::Error::custom("a member stands twice in the same object"));
+                return Err(A::Error::custom("duplicate member in an object"));
             }
             let value = members.next_value_seed(inner)?;
             object.insert(name, value);

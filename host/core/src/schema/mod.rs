@@ -34,7 +34,7 @@ pub const ERRORS_MAX: usize = 32;
 /// Most values that are listed where one of them is wanted.
 const VALUES_SHOWN_MAX: usize = 20;
 /// What is said of each member where there must be none.
-const NONE_TAKEN: &str = "is not an argument; this command takes none";
+const NONE_TAKEN: &str = "is not an argument; this command has no arguments";
 /// Deepest alternatives inside alternatives that are told apart.
 const ALTERNATIVES_DEPTH_MAX: usize = 4;
 
@@ -114,7 +114,7 @@ impl Schema {
     /// Every place that does not fit, at most [`ERRORS_MAX`], without repeating values.
     pub fn check(&self, value: &Value) -> Result<(), Vec<ArgumentError>> {
         if !self.work.fits(value) {
-            let message = "is too large or too deep to be held against its schema".to_owned();
+            let message = "is too large or too deeply nested to be validated".to_owned();
             return Err(vec![ArgumentError { pointer: String::new(), message }]);
         }
         if self.validator.is_valid(value) {
@@ -159,10 +159,10 @@ fn describe(error: &ValidationError<'_>, depth: usize, into: &mut Vec<ArgumentEr
         ValidationErrorKind::AdditionalProperties { unexpected }
         | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
             for name in unexpected {
-                say(below(name), "is not an argument here".to_owned());
+                say(below(name), "is not allowed here".to_owned());
             }
         }
-        ValidationErrorKind::FalseSchema => say(place.to_owned(), "must not be there".to_owned()),
+        ValidationErrorKind::FalseSchema => say(place.to_owned(), "is not allowed".to_owned()),
         ValidationErrorKind::Constant { expected_value } => say(place.to_owned(), must_be(&[&**expected_value])),
         ValidationErrorKind::Enum { options } => {
             say(
@@ -178,11 +178,11 @@ fn describe(error: &ValidationError<'_>, depth: usize, into: &mut Vec<ArgumentEr
                     describe(error, depth + 1, into);
                 }
             } else {
-                say(place.to_owned(), "fits none of the forms it may have".to_owned());
+                say(place.to_owned(), "matches none of the allowed forms".to_owned());
             }
         }
         ValidationErrorKind::OneOfMultipleValid { .. } => {
-            say(place.to_owned(), "fits several of the forms it may have, and must fit one".to_owned());
+            say(place.to_owned(), "matches several of the allowed forms, but must match exactly one".to_owned());
         }
         // The library's own words, with the value itself left out.
         _ => say(place.to_owned(), error.masked_with("the value").to_string()),

@@ -29,17 +29,17 @@ fn every_misfit_has_a_pointer() {
     check(schema.clone(), json!({"a": "long"}), &["/a: the value is longer than 3 characters"]);
     check(schema.clone(), json!({"a": "x", "n": 10}), &["/n: the value is greater than the maximum of 9"]);
     check(schema.clone(), json!({"a": "x", "l": ["y", 1]}), &["/l/1: the value is not of type \"string\""]);
-    check(schema.clone(), json!({"a": "x", "b/c": 1}), &["/b~1c: is not an argument here"]);
+    check(schema.clone(), json!({"a": "x", "b/c": 1}), &["/b~1c: is not allowed here"]);
     check(schema, json!([]), &["the value is not of type \"object\""]);
 }
 
 #[test]
 fn who_is_wrong_is_told_what_would_be_right() {
-    check(json!({"type": "object"}), json!({"x": 1}), &["/x: is not an argument; this command takes none"]);
+    check(json!({"type": "object"}), json!({"x": 1}), &["/x: is not an argument; this command has no arguments"]);
     check(
         json!({"type": "object", "properties": {}}),
         json!({"x": 1}),
-        &["/x: is not an argument; this command takes none"],
+        &["/x: is not an argument; this command has no arguments"],
     );
     let colour = json!({"enum": ["red", "green"]});
     let of_consts =
@@ -85,7 +85,7 @@ fn who_is_wrong_is_told_what_would_be_right() {
 fn composed_schemas_are_closed_too() {
     let schema = json!({"type": "object", "allOf": [{"properties": {"a": {"type": "string"}}}]});
     check(schema.clone(), json!({"a": "x"}), &[]);
-    check(schema, json!({"z": "x"}), &["/z: is not an argument here"]);
+    check(schema, json!({"z": "x"}), &["/z: is not allowed here"]);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn unusable_schemas_are_refused() {
         (json!({}), "\"type\": \"object\""),
         (json!({"type": "string"}), "\"type\": \"object\""),
         (json!({"type": "object", "properties": {"a": {"type": "strin"}}}), "not a valid JSON Schema"),
-        (json!({"type": "object", "properties": {"a": {"$ref": "http://example.org/x"}}}), "which is no part of it"),
+        (json!({"type": "object", "properties": {"a": {"$ref": "http://example.org/x"}}}), "which is not part of it"),
         (json!({"type": "object", "properties": {"a": {"$ref": "#/properties/a"}}}), "refers to itself"),
         (json!({"type": "object", "properties": {"a": {"pattern": "("}}}), "not a valid JSON Schema"),
         (json!({"type": "object", "properties": {"a": {"pattern": "(a)\\1"}}}), "not a valid JSON Schema"),

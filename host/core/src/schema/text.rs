@@ -75,7 +75,7 @@ impl Schema {
                 (Some(Value::Array(array)), true) => array.push(value),
                 (Some(_), _) => errors.push(ArgumentError {
                     pointer: pointer(),
-                    message: "is given twice, but takes one value".to_owned(),
+                    message: "is given twice, but accepts one value".to_owned(),
                 }),
             }
         }
@@ -241,7 +241,7 @@ mod tests {
         check(&[("n", "nan")], &Err("/n: the text is not of type \"number\""));
         check(&[("b", "1")], &Err("/b: the text is not of type \"boolean\""));
         check(&[("m", "[1]")], &Err("/m: the text is not of type \"object\""));
-        check(&[("i", "1"), ("i", "2")], &Err("/i: is given twice, but takes one value"));
+        check(&[("i", "1"), ("i", "2")], &Err("/i: is given twice, but accepts one value"));
         check(&[("l", "1"), ("l", "x")], &Err("/l: the text is not of type \"integer\""));
     }
 }

@@ -127,12 +127,12 @@ impl Work {
         let root = depths.first().copied().unwrap_or_default();
         if root.steps > STEPS_MAX {
             return Err(format!(
-                "takes more than {STEPS_MAX} steps for one value: its references say the same again and again"
+                "takes more than {STEPS_MAX} steps for one value: its references repeat the same schemas"
             ));
         }
         if root.frames > SAME_FRAMES_MAX {
             return Err(format!(
-                "refers {} times in a row to something about the same value; at most {SAME_FRAMES_MAX} are allowed",
+                "follows {} references in a row for the same value; at most {SAME_FRAMES_MAX} are allowed",
                 root.frames
             ));
         }
@@ -236,7 +236,7 @@ impl<'a> Found<'a> {
             let target = self.root.resolve(reference);
             let target = target.ok_or_else(|| {
                 format!(
-                    "refers to `{}`, which is no part of it (`#/…` or `#NAME`)",
+                    "refers to `{}`, which is not part of it (`#/…` or `#NAME`)",
                     reference.chars().take(100).collect::<String>()
                 )
             })?;
@@ -291,7 +291,7 @@ fn in_order(parts: &[Part]) -> Result<Vec<usize>, String> {
         }
     }
     if order.len() < parts.len() {
-        return Err("refers to itself about the same value, which says nothing and never ends".to_owned());
+        return Err("refers to itself for the same value, which never ends".to_owned());
     }
     Ok(order)
 }
@@ -330,15 +330,15 @@ mod tests {
             (doubling(15), ""),
             (doubling(40), "takes more than"),
             (chain(90, ""), ""),
-            (chain(200, ""), "times in a row"),
+            (chain(200, ""), "references in a row"),
             (chain(3_000, ""), "more than 2000 references"),
             (nested, "takes more than"),
             (json!({ "$ref": "#" }), "refers to itself"),
             (json!({ "anyOf": [{ "type": "null" }, { "not": { "$ref": "#" } }] }), "refers to itself"),
-            (json!({ "$ref": "#/$defs/none" }), "which is no part of it"),
+            (json!({ "$ref": "#/$defs/none" }), "which is not part of it"),
             (
                 json!({ "$id": "a:b", "$defs": { "c": { "$id": "a:c" } }, "$ref": "#/$defs/c" }),
-                "which is no part of it",
+                "which is not part of it",
             ),
             (json!({ "items": { "$ref": "#" } }), ""),
             (json!(true), ""),

@@ -19,7 +19,7 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// How rules name an interface, by who is at the other end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Interface {
-    /// Somebody on the network.
+    /// A caller on the network.
     network: FrontendName,
     /// A local caller who presents a credential, and so wants to be an account.
     local: FrontendName,
@@ -59,7 +59,7 @@ pub(crate) fn of(
         (Some(Peer::Owner), credential) => (credential, source(interface.local, None, None)),
         (Some(Peer::Network { address, account, door }), credential) => {
             let address = door.trusted_proxies.caller(address.ip(), headers).map_err(|BrokenChain| {
-                let text = "X-Forwarded-For, as a trusted proxy passed it on, does not lead to an address";
+                let text = "the header X-Forwarded-For of a trusted proxy contains no valid address";
                 CallError::Malformed(text.to_owned())
             })?;
             let credential = match (credential, account) {

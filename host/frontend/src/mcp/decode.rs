@@ -63,9 +63,9 @@ pub(super) enum Unreadable {
 fn check(value: &Value) -> Result<(), Unreadable> {
     let message = match value {
         Value::Object(message) => message,
-        Value::Array(_) => return Err(Unreadable::Request("batches are not taken; send messages one by one")),
+        Value::Array(_) => return Err(Unreadable::Request("batches are not supported; send messages one by one")),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            return Err(Unreadable::Request("a message is an object"));
+            return Err(Unreadable::Request("a message must be an object"));
         }
     };
     if message.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
@@ -73,11 +73,11 @@ fn check(value: &Value) -> Result<(), Unreadable> {
     }
     let id = message.get("id");
     if id.is_some_and(|id| !(id.is_string() || id.is_i64() || id.is_u64())) {
-        return Err(Unreadable::Request("`id` is a text or a whole number; leave it out where no answer is wanted"));
+        return Err(Unreadable::Request("`id` must be a string or an integer; omit it for a notification"));
     }
     let method = match message.get("method") {
         Some(Value::String(method)) => method,
-        Some(_) => return Err(Unreadable::Request("`method` is a text")),
+        Some(_) => return Err(Unreadable::Request("`method` must be a string")),
         None if id.is_some() && (message.contains_key("result") || message.contains_key("error")) => return Ok(()),
         None => return Err(Unreadable::Request("`method` is missing")),
     };
@@ -85,15 +85,15 @@ fn check(value: &Value) -> Result<(), Unreadable> {
     let parameters = match message.get("params") {
         None => None,
         Some(Value::Object(parameters)) => Some(parameters),
-        Some(_) => return unfit("`params` is an object"),
+        Some(_) => return unfit("`params` must be an object"),
     };
     if method == "tools/call" {
         if !parameters.is_some_and(|parameters| parameters.get("name").is_some_and(Value::is_string)) {
-            return unfit("`params` has the `name` of a tool");
+            return unfit("`params` must contain the `name` of a tool");
         }
         let arguments = parameters.and_then(|parameters| parameters.get("arguments"));
         if arguments.is_some_and(|arguments| !(arguments.is_object() || arguments.is_null())) {
-            return unfit("`arguments` is an object");
+            return unfit("`arguments` must be an object");
         }
     }
     Ok(())
@@ -118,7 +118,7 @@ pub(super) async fn message(
         Err(_) => return Err(Refusal::SlowBody),
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large),
-        Ok(Err(_)) => return Err(Refusal::Call(CallError::Malformed("the body broke off".to_owned()))),
+        Ok(Err(_)) => return Err(Refusal::Call(CallError::Malformed("the body is incomplete".to_owned()))),
     };
     let value = match parse_json(&bytes, DEPTH_MAX + LEVELS) {
         Ok(value) => value,

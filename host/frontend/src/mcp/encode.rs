@@ -48,15 +48,15 @@ pub(super) fn failure(error: &CallError, request_id: &RequestId) -> CallToolResu
 pub(super) fn unreadable(unreadable: Unreadable) -> Response {
     let (status, id, code, text) = match unreadable {
         Unreadable::Json(error) => {
-            (StatusCode::BAD_REQUEST, Value::Null, -32700, format!("the message is not usable JSON: {error}"))
+            (StatusCode::BAD_REQUEST, Value::Null, -32700, format!("the message is not valid JSON: {error}"))
         }
         Unreadable::Request(text) => {
-            (StatusCode::BAD_REQUEST, Value::Null, -32600, format!("the message is no request: {text}"))
+            (StatusCode::BAD_REQUEST, Value::Null, -32600, format!("the message is not a request: {text}"))
         }
         Unreadable::Parameters(Value::Null, text) => {
-            (StatusCode::BAD_REQUEST, Value::Null, -32602, format!("the parameters do not fit: {text}"))
+            (StatusCode::BAD_REQUEST, Value::Null, -32602, format!("invalid parameters: {text}"))
         }
-        Unreadable::Parameters(id, text) => (StatusCode::OK, id, -32602, format!("the parameters do not fit: {text}")),
+        Unreadable::Parameters(id, text) => (StatusCode::OK, id, -32602, format!("invalid parameters: {text}")),
     };
     json(status, &json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": text } }))
 }

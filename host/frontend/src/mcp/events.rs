@@ -48,7 +48,7 @@ pub(super) async fn as_json(response: Response) -> Response {
     let mut json = if let Some(answer) = answer {
         encode::json(parts.status, &answer)
     } else {
-        let error = json!({ "code": -32603, "message": "the stream of the answer ended before its end" });
+        let error = json!({ "code": -32603, "message": "the response stream ended early" });
         encode::json(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "jsonrpc": "2.0", "id": null, "error": error }))
     };
     json.headers_mut()

@@ -64,7 +64,7 @@ const PRIMED_SINCE: &str = "2025-11-25";
 pub struct Settings {
     /// Sessions open at a time.
     pub sessions_max: usize,
-    /// Time after which a session nobody uses is closed.
+    /// Time after which an idle session is closed.
     pub session_idle: Duration,
     /// Longest message, in bytes.
     pub message_bytes_max: usize,
@@ -133,11 +133,11 @@ impl Mcp {
         Router::new().route(PATH, any(handle)).route("/mcp/", any(handle)).with_state(self)
     }
 
-    /// Closes sessions that nobody uses, and every one once `stopping` says so: nobody else ends streams that wait for
-    /// changes.
+    /// Closes idle sessions, and all sessions once `stopping` says so: streams that wait for changes do not end by
+    /// themselves.
     pub async fn close_with(self, mut stopping: watch::Receiver<bool>) {
         tokio::select! {
-            // An error means that whoever could say so is gone.
+            // An error means that the sender is gone.
             _ = stopping.wait_for(|stop| *stop) => {}
             () = self.sessions.end_idle() => {}
         }
@@ -204,8 +204,8 @@ impl Mcp {
         Ok(response)
     }
 
-    /// Begins a session. It is done even when the client goes away meanwhile: a session that was noted nowhere would be
-    /// nobody's, and stay.
+    /// Begins a session. It is done even when the client goes away meanwhile: a session without an entry would have no
+    /// owner, and stay.
     async fn begin(
         &self,
         request: Request<Full<Bytes>>,
@@ -224,8 +224,8 @@ impl Mcp {
         beginning.await.map_err(|error| CallError::Internal { internal: error.to_string() })
     }
 
-    /// Asks who is nobody in particular to be somebody, where that is what they lack: at once when there is nothing they may
-    /// call, or when they call something they may not. That is how a client learns to log in.
+    /// Asks an anonymous caller to authenticate where that is what is missing: immediately if they may call no command,
+    /// or when they call a forbidden one. That is how a client learns to log in.
     fn ask_for_credential(&self, caller: &Caller, message: &Message) -> Result<(), CallError> {
         if !caller.is_anonymous() {
             return Ok(());

@@ -29,9 +29,7 @@ const PAGE_TOOLS_MAX: usize = 50;
 /// Longest time a client may take to receive one; after that it gets no more.
 const REPORT_TIME_MAX: Duration = Duration::from_millis(500);
 const INSTRUCTIONS: &str = "\
-The tools are the commands of a Muster host that you may call; the list changes when plugins come and go. A failed call says \
-why, with a stable `code`, and for wrong arguments the place of each as a JSON Pointer. An empty list means that the rules of \
-the host give you nothing over MCP.";
+The tools are the commands of a Muster host that you may call; the list changes when plugins come and go. The error of a failed call has a stable `code`, and for invalid arguments the position of each as a JSON Pointer. An empty list means that the rules of the host allow you no command over MCP.";
 
 /// One conversation: a session, or a single request of a client that needs none.
 #[derive(Debug)]
@@ -58,7 +56,7 @@ impl Server {
 fn sender(extensions: &Extensions) -> Result<Sender, ErrorData> {
     let parts = extensions.get::<Parts>();
     let sender = parts.and_then(|parts| parts.extensions.get::<Sender>());
-    sender.cloned().ok_or_else(|| ErrorData::internal_error("nobody sent this", None))
+    sender.cloned().ok_or_else(|| ErrorData::internal_error("the request has no sender", None))
 }
 
 /// The latest form of each command the caller may call, by name: what is a tool.
@@ -168,7 +166,7 @@ impl ServerHandler for Server {
 fn behind(cursor: &str) -> Result<String, ErrorData> {
     let name = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     name.ok_or_else(|| {
-        ErrorData::invalid_params("the cursor is none this host gave", Some(json!({ "code": "malformed" })))
+        ErrorData::invalid_params("the cursor is not from this host", Some(json!({ "code": "malformed" })))
     })
 }
 
@@ -181,8 +179,8 @@ struct OwnTools {
 }
 
 impl OwnTools {
-    /// Waits until the caller's own tools are others than before; what changes for anybody else is no business of theirs.
-    /// Nothing will change any more when this gives `false`.
+    /// Waits until the caller's own tools are others than before; changes for other callers are not reported. Nothing
+    /// will change any more when this gives `false`.
     async fn change(&mut self) -> bool {
         while self.changed.changed().await.is_ok() {
             let now = tools(&self.dispatcher, &self.caller);

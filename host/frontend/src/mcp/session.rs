@@ -1,5 +1,6 @@
-//! Sessions, as revisions of the protocol before 2026-07-28 have them: whose each is, and how long nobody used it. A session is
-//! its owner's: for everybody else there is none of that name. It gives no rights; those are looked up with each request.
+//! Sessions, as revisions of the protocol before 2026-07-28 have them: the owner of each, and how long it was idle. A
+//! session is its owner's: for everybody else there is none of that name. It gives no rights; those are looked up with
+//! each request.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +17,7 @@ use crate::http::problem::Refusal;
 
 /// The header that names a session.
 pub(super) const SESSION_ID: &str = "mcp-session-id";
-/// Longest time between two looks for sessions that nobody uses.
+/// Longest time between two searches for idle sessions.
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(30);
 
 /// The sessions there are.
@@ -51,7 +52,7 @@ impl Sessions {
     /// The session the request names, if it names one; that counts as its use.
     ///
     /// # Errors
-    /// When it is not the caller's, or none at all: which of both is told to nobody.
+    /// When it is not the caller's, or none at all: the error does not tell which.
     pub(super) fn of(&self, headers: &HeaderMap, caller: &Caller) -> Result<Option<String>, Refusal> {
         let mut values = headers.get_all(SESSION_ID).iter();
         let id = match (values.next(), values.next()) {
@@ -96,11 +97,11 @@ impl Sessions {
     async fn end(&self, id: &str) {
         self.open().remove(id);
         if let Err(error) = self.manager.close_session(&id.into()).await {
-            tracing::debug!(error = %error, "an MCP session ended before it was closed");
+            tracing::debug!(error = %error, "closing an MCP session that has already ended");
         }
     }
 
-    /// Ends sessions that nobody uses, for ever.
+    /// Ends idle sessions, for ever.
     pub(super) async fn end_idle(&self) {
         loop {
             tokio::time::sleep(LOOK_EVERY_MAX.min(self.idle_max / 4)).await;

@@ -1,6 +1,6 @@
-//! How much may be open at a time: sessions, and streams of clients that have none. Somebody known has so many for themselves.
-//! Who is nobody in particular has few for the address they come from, and all of them together no more than a part of what
-//! there is, so that they never keep others out.
+//! How much may be open at a time: sessions, and streams of clients that have none. An authenticated caller has a limit
+//! of their own. Anonymous callers have a small limit per address, and a fraction of the total together, so that they
+//! never lock out others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use muster_core::caller::{Caller, Principal};
 use muster_core::error::CallError;
 
-/// Most places of somebody known.
+/// Most places of an authenticated caller.
 const PER_CALLER_MAX: usize = 64;
-/// Most places of nobody in particular, from one address (of IPv6, one /64).
+/// Most places of anonymous callers from one address (of IPv6, one /64).
 const PER_ADDRESS_MAX: usize = 8;
-/// The part of all places that nobody in particular has: one of so many.
+/// The part of all places for anonymous callers: one of so many.
 const ANONYMOUS_PART: usize = 4;
 
 /// Whether nothing is known of it but where it is.
@@ -106,12 +106,12 @@ mod tests {
     }
 
     #[test]
-    fn everybody_has_so_many_and_nobody_in_particular_few() {
+    fn authenticated_callers_have_more_places_than_anonymous_ones() {
         let ann = || caller(Some("ann@localhost"), "10.0.0.1");
         assert_eq!(got(1000, &[(); 100].map(|()| ann())), 64);
         assert_eq!(got(10, &[(); 100].map(|()| ann())), 10);
         assert_eq!(got(1000, &[(); 100].map(|()| caller(None, "10.0.0.1"))), 8);
-        // Whoever has one address of such a network has them all.
+        // A host with one address of such a network can use them all.
         let of_one = (0..100).map(|n| caller(None, &format!("2001:db8::{n:x}"))).collect::<Vec<_>>();
         assert_eq!(got(1000, &of_one), 8);
         let of_many = (0..200).map(|n| caller(None, &format!("10.0.0.{n}"))).collect::<Vec<_>>();

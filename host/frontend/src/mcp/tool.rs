@@ -46,7 +46,7 @@ fn description(listed: &Listed) -> String {
         parts.push(format!("Deprecated. {instead}"));
     }
     if !listed.only_where.is_empty() {
-        parts.push(format!("It may be called only where {}.", listed.only_where.join(", or where ")));
+        parts.push(format!("It may be called only if {}.", listed.only_where.join(", or if ")));
     }
     parts.join("\n\n")
 }

@@ -38,9 +38,9 @@ pub(super) enum FormRefusal {
 impl FormRefusal {
     pub(super) fn text(self) -> &'static str {
         match self {
-            Self::Type => "send a form, as application/x-www-form-urlencoded",
+            Self::Type => "send a form as application/x-www-form-urlencoded",
             Self::TooLarge => "the form is too long",
-            Self::Slow => "the form came too slowly, or broke off",
+            Self::Slow => "the form is incomplete, or its transfer timed out",
             Self::Unreadable(text) => text,
         }
     }
@@ -55,7 +55,7 @@ impl Form {
         let mut fields = Vec::new();
         for (name, value) in form_urlencoded::parse(bytes) {
             if fields.len() >= FIELDS_MAX || name.len() > 64 || value.len() > FIELD_BYTES_MAX {
-                return Err("there are too many fields, or one is too long");
+                return Err("the form has too many fields, or a field is too long");
             }
             fields.push((name.into_owned(), value.into_owned()));
         }
@@ -66,7 +66,7 @@ impl Form {
     pub(super) fn one(&self, name: &str) -> Result<Option<String>, &'static str> {
         let mut values = self.0.iter().filter(|(own, _)| own == name).map(|(_, value)| value);
         match (values.next(), values.next()) {
-            (_, Some(_)) => Err("a field is there twice"),
+            (_, Some(_)) => Err("duplicate field"),
             (value, None) => Ok(value.filter(|value| !value.is_empty()).cloned()),
         }
     }
@@ -139,8 +139,8 @@ impl Authorization {
     }
 }
 
-/// The credential of somebody who is no client: a token, a key, or the password of an account. A client's id has no `@`,
-/// an account's name has one.
+/// The credential of a caller that is not an OAuth client: a token, a key, or the password of an account. A client's id
+/// has no `@`, an account's name has one.
 pub(super) fn caller(presented: &Credential) -> Option<Credential> {
     match presented {
         Credential::Bearer(_) => Some(presented.clone()),
@@ -168,13 +168,13 @@ pub(super) fn client(form: &Form, presented: Credential) -> Result<Presented, OA
     let (id, secret) = (field("client_id")?, field("client_secret")?);
     match presented {
         Credential::Absent => {
-            let id = id.ok_or(OAuthError::InvalidRequest("the client does not say who it is"))?;
+            let id = id.ok_or(OAuthError::InvalidRequest("client authentication is missing"))?;
             Ok(Presented { id, secret })
         }
         Credential::Basic { account, password } => {
             let name = form_decoded(&account);
             if secret.is_some() || id.is_some_and(|id| id != name) {
-                return Err(OAuthError::InvalidRequest("the client says who it is twice, in different ways"));
+                return Err(OAuthError::InvalidRequest("the client authenticates with two different methods"));
             }
             // An empty secret is none (RFC 6749 §2.3.1), as an empty field of a form is.
             Ok(Presented { id: name, secret: Some(form_decoded(&password)).filter(|secret| !secret.is_empty()) })
@@ -200,7 +200,7 @@ fn form_decoded(text: &str) -> String {
 /// Where the request came from; nothing for local ones.
 pub(super) fn address(request: &Request<Body>, arrival: &Arrival) -> Option<IpAddr> {
     match arrival.peer.as_deref() {
-        // A chain of proxies that leads nowhere is nobody's address: not the proxy's, which rules may favour.
+        // A chain of proxies without an address gives the unspecified address: not the proxy's, which rules may favour.
         Some(Peer::Network { address, door, .. }) => {
             let caller = door.trusted_proxies.caller(address.ip(), request.headers());
             Some(caller.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)))
@@ -209,7 +209,7 @@ pub(super) fn address(request: &Request<Body>, arrival: &Arrival) -> Option<IpAd
     }
 }
 
-/// The one cookie of that name. Two of one name are none: somebody planted one of them.
+/// The one cookie of that name. Two with one name count as none: one of them was probably planted.
 pub(super) fn cookie(request: &Request<Body>, name: &str) -> Option<String> {
     let values = request.headers().get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut found = values
@@ -234,7 +234,7 @@ mod tests {
             ("a", Ok(Some("1"))),
             ("b", Ok(None)),
             ("c", Ok(Some("x y&"))),
-            ("d", Err("a field is there twice")),
+            ("d", Err("duplicate field")),
             ("e", Ok(None)),
         ] {
             assert_eq!(form.one(name), expected.map(|value| value.map(str::to_owned)), "{name}");

@@ -106,7 +106,7 @@ pub(super) fn unreadable(refusal: &FormRefusal) -> Response {
     json(status, error_body("invalid_request", refusal.text()))
 }
 
-/// A command that was not called for somebody who is no client (RFC 6750 §3.1).
+/// The error of a command for a caller that is not an OAuth client (RFC 6750 §3.1).
 #[expect(clippy::wildcard_enum_match_arm, reason = "two failures have words of their own here")]
 pub(super) fn call_error(error: &CallError) -> Response {
     let (status, code) = match error {
@@ -199,7 +199,7 @@ pub(super) fn redirect(uri: &str, parts: &[(&str, &str)], state: Option<&str>, i
 
 fn metadata(value: &Value) -> Response {
     let mut response = json(StatusCode::OK, value.to_string());
-    // Anybody's program may read it, a page of another site too.
+    // Every program may read it, also a page of another site.
     set(&mut response, HeaderName::from_static("access-control-allow-origin"), "*");
     response
 }

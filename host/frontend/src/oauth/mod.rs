@@ -43,7 +43,7 @@ use form_key::FormKey;
 /// comes as ReST.
 const OAUTH: FrontendName = FrontendName("oauth");
 const REST: FrontendName = FrontendName("rest");
-/// The command that answers introspection by anybody who is not a client.
+/// The command that answers introspection by callers that are not OAuth clients.
 const INTROSPECT: &str = "oauth_introspect";
 
 /// The OAuth endpoints.
@@ -177,7 +177,7 @@ async fn authorize(State(oauth): State<OAuth>, request: Request<Body>) -> Respon
             encode::redirect(&redirect_uri, &parts, state.as_deref(), &address.shown)
         }
         Err(AuthorizationRefusal::Below(error)) => {
-            tracing::error!(code = error.code(), internal = error.internal(), "an authorization failed");
+            tracing::error!(code = error.code(), internal = error.internal(), "an authorization request failed");
             encode::page(StatusCode::INTERNAL_SERVER_ERROR, page::refusal("this server failed; try again later"), "")
         }
     }
@@ -214,9 +214,9 @@ async fn answered(oauth: &OAuth, request: Request<Body>, address: &Address) -> R
     const STALE: &str = "this page is no longer valid; go back to the application and begin again";
     if let Err(said) = entrance::is_own(&request, &address.issuer) {
         if entrance::may_be_told(&oauth.lines) {
-            tracing::info!("a login form that came from another site was refused: {said}");
+            tracing::info!("rejected a login form of another site: {said}");
         }
-        return Err(AuthorizationRefusal::Shown("the form came from another site"));
+        return Err(AuthorizationRefusal::Shown("the form was sent by another site"));
     }
     let secure = address.issuer.starts_with("https:");
     let cookie = decode::cookie(&request, encode::cookie_name(secure));
@@ -239,7 +239,7 @@ async fn answered(oauth: &OAuth, request: Request<Body>, address: &Address) -> R
     let client = consent.client.id.as_str();
     if field("decision")?.as_deref() != Some("allow") {
         oauth.note("authorization-denied", &source, json!({ "client": client }));
-        return Err(refused(OAuthError::AccessDenied("the owner of the account said no")));
+        return Err(refused(OAuthError::AccessDenied("the user denied the request")));
     }
     let account = field("account")?.unwrap_or_default();
     let password = field("password")?.unwrap_or_default();
@@ -294,7 +294,7 @@ async fn token(State(oauth): State<OAuth>, request: Request<Body>) -> Response {
         }
         Err(error) => {
             if let OAuthError::Below(below @ CallError::Internal { internal }) = &error {
-                tracing::error!(code = below.code(), internal, "no token could be given");
+                tracing::error!(code = below.code(), internal, "issuing a token failed");
             }
             // Who is no client may have sent a secret in the place of an id.
             let id = id.filter(|_| !matches!(error, OAuthError::InvalidClient));
@@ -371,7 +371,7 @@ async fn introspect(State(oauth): State<OAuth>, request: Request<Body>) -> Respo
     }
 }
 
-/// Introspection by an account: whoever may call the command may do it here.
+/// Introspection by an account: a caller who may call the command may use it here.
 async fn introspect_for_caller(oauth: &OAuth, credential: Credential, source: Source, token: &str) -> Response {
     let head = Head { source, credential, name: INTROSPECT.to_owned(), version: None, safe: false };
     let outcome = match oauth.dispatcher.admit(head).await {

@@ -52,8 +52,8 @@ fn document(title: &str, body: &str) -> String {
 
 /// Tells a person why nothing can be asked of them.
 pub(super) fn refusal(text: &str) -> String {
-    let body = format!("<h1>This does not work</h1>\n<p role=\"alert\">Sorry: {}.</p>\n", escape(text));
-    document("This does not work", &body)
+    let body = format!("<h1>Error</h1>\n<p role=\"alert\">{}.</p>\n", escape(text));
+    document("Error", &body)
 }
 
 /// Asks a person to log in and consent.
@@ -85,8 +85,8 @@ pub(super) fn consent(
         None => (String::new(), String::new(), ""),
     };
     let body = format!(
-        "<h1>{name} asks to use this server as you</h1>\n\
-         <p>If you allow it, you go back to <strong>{host}</strong>, and {name} may:</p>\n\
+        "<h1>{name} requests access to this server as you</h1>\n\
+         <p>If you allow it, your browser returns to <strong>{host}</strong>, and {name} may:</p>\n\
          <ul class=\"scopes\">\n{scopes}</ul>\n\
          <form method=\"post\" action=\"/oauth/authorize\" autocomplete=\"on\">\n{hidden}{alert}\
          <p><label for=\"account\">Account</label>\n\
@@ -98,10 +98,10 @@ pub(super) fn consent(
          <p class=\"buttons\"><button name=\"decision\" value=\"allow\">Log in and allow</button>\n\
          <button name=\"decision\" value=\"deny\">Deny</button></p>\n\
          </form>\n\
-         <p class=\"note\">Only type your password when the address of this page is one you know. {name} does not see \
-         it, and what you allow ends when you change it.</p>\n"
+         <p class=\"note\">Enter your password only if you trust the address of this page. {name} does not see it. \
+         The access ends when you change your password.</p>\n"
     );
-    document(&format!("{} asks to use this server", consent.client.name), &body)
+    document(&format!("{} requests access to this server", consent.client.name), &body)
 }
 
 fn item(scope: &ScopeInWords) -> String {

@@ -38,8 +38,8 @@ impl Text {
 /// A command a document is about, as it was then.
 #[derive(Debug)]
 struct Known {
-    /// Not held: nobody wants the code of a plugin that was removed. As long as this is here, no other command has its place in
-    /// memory.
+    /// A weak reference, so that the code of a removed plugin is freed. As long as this is here, no other command has
+    /// its place in memory.
     registered: Weak<Registered>,
     only_where: Vec<String>,
     needs_credential: bool,

@@ -58,7 +58,7 @@ fn problem() -> Value {
     let text = |about: &str| json!({ "type": "string", "description": about });
     json!({
         "type": "object",
-        "description": "Why there is no result (RFC 9457).",
+        "description": "The error (RFC 9457).",
         "required": ["type", "title", "status", "detail", "instance", "code"],
         "properties": {
             "type": { "type": "string", "format": "uri", "description": "The kind of problem; ends in its code." },
@@ -69,7 +69,7 @@ fn problem() -> Value {
             "code": text("The stable name of this kind of failure."),
             "errors": {
                 "type": "array",
-                "description": "Arguments that do not fit.",
+                "description": "Invalid arguments.",
                 "items": {
                     "type": "object",
                     "required": ["pointer", "detail"],
@@ -141,12 +141,12 @@ pub(super) fn header(name: &str) -> (String, Value) {
 fn headers() -> Value {
     let each = [
         ("X-Request-Id", "Names the request, here and in the host's log. A trusted proxy can bring its own.", "string"),
-        ("X-Command-Version", "The version of the form that answered.", "integer"),
-        ("RateLimit-Policy", "The rate limits that are about this call, where there are some.", "string"),
-        ("RateLimit", "Where the caller stands with them.", "string"),
-        ("Retry-After", "Seconds after which it makes sense to try again.", "integer"),
-        ("WWW-Authenticate", "What can be presented, and where the authorization server is (RFC 9728).", "string"),
-        ("Allow", "The methods that mean something here.", "string"),
+        ("X-Command-Version", "The version of the command that was called.", "integer"),
+        ("RateLimit-Policy", "The rate limits of this call, if there are any.", "string"),
+        ("RateLimit", "The state of these rate limits for the caller.", "string"),
+        ("Retry-After", "Seconds to wait before a retry.", "integer"),
+        ("WWW-Authenticate", "Accepted credentials, and the address of the authorization server (RFC 9728).", "string"),
+        ("Allow", "The allowed methods.", "string"),
     ];
     let header = |(name, about, kind): (&str, &str, &str)| {
         (name.to_owned(), json!({ "description": about, "schema": { "type": kind } }))

@@ -2,7 +2,7 @@
 //! `GET /docs` is a page that shows it and can try it.
 //!
 //! The document is made from the same commands every other surface is made from. The page is the same for everybody and
-//! has nothing of anybody in it: it asks for the document with the credential a person gives it.
+//! contains no data of a user: it requests the document with the credential that its user enters.
 
 mod cache;
 mod document;
@@ -98,7 +98,7 @@ impl OpenApi {
 /// Who asks for the document.
 fn asker(request: &Request<Body>, arrival: &Arrival) -> Result<(Credential, Source), Refusal> {
     if request.uri().query().is_some() {
-        let text = "the document takes no arguments; it is about who asks for it";
+        let text = "the document has no arguments; it lists the commands of its caller";
         return Err(Refusal::Call(CallError::Malformed(text.to_owned())));
     }
     Ok(caller::of(request.headers(), arrival, Interface::REST)?)
@@ -182,8 +182,8 @@ fn options(request_id: &RequestId) -> Response {
     problem::options(READ, request_id)
 }
 
-/// The text, or word that the client has it already (RFC 9110 §13.1.2). It may be kept, but asked about every time: what
-/// somebody may call changes without notice.
+/// The text, or word that the client has it already (RFC 9110 §13.1.2). It may be kept, but asked about every time: the
+/// commands of a caller change without notice.
 fn conditional(headers: &HeaderMap, text: &Text, kind: &'static str, request_id: &RequestId) -> Response {
     let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let known = known.flat_map(|value| value.split(',')).any(|tag| {

@@ -105,7 +105,7 @@ fn common(
     may_be: impl Fn(u16) -> bool,
 ) -> Map<String, Value> {
     let command = &listed.registered.command;
-    // No command has `-` in its name, so these are of nobody else.
+    // No command has `-` in its name, so these ids are unique.
     let behind = version.map_or_else(String::new, |version| format!("-v{version}"));
     let mut operation = Map::from_iter([
         ("operationId".to_owned(), json!(format!("{before}{}{behind}", command.name))),
@@ -145,7 +145,7 @@ fn description(listed: &Listed) -> String {
         parts.push(format!("**Deprecated.** {instead}"));
     }
     if !listed.only_where.is_empty() {
-        parts.push(format!("**You may call it only where** {}.", listed.only_where.join(", or where ")));
+        parts.push(format!("**You may call it only if** {}.", listed.only_where.join(", or if ")));
     }
     parts.retain(|part| !part.is_empty());
     parts.join("\n\n")
@@ -153,8 +153,8 @@ fn description(listed: &Listed) -> String {
 
 /// Each way to say who calls. A command that is open to everybody can be called without.
 fn security(needs_credential: bool) -> Value {
-    let nobody = (!needs_credential).then(|| json!({}));
-    nobody.into_iter().chain(["basic", "bearer", "oauth"].map(|scheme| json!({ scheme: [] }))).collect()
+    let anonymous = (!needs_credential).then(|| json!({}));
+    anonymous.into_iter().chain(["basic", "bearer", "oauth"].map(|scheme| json!({ scheme: [] }))).collect()
 }
 
 fn result(command: &Command, shared: &Shared<'_>) -> Value {

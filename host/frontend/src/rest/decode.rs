@@ -108,7 +108,7 @@ pub(super) async fn arguments(
         return Ok(Unread::Pairs(query.map(pairs).transpose()?.unwrap_or_default()));
     }
     if query.is_some() {
-        let text = "arguments of a POST go into its body, as a JSON object; its address has none";
+        let text = "send the arguments of a POST in its body as a JSON object, not in the address";
         return Err(Refusal::Call(CallError::Malformed(text.to_owned())));
     }
     let kind = parts.headers.get(CONTENT_TYPE).map(|value| value.to_str().map(media_type).unwrap_or_default());
@@ -123,7 +123,7 @@ pub(super) async fn arguments(
     }
     let body = body::read(&parts.headers, body, bytes_max, deadline).await.map_err(|error| match error {
         BodyError::TooLarge => Refusal::Call(CallError::TooLarge { bytes_max }),
-        BodyError::BrokenOff => Refusal::Call(CallError::Malformed("the body broke off".to_owned())),
+        BodyError::BrokenOff => Refusal::Call(CallError::Malformed("the body is incomplete".to_owned())),
         BodyError::Slow => Refusal::SlowBody,
     });
     Ok(Unread::Json(body?))

@@ -23,7 +23,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 
 type Call = Pin<Box<dyn Future<Output = Result<Outcome, CallError>> + Send>>;
 
-/// Calls, and gives the stream of what it says. Whoever drops the stream ends the call.
+/// Calls, and gives the stream of what it says. Dropping the stream ends the call.
 ///
 /// # Errors
 /// When the call fails before its stream has begun.

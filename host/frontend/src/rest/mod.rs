@@ -78,7 +78,7 @@ async fn list(State(rest): State<Rest>, request: Request<Body>) -> Response {
     let result = match *request.method() {
         Method::OPTIONS => return problem::options("GET, HEAD, OPTIONS", request_id),
         Method::GET | Method::HEAD if request.uri().query().is_some() => {
-            Err(Refusal::Call(CallError::Malformed("the list of commands takes no arguments".to_owned())))
+            Err(Refusal::Call(CallError::Malformed("the list of commands has no arguments".to_owned())))
         }
         Method::GET | Method::HEAD => match caller::of(request.headers(), &arrival, Interface::REST) {
             Ok((credential, source)) => rest.dispatcher.list(credential, source).await.map_err(Refusal::Call),

@@ -34,10 +34,10 @@ const ATTRIBUTES_MAX: usize = 64;
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub(crate) enum XmlError {
     /// They are no XML, or have what the restricted form leaves out.
-    #[error("not XML as it is taken here (UTF-8, without document types and processing instructions): {0}")]
+    #[error("not supported XML (expected UTF-8 without document types and processing instructions): {0}")]
     Malformed(String),
     /// The document is larger than its bounds.
-    #[error("more, or more deeply nested, than is taken")]
+    #[error("too large or too deeply nested")]
     TooLarge,
 }
 
@@ -199,7 +199,7 @@ impl Reader {
             Some(prefix) => {
                 let mut declared = self.scopes.iter().rev().flat_map(|scope| &scope.prefixed);
                 let found = declared.find(|(own, _)| own == prefix).map(|(_, namespace)| namespace.as_str());
-                found.ok_or_else(|| XmlError::Malformed("a prefix is not declared".to_owned()))?
+                found.ok_or_else(|| XmlError::Malformed("undeclared namespace prefix".to_owned()))?
             }
         };
         let element = Element::new(owned(namespace), owned(&name));
@@ -255,7 +255,7 @@ impl Reader {
 
 impl Tag {
     fn add(&mut self, prefix: Option<&str>, name: &str, value: String) -> Result<(), XmlError> {
-        let twice = || XmlError::Malformed("an attribute stands twice in the same element".to_owned());
+        let twice = || XmlError::Malformed("duplicate attribute".to_owned());
         match (prefix, name) {
             (None, "xmlns") => {
                 if self.scope.default.replace(value).is_some() {
@@ -297,7 +297,7 @@ pub(crate) fn read_document(mut bytes: &[u8], bounds: Bounds) -> Result<Element,
         }
         // The parser says so when something stands behind the document.
     }
-    document.ok_or_else(|| XmlError::Malformed("it ends before its first element does".to_owned()))
+    document.ok_or_else(|| XmlError::Malformed("the document is incomplete".to_owned()))
 }
 
 fn owned(text: &str) -> Cow<'static, str> {

@@ -11,7 +11,7 @@ use super::fault::Fault;
 use super::value::{self, members, only_element};
 use crate::xml::{Bounds, Element, read_document};
 
-/// Most elements of a call: each costs some hundred bytes, before anybody knows who sends them.
+/// Most elements of a call: each costs some hundred bytes, before the caller is known.
 pub(super) const ELEMENTS_MAX: usize = 65_536;
 /// Longest name of an element, in bytes.
 const TOKEN_BYTES_MAX: usize = 1024;
@@ -45,7 +45,7 @@ impl MethodCall {
         };
         let document = read_document(&body, bounds).map_err(|error| Fault::not_xml(error.to_string()))?;
         let method = document.find("", "methodName").filter(|_| document.name() == "methodCall");
-        let method = method.ok_or_else(|| Fault::invalid("a call is a `methodCall` with a `methodName`"))?;
+        let method = method.ok_or_else(|| Fault::invalid("a call must be a `methodCall` with a `methodName`"))?;
         Ok(Self { method: method.own_text().trim().to_owned(), document })
     }
 
@@ -53,7 +53,7 @@ impl MethodCall {
     fn values<'a>(&'a self) -> Result<Vec<&'a Element>, Fault> {
         let value = |param: &'a Element| {
             let value = only_element(param, "param")?.filter(|one| param.name() == "param" && one.name() == "value");
-            value.ok_or_else(|| Fault::shape("`params` has `param`s, each of one `value`"))
+            value.ok_or_else(|| Fault::shape("`params` must contain `param`s with one `value` each"))
         };
         self.document.find("", "params").into_iter().flat_map(Element::elements).map(value).collect()
     }
@@ -83,9 +83,9 @@ impl MethodCall {
     fn only_value(&self, login: &Login) -> Result<Option<&Element>, Fault> {
         let mut values = self.values()?.into_iter().skip(usize::from(login.is_parameter));
         match (values.next(), values.next()) {
-            (Some(_), Some(_)) => Err(Fault::shape(
-                "there is one parameter, behind the one with user, server and password if there is one",
-            )),
+            (Some(_), Some(_)) => {
+                Err(Fault::shape("expected one parameter, after the optional one with user, server and password"))
+            }
             (first, _) => Ok(first),
         }
     }
@@ -97,7 +97,7 @@ impl MethodCall {
     pub(super) fn arguments(&self, login: &Login, schema: &Schema) -> Result<Map<String, Value>, Fault> {
         let Some(value) = self.only_value(login)? else { return Ok(Map::new()) };
         let Value::Object(arguments) = value::read(value, schema, schema.json())? else {
-            return Err(Fault::shape("arguments are one struct"));
+            return Err(Fault::shape("the arguments must be one struct"));
         };
         Ok(arguments)
     }
@@ -108,7 +108,7 @@ impl MethodCall {
     /// When it is not one text.
     pub(super) fn text(&self, login: &Login) -> Result<String, Fault> {
         let text = self.only_value(login)?.map(string).transpose()?.flatten();
-        text.ok_or_else(|| Fault::shape("this method takes one string"))
+        text.ok_or_else(|| Fault::shape("this method has one parameter, a string"))
     }
 }
 
@@ -167,7 +167,7 @@ fn in_utf8(body: &[u8]) -> Result<Cow<'_, [u8]>, Fault> {
     let end = head.windows(2).position(|pair| pair == b"?>");
     let (declaration, rest) = end
         .and_then(|end| Some((std::str::from_utf8(head.get(..end)?).ok()?, body.get(end + 2..)?.trim_ascii_start())))
-        .ok_or_else(|| Fault::not_xml("its XML declaration does not end"))?;
+        .ok_or_else(|| Fault::not_xml("the XML declaration is incomplete"))?;
     let encoding = declaration.split_once("encoding").map(|(_, rest)| {
         let quoted = rest.trim_start_matches([' ', '\t', '\r', '\n', '=']);
         quoted.trim_start_matches(['"', '\'']).split(['"', '\'']).next().unwrap_or_default().to_ascii_lowercase()
@@ -177,6 +177,6 @@ fn in_utf8(body: &[u8]) -> Result<Cow<'_, [u8]>, Fault> {
         Some("iso-8859-1" | "latin1") => {
             Ok(Cow::Owned(rest.iter().map(|byte| char::from(*byte)).collect::<String>().into_bytes()))
         }
-        Some(_) => Err(Fault::not_xml("its encoding is none of utf-8, us-ascii, iso-8859-1")),
+        Some(_) => Err(Fault::not_xml("its encoding must be utf-8, us-ascii or iso-8859-1")),
     }
 }

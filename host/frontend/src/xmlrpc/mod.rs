@@ -1,7 +1,7 @@
 //! XML-RPC, as old clients of ejabberd speak it: `methodName` is the command, the arguments are one struct, and user,
 //! server and password may stand in another one before it. `system.listMethods` lists what the caller may call.
 //!
-//! A request goes `decode` → dispatcher → `encode`. Unlike in ReST the body is read before anybody knows who calls, since
+//! A request goes `decode` → dispatcher → `encode`. Unlike in ReST the body is read before the caller is known, since
 //! the method stands in it: it is bounded in size, in elements and in time.
 
 mod decode;
@@ -41,7 +41,7 @@ const XMLRPC: FrontendName = FrontendName("xmlrpc");
 const SYSTEM: [(&str, &str); 3] = [
     ("system.listMethods", "Lists the methods the caller may call"),
     ("system.methodHelp", "Describes a method the caller may call"),
-    ("system.methodSignature", "Tells the types of a method's result and parameters"),
+    ("system.methodSignature", "Shows the types of the result and the parameters of a method"),
 ];
 
 /// Bounds and parts of the XML-RPC interface.
@@ -129,7 +129,7 @@ async fn read(wire: &XmlRpc, request: Request<Body>) -> Result<Bytes, Fault> {
         BodyError::TooLarge => {
             Fault::invalid(format!("too-large: a call may have at most {} bytes", wire.body_bytes_max))
         }
-        BodyError::BrokenOff => Fault::not_xml("the body broke off"),
+        BodyError::BrokenOff => Fault::not_xml("the body is incomplete"),
         BodyError::Slow => Fault::invalid("slow-request: the whole body must arrive within the time a call may take"),
     })
 }

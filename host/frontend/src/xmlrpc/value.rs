@@ -44,7 +44,7 @@ fn read_at(element: &Element, whole: &Schema, schema: &Value, depth: usize) -> R
     };
     let own_text = typed.own_text();
     let characters = own_text.trim();
-    let misfit = || Fault::value(format!("what stands in `{}` is none", typed.name()));
+    let misfit = || Fault::value(format!("the content of `{}` is not valid", typed.name()));
     let wants = |kind: &str| whole.types_of(schema).contains(&kind);
     Ok(match typed.name() {
         "string" => text(whole, schema, &own_text),
@@ -77,7 +77,7 @@ fn read_at(element: &Element, whole: &Schema, schema: &Value, depth: usize) -> R
             }
             Value::Object(object)
         }
-        other => return Err(Fault::shape(format!("`{}` is no type of value", shown(other)))),
+        other => return Err(Fault::shape(format!("unknown value type `{}`", shown(other)))),
     })
 }
 
@@ -102,13 +102,13 @@ fn double(characters: &str, whole_wanted: bool) -> Option<Value> {
 
 fn array(typed: &Element, whole: &Schema, schema: &Value, depth: usize) -> Result<Value, Fault> {
     let data = only_element(typed, "array")?.filter(|data| data.name() == "data");
-    let data = data.ok_or_else(|| Fault::shape("an `array` has one `data`"))?;
+    let data = data.ok_or_else(|| Fault::shape("an `array` must contain one `data`"))?;
     let items = whole.array_items(schema).unwrap_or(&Value::Null);
     let wanted = whole.types_of(items);
     let plain = !wanted.is_empty() && !wanted.contains(&"object");
     let item = |value: &Element| {
         if value.name() != "value" {
-            return Err(Fault::shape("`data` has only `value`s"));
+            return Err(Fault::shape("`data` may only contain `value`s"));
         }
         if plain && let Some(inner) = only_member(value)? {
             return read_at(inner, whole, items, depth + 1);
@@ -137,7 +137,7 @@ pub(super) fn members<'a>(typed: &'a Element) -> Result<Vec<(String, &'a Element
         [name, value] if member.name() == "member" && name.name() == "name" && value.name() == "value" => {
             Ok((name.own_text().into_owned(), *value))
         }
-        _ => Err(Fault::shape("a `struct` has `member`s, each of one `name` and one `value`")),
+        _ => Err(Fault::shape("a `struct` must contain `member`s with one `name` and one `value` each")),
     };
     typed.elements().map(member).collect()
 }
@@ -149,7 +149,7 @@ pub(super) fn members<'a>(typed: &'a Element) -> Result<Vec<(String, &'a Element
 pub(super) fn only_element<'a>(element: &'a Element, what: &str) -> Result<Option<&'a Element>, Fault> {
     let mut elements = element.elements();
     match (elements.next(), elements.next()) {
-        (Some(_), Some(_)) => Err(Fault::shape(format!("a `{what}` has one element in it"))),
+        (Some(_), Some(_)) => Err(Fault::shape(format!("a `{what}` must contain one element"))),
         (first, _) => Ok(first),
     }
 }

@@ -41,12 +41,11 @@ pub(super) async fn run(wire: &Wire, request: &Request) -> Result<Element, Stanz
     match asked.attribute("action") {
         None | Some("execute" | "complete") => stage.execute().await,
         Some("cancel") => stage.cancel(),
-        Some("next" | "prev") => Err(StanzaError::bad_stage(
-            "bad-action",
-            "there is one stage: `complete` runs the command, `cancel` does not",
-        )),
+        Some("next" | "prev") => {
+            Err(StanzaError::bad_stage("bad-action", "the command has only one stage; use `complete` or `cancel`"))
+        }
         Some(_) => {
-            Err(StanzaError::bad_stage("malformed-action", "the actions are `execute`, `complete` and `cancel`"))
+            Err(StanzaError::bad_stage("malformed-action", "the action must be `execute`, `complete` or `cancel`"))
         }
     }
 }
@@ -136,8 +135,8 @@ impl Stage<'_> {
             return answer.child(form);
         }
         let text = format!(
-            "The command has run. Its result of {bytes} bytes is longer than the {bytes_max} that are sent over XMPP; other \
-             interfaces give it whole."
+            "The command has run. Its result has {bytes} bytes; over XMPP, at most {bytes_max} are sent. Use another \
+             interface to get the complete result."
         );
         answer.child(note("warn", text))
     }
@@ -151,7 +150,7 @@ impl Stage<'_> {
     fn take(&self, session: &str) -> Result<(), StanzaError> {
         let taken = self.wire.sessions.take(session, &self.request.from, self.node, Instant::now());
         taken.map_err(|error| match error {
-            SessionError::Unknown => bad_session("there is no such session of this sender for this command"),
+            SessionError::Unknown => bad_session("unknown session for this sender and command"),
             SessionError::Expired => StanzaError::session_expired(),
         })
     }

@@ -29,25 +29,25 @@ pub(super) enum ConnectionError {
     #[error("{0}")]
     Network(#[from] std::io::Error),
     /// It took too long.
-    #[error("the server does not answer in time")]
+    #[error("the server does not respond in time")]
     Slow,
     /// The server sent something that is no stream.
-    #[error("the server sent what is {0}")]
+    #[error("the server sent invalid data: {0}")]
     NoXml(#[from] XmlError),
     /// The server sent XML, but not what belongs here.
-    #[error("the server does not speak XEP-0114 here: is this its port for components?")]
+    #[error("the server does not support XEP-0114 at this address; check that it is the component port")]
     NoComponents,
     /// The server closed the stream.
     #[error("the server closed the stream")]
     Closed,
     /// The server takes another secret.
-    #[error("the server refuses the secret of this component (not-authorized)")]
+    #[error("the server rejected the secret of this component (not-authorized)")]
     WrongSecret,
     /// The server ended the stream, by this condition.
     #[error("the server ended the stream: {0}")]
     Refused(String),
     /// Nothing came for too long.
-    #[error("the server has fallen silent")]
+    #[error("the server no longer responds")]
     Silent,
 }
 

@@ -1,4 +1,4 @@
-//! Service discovery (XEP-0030): what Muster is, and which commands whoever asks may run.
+//! Service discovery (XEP-0030): what Muster is, and which commands the sender may run.
 
 use muster_core::dispatch::Listed;
 

@@ -7,7 +7,7 @@
 //! | a text | `text-single`; `text-multi` where its default or the schema's media type says that it has lines; `text-private` where it is secret; `jid-single` where its format is `jid` |
 //! | a number | `text-single` with its range |
 //! | several of some values | `list-multi` |
-//! | several texts or numbers | `text-multi`, one in each line; `jid-multi` where their format is `jid` |
+//! | several texts or numbers | `text-multi`, one per line; `jid-multi` where their format is `jid` |
 //! | anything else | `text-multi` that takes JSON, and says so |
 //!
 //! A field that is left empty is no argument, unless a text is required.
@@ -78,16 +78,16 @@ pub(super) fn ask(command: &Command, only_where: &[String], given: &Submitted, e
     let mut instructions: Vec<String> = command.description.split("\n\n").map(|text| text.replace('\n', " ")).collect();
     instructions.retain(|text| !text.trim().is_empty());
     if !only_where.is_empty() {
-        instructions.push(format!("The rules of this host demand: {}.", only_where.join(", or ")));
+        instructions.push(format!("The rules of this host require: {}.", only_where.join(", or ")));
     }
     if command.effects.destructive {
-        instructions.push("What this does cannot be undone.".to_owned());
+        instructions.push("The effect of this command cannot be undone.".to_owned());
     }
     if let Some(deprecated) = &command.deprecated {
         instructions.push(format!("Deprecated: {deprecated}"));
     }
     if !takes_arguments(schema) {
-        instructions.push("It takes no arguments: complete it to run it.".to_owned());
+        instructions.push("The command has no arguments. Complete the form to run it.".to_owned());
     }
     let texts = instructions.into_iter().map(|text| Element::new(FORMS, "instructions").text(text));
     let fields = fields(schema).map(|field| field.show(given, errors));
@@ -120,7 +120,7 @@ pub(super) fn submitted(form: &Element) -> Result<Submitted, StanzaError> {
             continue;
         }
         if submitted.len() >= FIELDS_MAX || submitted.iter().any(|(own, _)| own == name) {
-            return Err(bad("the form has a field twice, or too many"));
+            return Err(bad("the form has a duplicate field or too many fields"));
         }
         let values = field.elements().filter(|element| element.is(FORMS, "value"));
         submitted.push((name.to_owned(), values.map(|value| value.own_text().into_owned()).collect()));
@@ -256,7 +256,7 @@ impl Field<'_> {
             Kind::Private => ("text-private", ""),
             Kind::Text => ("text-single", ""),
             Kind::Lines => ("text-multi", ""),
-            Kind::Items => ("text-multi", "one in each line"),
+            Kind::Items => ("text-multi", "one per line"),
             Kind::Json => ("text-multi", "as JSON"),
         };
         let label = if hint.is_empty() { self.name.to_owned() } else { format!("{} ({hint})", self.name) };

@@ -44,7 +44,7 @@ impl Jid {
         self.text.get(self.domain_start..self.bare_end).unwrap_or_default()
     }
 
-    /// Whether it is somebody's at its domain, and not the domain's own.
+    /// Whether it is the address of an account, and not of the domain itself.
     pub(super) fn has_local(&self) -> bool {
         self.domain_start > 0
     }

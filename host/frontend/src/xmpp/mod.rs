@@ -1,8 +1,8 @@
 //! XMPP: Muster as a component of a server (XEP-0114) that runs commands (XEP-0050) for people with ordinary clients.
 //!
-//! A stanza goes `connection` → `stanza` → `disco` or `command` → dispatcher → `form`, `result` → `connection`. Who sent it
-//! is what the server says, for the domains it is believed about; to others it is nobody's. Everything is bounded: stanzas,
-//! calls at a time, in total and of one account, sessions and how long they last.
+//! A stanza goes `connection` → `stanza` → `disco` or `command` → dispatcher → `form`, `result` → `connection`. Who
+//! sent it is what the server says, for the domains it is believed about; senders of other domains are anonymous.
+//! Everything is bounded: stanzas, calls at a time, in total and of one account, sessions and how long they last.
 //!
 //! The stanzas are made by hand over [`crate::xml`]: the crates for XMPP are under the MPL, none of them speaks XEP-0050 or
 //! XEP-0122, and the component of `tokio-xmpp` has no TLS.
@@ -72,7 +72,7 @@ pub struct Settings {
     pub secret: String,
     /// The server's name in its certificate and whom to believe about it; without, the stream is not encrypted.
     pub tls: Option<(ServerName<'static>, Arc<ClientConfig>)>,
-    /// Domains whose accounts are who the server says they are. Who is of another domain is nobody.
+    /// Domains for which the server authenticates the accounts. Senders of other domains are anonymous.
     pub trusted_domains: Vec<String>,
     /// Time for calls to end when the host stops.
     pub drain_deadline: Duration,
@@ -248,7 +248,7 @@ impl Requests {
         let bare = request.from.bare().to_owned();
         let of_jid = self.per_jid.get(&bare).copied().unwrap_or_default();
         if self.tasks.len() >= REQUESTS_MAX || of_jid >= REQUESTS_PER_JID_MAX {
-            let text = "too many requests are being worked on; try again when one was answered";
+            let text = "too many concurrent requests; retry when one was answered";
             return Ok(Some(request.answer(Err(StanzaError::too_much(text)))));
         }
         self.per_jid.insert(bare.clone(), of_jid + 1);

@@ -17,13 +17,13 @@ pub(super) const SESSIONS_PER_JID_MAX: usize = 10;
 const LIFETIME: Duration = Duration::from_mins(10);
 /// How long it is remembered that a session has expired.
 const REMEMBERED: Duration = Duration::from_mins(10);
-/// Bytes of an id: nobody guesses it.
+/// Bytes of an id: it cannot be guessed.
 const ID_BYTES: usize = 16;
 
 /// Why a session cannot go on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum SessionError {
-    /// There is none of that id, or it is somebody else's.
+    /// There is none with that id, or it belongs to another sender.
     Unknown,
     /// It was left alone for too long.
     Expired,

@@ -25,7 +25,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// The request in a stanza; nothing when the stanza is none, and nobody waits for an answer.
+    /// The request in a stanza; nothing if the stanza is not a request and expects no answer.
     pub(super) fn read(stanza: &Element) -> Option<Self> {
         let is_set = match stanza.attribute("type") {
             Some("get") => false,
@@ -110,7 +110,7 @@ impl StanzaError {
 
     /// More than is taken.
     pub(super) fn too_large(bytes_max: usize) -> Self {
-        let text = format!("a request may have at most {bytes_max} bytes, and be nested only so deep");
+        let text = format!("the request is too large (at most {bytes_max} bytes) or too deeply nested");
         Self::new(Kind::Modify, "not-acceptable", text)
     }
 

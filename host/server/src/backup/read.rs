@@ -49,13 +49,13 @@ pub(crate) fn verify(file: &Path) -> Result<Verified, String> {
     let (mut entries, mut audit_files) = (0_u64, 0_u64);
     each_member(file, |name, from| {
         if manifest.is_some() {
-            return Err(format!("`{name}` stands behind the manifest"));
+            return Err(format!("`{name}` follows after the manifest"));
         }
         let mut from = Hashing::new(from);
         match name {
             HEADER => header = Some(header_of(&json::<serde_json::Value>(name, &mut from)?)?),
             _ if header.is_none() => {
-                return Err(format!("it does not begin with `{HEADER}`: it is no backup of Muster"));
+                return Err(format!("it does not begin with `{HEADER}`, so it is not a backup of Muster"));
             }
             MANIFEST => manifest = Some(json::<Manifest>(name, &mut from)?),
             _ if name.starts_with(STORE) => each_line(&mut from, |_| {
@@ -72,15 +72,15 @@ pub(crate) fn verify(file: &Path) -> Result<Verified, String> {
         }
         Ok(())
     })?;
-    let damaged = |what: &str| format!("{} is no whole backup: {what}", file.display());
+    let damaged = |what: &str| format!("{} is not a valid backup: {what}", file.display());
     let header = header.ok_or_else(|| damaged("it is empty"))?;
-    let manifest = manifest.ok_or_else(|| damaged("it has no manifest, so it was not written to its end"))?;
+    let manifest = manifest.ok_or_else(|| damaged("it has no manifest, so it is incomplete"))?;
     let other = manifest.members.iter().zip(&members).find(|(written, read)| written != read);
     if let Some((written, _)) = other {
-        return Err(damaged(&format!("`{}` is not as the manifest has it", written.name)));
+        return Err(damaged(&format!("`{}` differs from the manifest", written.name)));
     }
     if manifest.members.len() != members.len() || manifest.entries != entries {
-        return Err(damaged("the manifest has another number of members or entries"));
+        return Err(damaged("the number of members or entries differs from the manifest"));
     }
     Ok(Verified { header, entries, audit_files, last_revision: manifest.last_revision })
 }
@@ -90,7 +90,7 @@ pub(crate) fn verify(file: &Path) -> Result<Verified, String> {
 /// # Errors
 /// A sentence for the operator; `data` is as it was then.
 pub(crate) fn restore(file: &Path, data: &Path) -> Result<Verified, String> {
-    let told = |error: io::Error| format!("{} cannot be made: {error}", data.display());
+    let told = |error: io::Error| format!("{} cannot be created: {error}", data.display());
     let is_empty = match fs::read_dir(data) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => true,
@@ -124,7 +124,7 @@ fn beside(data: &Path) -> Result<PathBuf, String> {
 fn make(file: &Path, data: &Path, verified: &Verified) -> Result<(), String> {
     let folder = |path: &Path| {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        made.map_err(|error| format!("{} cannot be made: {error}", path.display()))
+        made.map_err(|error| format!("{} cannot be created: {error}", path.display()))
     };
     // The lines of the store go through a file of their own: an archive is read member by member, the store is made in one go.
     let lines = data.join("store.jsonl");
@@ -165,7 +165,8 @@ fn header_of(value: &serde_json::Value) -> Result<Header, String> {
         let version = value.get("muster").and_then(serde_json::Value::as_str).unwrap_or("another version");
         let version = muster_core::printable::title(version, 40);
         return Err(format!(
-            "this is a backup of form {form}, written by Muster {version}; this version reads form {FORM}"
+            "this backup has format version {form}, written by Muster {version}; this version reads format version \
+             {FORM}"
         ));
     }
     serde_json::from_value(value.clone()).map_err(|error| format!("`{HEADER}` is not readable: {error}"))
@@ -176,17 +177,17 @@ fn each_member(file: &Path, mut visit: impl FnMut(&str, &mut dyn Read) -> Result
     let told = |error: io::Error| format!("{} cannot be read: {error}", file.display());
     let opened = File::open(file).map_err(told)?;
     if !opened.metadata().map_err(told)?.is_file() {
-        return Err(format!("{} is no file", file.display()));
+        return Err(format!("{} is not a file", file.display()));
     }
     let mut archive = Archive::new(BufReader::with_capacity(1 << 20, opened));
-    let damaged = |what: String| format!("{} is no whole backup: {what}", file.display());
+    let damaged = |what: String| format!("{} is not a valid backup: {what}", file.display());
     for (number, member) in archive.entries().map_err(told)?.enumerate() {
         let mut member = member.map_err(|error| damaged(error.to_string()))?;
         let name = member.path().ok().and_then(|path| path.to_str().map(str::to_owned)).unwrap_or_default();
         let is_known = member.header().entry_type() == EntryType::Regular && is_member(&name);
         if !is_known || number >= MEMBERS_MAX {
             let name = muster_core::printable::title(&name, 80);
-            return Err(damaged(format!("`{name}` does not belong into a backup")));
+            return Err(damaged(format!("unexpected member `{name}`")));
         }
         if !name.starts_with(AUDIT) && member.size() > MEMBER_BYTES_MAX {
             return Err(damaged(format!("`{name}` has more than {MEMBER_BYTES_MAX} bytes")));

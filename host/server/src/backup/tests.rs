@@ -76,19 +76,19 @@ fn what_was_damaged_is_refused() {
         assert!(!data.exists());
     };
     refused(b"", "it is empty");
-    refused(b"no archive at all", "is no whole backup");
+    refused(b"no archive at all", "is not a valid backup");
     // Cut anywhere, one bit flipped anywhere: in the head of a member, what is in it, or what fills its block.
     for cut in (512..good.len() - 1024).step_by(good.len() / 40) {
-        refused(&good[..cut], "is no whole backup");
+        refused(&good[..cut], "is not a valid backup");
     }
     let at = |part: &[u8]| good.windows(part.len()).position(|window| window == part).unwrap();
     for place in [at(b"\"form\""), at(b"\"bucket\""), at(b"{\"seq\":2}"), at(b"hosts:"), at(b"\"sha256\"") + 12] {
         let mut bytes = good.clone();
         bytes[place] ^= 1;
-        refused(&bytes, "is no whole backup");
+        refused(&bytes, "is not a valid backup");
     }
     let newer = String::from_utf8_lossy(&good[..1024]).replace("\"form\":1", "\"form\":2");
-    refused(&[newer.as_bytes(), &good[1024..]].concat(), "a backup of form 2, written by Muster");
+    refused(&[newer.as_bytes(), &good[1024..]].concat(), "backup has format version 2, written by Muster");
 }
 
 #[test]

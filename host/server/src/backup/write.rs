@@ -49,7 +49,7 @@ pub(crate) fn write(data: &Path, storage: &RedbStorage, name: &str, time: String
         fs::hard_link(&unfinished, &file).map_err(told)?;
         File::open(&folder).and_then(|folder| folder.sync_all()).map_err(told)?;
         if verified.entries != entries {
-            return Err("the backup does not read as it was written; look at the disk".to_owned());
+            return Err("the verification of the written backup failed; check the disk".to_owned());
         }
         Ok(Summary { file: file.clone(), bytes, entries })
     });
@@ -85,7 +85,7 @@ fn write_whole(data: &Path, storage: &RedbStorage, file: &Path, header: &Header)
             return archive.finish();
         }
     }
-    Err("the audit record drops files faster than they can be copied; raise `audit.files_max`".to_owned())
+    Err("audit files are deleted faster than they can be copied; raise `audit.files_max`".to_owned())
 }
 
 /// The files of the audit record, by their path below the data directory, oldest first.

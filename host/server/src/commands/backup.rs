@@ -25,7 +25,7 @@ pub(super) struct Backup {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Read a backup from its beginning to its end, and check every part of it against its digest
+    /// Check a backup: read it completely and verify the digest of each part
     Verify {
         /// The backup
         file: PathBuf,
@@ -48,7 +48,7 @@ pub(super) fn run(
         (Some(Action::Verify { file }), _) => {
             let verified = backup::verify(&file).map_err(CliError::Failed)?;
             let line = format!(
-                "whole: {} entries and {} files of the audit record, written by Muster {} at {}",
+                "valid: {} entries and {} audit files, written by Muster {} at {}",
                 verified.entries,
                 verified.audit_files,
                 verified.version(),
@@ -60,8 +60,8 @@ pub(super) fn run(
         (None, Some(file)) => {
             if !matches!(connection.host()?, Host::Data(_)) {
                 return Err(CliError::Usage(
-                    "a backup is written on the machine of its host: run this there, or call the command `backup`, which \
-                     writes to the folder `backups` of the data directory"
+                    "a backup is written on the machine of the host: run this subcommand there, or call the command \
+                     `backup`, which writes to the folder `backups` of the data directory"
                         .to_owned(),
                 ));
             }
@@ -77,7 +77,7 @@ fn write(client: &Client, file: &Path, format: Format) -> Result<(), CliError> {
         return Err(CliError::Failed(format!("{} exists already; name another file", file.display())));
     }
     let unique = getrandom::u64().map_err(|error| CliError::Failed(error.to_string()))?;
-    let spinner = output::spinner("the host writes its backup");
+    let spinner = output::spinner("writing the backup");
     let answer = client.call("backup", None, &json!({ "file": format!("cli-{unique:016x}.tar") }));
     spinner.finish_and_clear();
     let mut answer = answer?;
@@ -113,7 +113,7 @@ fn place(from: &Path, to: &Path) -> io::Result<()> {
 pub(super) fn restore(data: &Path, restore: &Restore, format: Format) -> Result<(), CliError> {
     let verified = backup::restore(&restore.file, data).map_err(CliError::Failed)?;
     let line = format!(
-        "{}: restored {} entries and {} files of the audit record, as they were at {}; start the host with `muster serve \
+        "{}: restored {} entries and {} audit files, as they were at {}; start the host with `muster serve \
          --data {}`",
         data.display(),
         verified.entries,

@@ -15,17 +15,17 @@ use muster_cli::output::{self, Format};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
-    /// Report every mistake, or that there is none
+    /// Report all mistakes of a configuration file
     Check {
-        /// The file; without, muster.yaml in the data directory
+        /// The file [default: muster.yaml in the data directory]
         file: Option<PathBuf>,
     },
-    /// Have the running host read its configuration file again
+    /// Make the running host reload its configuration
     Reload {
-        /// Only tell what would change, and for whom
+        /// Only show what would change, and for which callers
         #[arg(long)]
         dry_run: bool,
-        /// Take rules too under which nobody could reload the configuration who can now
+        /// Apply rules even if no caller could reload the configuration afterwards
         #[arg(long)]
         force: bool,
     },
@@ -49,7 +49,7 @@ pub(super) fn run(
             let waiting = words(&found, "needs_restart");
             let waiting =
                 if waiting.is_empty() { String::new() } else { format!("; a restart is needed for {waiting}") };
-            output::line(&format!("the configuration was read again{waiting}"), &result, format);
+            output::line(&format!("configuration reloaded{waiting}"), &result, format);
             Ok(())
         }
     }
@@ -76,7 +76,7 @@ fn check(file: &Path, format: Format) -> Result<(), CliError> {
     }
     let groups: Vec<_> = config.permissions.groups().iter().map(|group| &*group.name).collect();
     let warnings = config.warnings();
-    let mut line = format!("{}: no mistakes; rule groups: {}", file.display(), groups.join(", "));
+    let mut line = format!("{}: no mistakes found; rule groups: {}", file.display(), groups.join(", "));
     for warning in &warnings {
         line.push_str("\nwarning: ");
         line.push_str(warning);
@@ -95,18 +95,18 @@ fn changes(client: &Client, format: Format) -> Result<(), CliError> {
     }
     let changes = list(&found, "changes");
     if changes.is_empty() {
-        output::line("the file changes nobody's rights", &Value::Null, format);
+        output::line("no permissions change", &Value::Null, format);
     }
     for change in &changes {
         let caller = change.get("caller").and_then(Value::as_str).unwrap_or_default();
-        let parts = [("gained", "gains"), ("lost", "loses"), ("changed", "may with other arguments than before")];
+        let parts = [("gained", "gains"), ("lost", "loses"), ("changed", "allowed with other arguments than before")];
         let parts = parts.iter().map(|(key, verb)| (words(change, key), verb)).filter(|(words, _)| !words.is_empty());
         let text = parts.map(|(words, verb)| format!("{verb} {words}")).collect::<Vec<_>>().join("; ");
         output::line(&format!("{caller}: {text}"), &Value::Null, format);
     }
     let out = words(&found, "locked_out");
     if !out.is_empty() {
-        let text = format!("reload_config would be taken from {out}; the host refuses that without --force");
+        let text = format!("{out} could no longer call reload_config; the host applies this only with --force");
         output::line(&text, &Value::Null, format);
     }
     let waiting = words(&found, "needs_restart");

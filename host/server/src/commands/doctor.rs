@@ -1,4 +1,5 @@
-//! `muster doctor`: proves on this machine that the limits of plugins bite. It needs no running host, and disturbs none.
+//! `muster doctor`: checks that the sandbox limits are enforced on this machine. It needs no running host, and disturbs
+//! none.
 
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use muster_cli::{CliError, block_on};
 
 #[derive(Args, Debug)]
 pub(super) struct Doctor {
-    /// The configuration whose limits are proved; without, muster.yaml in the data directory, else the defaults
+    /// The configuration whose limits are checked [default: muster.yaml in the data directory, else the default limits]
     #[arg(long, value_name = "FILE")]
     config: Option<std::path::PathBuf>,
 }
@@ -21,7 +22,7 @@ pub(super) struct Doctor {
 pub(super) fn run(data: &Path, doctor: &Doctor, format: Format) -> Result<(), CliError> {
     let file = config_file(doctor.config.as_deref(), data);
     let config = Config::read_or_default(file.as_deref()).map_err(CliError::Failed)?;
-    let spinner = output::spinner("running guests that want more than they may");
+    let spinner = output::spinner("running test plugins that exceed their limits");
     let findings = block_on(muster_wasm::examine(config.limits))?;
     spinner.finish_and_clear();
     let rows: Vec<Value> = findings.iter().map(row).collect();
@@ -31,14 +32,14 @@ pub(super) fn run(data: &Path, doctor: &Doctor, format: Format) -> Result<(), Cl
         return Ok(());
     }
     Err(CliError::Failed(format!(
-        "{} not as it should be: do not run plugins you do not trust on this machine",
+        "sandbox checks failed: {}; do not run untrusted plugins on this machine",
         failed.join(", ")
     )))
 }
 
 fn row(finding: &Finding) -> Value {
     let outcome = match finding.outcome {
-        Outcome::Well => "well",
+        Outcome::Well => "ok",
         Outcome::Slow => "slow",
         Outcome::NotTried => "not tried",
         Outcome::Failed => "FAILED",

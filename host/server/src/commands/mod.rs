@@ -53,7 +53,7 @@ enum Action {
     /// Add, list and remove accounts
     #[command(subcommand)]
     Account(account::Account),
-    /// Make, list and revoke API keys
+    /// Create, list and revoke API keys
     #[command(subcommand)]
     Key(key::Key),
     /// Issue, list and revoke OAuth tokens
@@ -62,33 +62,33 @@ enum Action {
     /// Add, list and remove OAuth clients
     #[command(subcommand)]
     Client(clients::OAuthClient),
-    /// Ask who may call what, and why
+    /// Explain, check and list permissions
     #[command(subcommand)]
     Permissions(permissions::Action),
     /// Check and reload the configuration file
     #[command(subcommand)]
     Config(config::Action),
-    /// See who called what, and verify that nobody changed the record of it
+    /// Search and verify the audit log
     #[command(subcommand)]
     Audit(audit::Action),
     /// Write a backup of the running host to a file, or verify one
     Backup(backup::Backup),
-    /// Make a data directory of a backup; the directory must not exist or be empty
+    /// Create a data directory from a backup; the directory must not exist, or must be empty
     Restore(backup::Restore),
-    /// Log in to a host elsewhere with a browser, and keep the login as a profile
+    /// Log in to a remote host with a browser, and store the login as a profile
     Login(login::Login),
-    /// Revoke the login of a profile, and forget it
+    /// Revoke the login of a profile and delete it
     Logout,
-    /// Serve MCP on standard input and output: for assistants that start a program
+    /// Serve MCP on standard input and output, for assistants that start a program
     Mcp,
-    /// Prove on this machine that the limits of plugins bite
+    /// Check that the sandbox limits are enforced on this machine
     Doctor(doctor::Doctor),
-    /// Try out the component on standard input in a process that may end for it: what a host starts for itself
+    /// Compile the component on standard input; hosts start this process for themselves
     #[command(hide = true)]
     CompileWorker(compile_worker::CompileWorkerArguments),
-    /// Print the completion script of a shell: commands and their arguments are completed by asking the host
+    /// Print the completion script of a shell; it completes commands and arguments by asking the host
     Completion {
-        /// Which shell
+        /// The shell
         shell: Shell,
     },
 }
@@ -96,13 +96,13 @@ enum Action {
 /// How to run a host.
 #[derive(Args, Debug)]
 struct Serve {
-    /// Configuration file; without, muster.yaml in the data directory if there is one
+    /// Configuration file [default: muster.yaml in the data directory, if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Address to serve ReST at, instead of the configured one; port 0 takes a free one
+    /// Address to listen on, instead of the configured one; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-    /// Form of log lines
+    /// Format of log lines
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
 }

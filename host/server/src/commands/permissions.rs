@@ -15,44 +15,45 @@ use muster_cli::{Client, ClientError};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
-    /// Tell why a call is allowed or not, and what would allow it
+    /// Explain why a call is allowed or denied, and what would allow it
     Explain(Explain),
-    /// Report what is odd about the rules: groups that never allow anything, names nothing has, commands anybody may call
+    /// Report problems of the rules: groups that never match, undefined names, commands open to every caller
     Check {
-        /// A configuration file, instead of the rules in force
+        /// A configuration file, instead of the active rules
         file: Option<PathBuf>,
     },
-    /// Print who may call what
+    /// List which callers may call which commands
     Matrix {
-        /// A configuration file, instead of the rules in force
+        /// A configuration file, instead of the active rules
         file: Option<PathBuf>,
     },
 }
 
 #[derive(Args, Debug)]
 pub(super) struct Explain {
-    /// Who calls: user@host, anonymous, console, or client:ID
+    /// Caller: user@host, anonymous, console, or client:ID
     #[arg(long = "as", value_name = "WHO")]
     who: Option<String>,
-    /// The interface they come through: rest, cli, console, …
+    /// Interface: rest, cli, console, …
     #[arg(long)]
     via: Option<String>,
-    /// The address they come from
+    /// Address of the caller
     #[arg(long = "from", value_name = "ADDRESS")]
     address: Option<String>,
-    /// The tag of the listener they come to
+    /// Tag of the listener
     #[arg(long)]
     tag: Option<String>,
-    /// A scope of their token; several times for several
+    /// Scope of the token; repeat it for several
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
     /// Version of the command
     #[arg(long, value_name = "N")]
     api_version: Option<u32>,
-    /// Explain the recorded call with this request id, instead of one that is described
+    /// Explain the recorded call with this request id
     #[arg(long, value_name = "ID", conflicts_with_all = ["who", "via", "address", "tag", "scopes", "api_version", "words"])]
     request: Option<String>,
-    /// The command, then arguments as in `muster call`; without arguments, all calls of the command are meant
+    /// The command and its arguments as in `muster call`; without arguments, the explanation covers all calls of the
+    /// command
     #[arg(trailing_var_arg = true, required_unless_present = "request", value_name = "COMMAND [ARGUMENTS]")]
     words: Vec<String>,
 }
@@ -169,7 +170,7 @@ fn read(file: &Path) -> Result<String, CliError> {
         .map_err(|error| CliError::Missing(format!("{} cannot be read: {error}", file.display())))
 }
 
-/// The arguments that make a command look at a file instead of the rules in force.
+/// The arguments that make a command look at a file instead of the active rules.
 fn of_file(file: Option<&Path>) -> Result<Value, CliError> {
     Ok(match file {
         Some(file) => json!({ "config": read(file)? }),
@@ -188,7 +189,7 @@ fn check(client: &Client, file: Option<&Path>, format: Format) -> Result<(), Cli
     if format != Format::Table {
         output::value(&findings, format);
     } else if found.is_empty() {
-        output::line("nothing is odd about the rules", &Value::Null, format);
+        output::line("no problems found", &Value::Null, format);
     } else {
         for finding in found {
             let place = text(finding, "place");
@@ -212,7 +213,7 @@ fn offline(file: &Path) -> Result<Value, CliError> {
         .into_iter()
         .map(|finding| json!({ "severity": finding.severity.as_str(), "place": finding.place, "text": finding.text }))
         .collect();
-    let text = "no host runs here, so names of commands were not checked";
+    let text = "no host is running, so names of commands were not checked";
     findings.push(json!({ "severity": "notice", "place": "", "text": text }));
     Ok(Value::Array(findings))
 }

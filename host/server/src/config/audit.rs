@@ -10,7 +10,7 @@ const ARGUMENTS: [&str; 2] = ["masked", "none"];
 /// How calls are recorded; nothing where they are not.
 pub(super) fn audit(node: &Node<'_>) -> Result<Option<Options>, ConfigError> {
     let (mut options, mut enabled) = (Options::default(), true);
-    for member in node.members("a map of settings of the audit record")? {
+    for member in node.members("a map of settings of the audit log")? {
         let below = node.below(member.key, member.value);
         let files = || below.number(2, 1_000_000).map(|number| usize::try_from(number).unwrap_or(usize::MAX));
         match member.key {

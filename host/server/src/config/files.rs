@@ -34,7 +34,7 @@ impl Config {
             wrong.extend(trust::client_config(tls.ca.as_deref()).err().map(|error| format!("xmpp: tls: {error}")));
         }
         if let Some(folder) = self.plugins_available.as_ref().filter(|folder| !folder.is_dir()) {
-            wrong.push(format!("plugins_available: {} is no directory", folder.display()));
+            wrong.push(format!("plugins_available: {} is not a directory", folder.display()));
         }
         wrong
     }

@@ -52,7 +52,7 @@ fn issuer(node: &Node<'_>, hosts: &[String]) -> Result<IssuerSettings, ConfigErr
                 read.audiences = below.one_or_many().into_iter().map(audience).collect::<Result<_, _>>()?;
             }
             "jwks_url" | "jwks_file" if keys.is_some() => {
-                return Err(below.error("keys are at an address or in a file, not both"));
+                return Err(below.error("`jwks_url` and `jwks_file` cannot be used together"));
             }
             "jwks_url" => keys = Some(KeySource::Url(url(&below)?)),
             "jwks_file" => keys = Some(KeySource::File(below.path("a file")?)),
@@ -77,12 +77,12 @@ fn issuer(node: &Node<'_>, hosts: &[String]) -> Result<IssuerSettings, ConfigErr
     read.issuer = name.ok_or_else(|| node.error("`issuer` is missing"))?;
     read.keys = keys.ok_or_else(|| node.error("`jwks_url` or `jwks_file` is missing"))?;
     if read.audiences.is_empty() {
-        return Err(node.error("`audience` is missing: tokens for others would be taken here"));
+        return Err(node.error("`audience` is missing: tokens for other services would be accepted"));
     }
     if read.elsewhere && read.account_host.as_ref().is_none_or(|own| hosts.contains(own)) {
         return Err(node.error(
-            "accounts that exist elsewhere need an `account_host` that is none of `hosts`: otherwise the issuer could \
-             name any account of this server",
+            "external accounts need an `account_host` that is not in `hosts`: otherwise the issuer could name any \
+             account of this server",
         ));
     }
     Ok(read)
@@ -100,7 +100,7 @@ fn url(node: &Node<'_>) -> Result<String, ConfigError> {
     if fits {
         Ok(text)
     } else {
-        Err(node.error(format!("`{text}` is not an https address, or an http one of this machine")))
+        Err(node.error(format!("`{text}` is neither an https address nor an http address of this machine")))
     }
 }
 

@@ -47,7 +47,7 @@ fn listener(node: &Node<'_>) -> Result<Listener, ConfigError> {
         match member.key {
             "address" => at = Some(address(&below)?),
             "tag" => {
-                let text = below.text("a word that rules can name")?;
+                let text = below.text("a word that rules can refer to")?;
                 tag = Some(Tag::parse(&text).map_err(|error| below.error(error.to_string()))?.as_str().to_owned());
             }
             "tls" => tls = Some(tls_files(&below)?),
@@ -89,7 +89,9 @@ fn tls_files(node: &Node<'_>) -> Result<TlsFiles, ConfigError> {
         return Err(node.error("`tls` needs both a `certificate` and its `key`"));
     };
     if client_account.is_some() && client_ca.is_none() {
-        return Err(node.error("`client_account` means nothing without `client_ca`: nobody is asked for a certificate"));
+        return Err(
+            node.error("`client_account` needs `client_ca`: without it, clients are not asked for a certificate")
+        );
     }
     Ok(TlsFiles { certificate, key, client_ca, client_account: client_account.unwrap_or_default() })
 }

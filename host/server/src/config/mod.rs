@@ -104,7 +104,7 @@ pub struct Config {
     pub audit: Option<muster_audit::Options>,
     /// How often callers may call.
     pub rates: Vec<Rate>,
-    /// Where components lie ready to be installed by name; `available` in the data directory without.
+    /// Directory of components that can be installed by name; default: `available` in the data directory.
     pub plugins_available: Option<PathBuf>,
     /// What new passwords must be.
     pub passwords: PasswordPolicy,
@@ -165,7 +165,7 @@ impl Config {
             let first = mistakes.first().map(ToString::to_string).unwrap_or_default();
             match mistakes.len() {
                 0 | 1 => first,
-                count => format!("{first} (and {} more; `muster config check` tells all)", count - 1),
+                count => format!("{first} (and {} more; `muster config check` lists all)", count - 1),
             }
         })
     }
@@ -206,8 +206,9 @@ impl Config {
         let everywhere = everywhere.filter(|_| self.oauth.issuer.is_none());
         let text = |at: SocketAddr| {
             format!(
-                "`listen` is {at}, every address of the machine, and `oauth: {{issuer: …}}` is missing: documents about tokens \
-                 and MCP name whatever name a client used; write the address clients use, such as https://muster.example.org"
+                "`listen` is {at}, every address of the machine, and `oauth: {{issuer: …}}` is missing: OAuth and MCP \
+                 metadata would contain any host name that a client sends; set it to the address that clients use, \
+                 such as https://muster.example.org"
             )
         };
         everywhere.map(text).into_iter().collect()

@@ -12,7 +12,7 @@ pub(super) const DEFAULT: PasswordPolicy = PasswordPolicy { length_min: 8, commo
 
 pub(super) fn section(node: &Node<'_>) -> Result<PasswordPolicy, ConfigError> {
     let mut policy = DEFAULT;
-    for member in node.members("a map of what passwords must be")? {
+    for member in node.members("a map of requirements for passwords")? {
         let below = node.below(member.key, member.value);
         match member.key {
             "length_min" => policy.length_min = usize::try_from(below.number(1, 128)?).unwrap_or(usize::MAX),

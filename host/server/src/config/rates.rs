@@ -24,7 +24,7 @@ pub(super) fn rates(node: &Node<'_>) -> Result<Vec<Rate>, ConfigError> {
 fn rate(name: &str, node: &Node<'_>) -> Result<Rate, ConfigError> {
     if name.is_empty() || !name.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic() && !b"\"\\".contains(&byte))
     {
-        return Err(node.error("callers are told the name of a limit; it has visible ASCII characters, no quotes"));
+        return Err(node.error("the name of a limit is sent to callers; use visible ASCII characters without quotes"));
     }
     let (mut what, mut per, mut per_minute, mut burst) = (What::of([Selector::All]), Per::Caller, None, None);
     for member in node.members("a map with what, per and per_minute")? {

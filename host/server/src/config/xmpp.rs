@@ -72,12 +72,12 @@ pub(super) fn section(node: &Node<'_>) -> Result<Xmpp, ConfigError> {
         None if is_this_machine(host) => None,
         None => {
             let text = "`server` is another machine: say how it speaks TLS with `tls: {}` or `tls: {ca: FILE, name: NAME}`, \
-                        or `tls: none` where nobody can listen in between";
+                        or `tls: none` if the network between both machines is trusted";
             return Err(node.error(text));
         }
     };
     if trusted_domains.is_empty() {
-        let text = "`trusted_domains` is missing: the domains whose accounts are who the server says they are";
+        let text = "`trusted_domains` is missing: the domains for which the server authenticates the accounts";
         return Err(node.error(text));
     }
     Ok(Xmpp {
@@ -110,7 +110,7 @@ fn domain(node: &Node<'_>) -> Result<String, ConfigError> {
 
 /// The text itself, or what stands in the file behind `@`.
 fn secret(node: &Node<'_>) -> Result<String, ConfigError> {
-    let text = node.text("a text, or `@` and the file it stands in")?;
+    let text = node.text("a string, or `@` and the name of a file that contains it")?;
     let secret = match text.strip_prefix('@') {
         None => text,
         Some(file) => {
@@ -118,7 +118,7 @@ fn secret(node: &Node<'_>) -> Result<String, ConfigError> {
             let failed = |reason: String| node.error(format!("{} cannot be read: {reason}", path.display()));
             if let Ok(metadata) = std::fs::metadata(&path) {
                 if !metadata.is_file() {
-                    return Err(failed("it is no regular file".to_owned()));
+                    return Err(failed("it is not a regular file".to_owned()));
                 }
                 if metadata.len() > SECRET_BYTES_MAX {
                     return Err(failed(format!("it has more than {SECRET_BYTES_MAX} bytes")));
@@ -145,6 +145,6 @@ fn tls(node: &Node<'_>, host: &str) -> Result<Option<XmppTls>, ConfigError> {
         }
     }
     let name = ServerName::try_from(name.clone())
-        .map_err(|_| node.error(format!("`{name}` is not a name that stands in certificates")))?;
+        .map_err(|_| node.error(format!("`{name}` is not a valid name for a certificate")))?;
     Ok(Some(XmppTls { ca, name }))
 }

@@ -316,10 +316,10 @@ impl<'a> Node<'a> {
         let mut keys = BTreeSet::new();
         for (key_node, value) in mapping {
             let at_key = Node { file: self.file, path: self.path, yaml: key_node };
-            let key = written(key_node).ok_or_else(|| at_key.expected("a key that is a text"))?;
+            let key = written(key_node).ok_or_else(|| at_key.expected("a string as key"))?;
             // What is written with and without quotes is the same key; the loader tells only equal spellings.
             if !keys.insert(key) {
-                return Err(at_key.error(format!("the key `{key}` stands twice in this map")));
+                return Err(at_key.error(format!("duplicate key `{key}`")));
             }
             members.push(Member { key, key_node, value });
         }

@@ -138,12 +138,12 @@ impl Directories {
             let overlaps = |data: &PathBuf| real.starts_with(data) || data.starts_with(&real);
             if data.as_ref().is_some_and(overlaps) {
                 return Err(bad(format!(
-                    "`{path}` contains the host's data directory, or is in it; give plugins a directory apart from it"
+                    "`{path}` contains the data directory of the host, or is inside it; use a directory outside of it"
                 )));
             }
             if real != grant.host_directory {
                 let real = real.display();
-                return Err(bad(format!("`{path}` leads to `{real}`; name that, if it is what is meant")));
+                return Err(bad(format!("`{path}` is a link to `{real}`; grant `{real}` if it is intended")));
             }
             let permissions = if grant.writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
             Ok(Opened { guest_path: grant.guest_path.clone(), permissions, directory })
@@ -181,14 +181,14 @@ mod tests {
         std::os::unix::fs::symlink(root.join("shared"), root.join("elsewhere")).unwrap();
         let rows = [
             ("shared", ""),
-            ("elsewhere", "name that, if it is what is meant"),
+            ("elsewhere", "if it is intended"),
             ("missing", "make the directory first"),
             ("file", "is not a directory"),
-            ("data", "the host's data directory"),
-            ("data/inside", "the host's data directory"),
-            ("link", "the host's data directory"),
-            ("link/inside", "the host's data directory"),
-            ("", "the host's data directory"),
+            ("data", "the data directory of the host"),
+            ("data/inside", "the data directory of the host"),
+            ("link", "the data directory of the host"),
+            ("link/inside", "the data directory of the host"),
+            ("", "the data directory of the host"),
         ];
         for (folder, expected) in rows {
             let grants = Grants::parse(&[format!("directory:/x={}", root.join(folder).display())]).unwrap();

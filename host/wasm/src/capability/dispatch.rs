@@ -25,14 +25,14 @@ impl Host for PluginState {
         let most = self.plugin.limits.dispatches_max;
         if self.spent.dispatches >= most {
             self.plugin.watch.limited("dispatches_max");
-            let text = format!("a call calls at most {most} other commands (limit `dispatches_max`)");
+            let text = format!("a call may call at most {most} other commands (limit `dispatches_max`)");
             uses.grant_refused(grant, &text);
             return Ok(Err(CallError::Failed(text)));
         }
         self.spent.dispatches += 1;
         uses.grant(grant);
         let (Some(call), Some(dispatcher)) = (&self.call, self.plugin.dispatcher.upgrade()) else {
-            return Ok(Err(CallError::Unavailable("commands cannot be called while describing".to_owned())));
+            return Ok(Err(CallError::Unavailable("commands cannot be called during `describe`".to_owned())));
         };
         let admitted = dispatcher.admit_nested(&call.permit, name, self.deadline, call.depth).await;
         let result = match admitted {

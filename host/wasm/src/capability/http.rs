@@ -47,7 +47,7 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Longest head of a response, in bytes.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
-/// What a guest can write of a request's body before somebody takes it, in bytes: kept by the host for each body.
+/// What a guest can write of a request's body before it is sent, in bytes: kept by the host for each body.
 const CHUNK_BYTES_MAX: usize = 16 << 10;
 /// Longest head of a request a guest can put together, in bytes.
 const FIELDS_BYTES_MAX: usize = 16 << 10;
@@ -94,7 +94,7 @@ impl HttpClient {
         for (number, grant) in grants.http() {
             let reason = match (grant.address(), grant.private) {
                 (Some(address), private) => match (reach(address), private) {
-                    (Reach::Nowhere, _) => Some(format!("no request can go to {address}")),
+                    (Reach::Nowhere, _) => Some(format!("{address} is never allowed as a destination")),
                     (Reach::Private | Reach::Metadata, false) => {
                         Some(format!("{address} is not public; write `http-private:` if the plugin may reach it"))
                     }
@@ -104,8 +104,9 @@ impl HttpClient {
             };
             // Connections are shared by methods, and so is what they may lead to.
             let clash = !grant.private && grants.http().any(|(_, other)| other.private && other.overlaps(grant));
-            let reason = reason.or(clash
-                .then(|| "`http-private:` is granted for the same destination: write both so, or neither".to_owned()));
+            let reason = reason.or(clash.then(|| {
+                "`http-private:` is also granted for the same destination; use the same kind for both".to_owned()
+            }));
             if let Some(reason) = reason {
                 let grant = grants.texts().get(number).cloned().unwrap_or_default();
                 return Err(LoadError::BadGrant { grant, reason });
@@ -136,7 +137,7 @@ impl CallHttp {
     fn new(plugin: &Arc<PluginContext>, caller: Option<&Caller>, deadline: Instant) -> Self {
         let limits = &plugin.limits;
         let request_id = caller.map(|caller| caller.request_id.clone());
-        // All requests of a call are of one trace, also where nobody began one before.
+        // All requests of a call are of one trace, also if the caller sent none.
         let trace = caller.and_then(|caller| caller.trace.clone());
         let trace = trace.unwrap_or_else(|| TraceContext::begin(fastrand::u128(..)));
         let hooks = Hooks {
@@ -188,10 +189,10 @@ impl Hooks {
     ) -> Result<(usize, Destination, OwnedSemaphorePermit), Error> {
         let (method, limits) = (request.method().as_str(), self.plugin.limits);
         if self.request_id.is_none() {
-            return Err(self.refuse(None, method, "any place", "nothing is requested while describing"));
+            return Err(self.refuse(None, method, "any place", "requests are not allowed during `describe`"));
         }
         let Some(destination) = Destination::of(request.uri()) else {
-            return Err(self.refuse(None, method, "an unreadable place", "it is no host a grant can name"));
+            return Err(self.refuse(None, method, "an unreadable address", "it is not a host that a grant can name"));
         };
         let text = destination.to_string();
         let grant = self.plugin.granted.grants.http().find(|(_, grant)| grant.allows(method, &destination));
@@ -202,7 +203,7 @@ impl Hooks {
         if self.requests > limits.http_requests_max {
             self.plugin.watch.limited("http_requests_max");
             let reason =
-                format!("a call makes at most {} requests (limit `http_requests_max`)", limits.http_requests_max);
+                format!("a call may make at most {} requests (limit `http_requests_max`)", limits.http_requests_max);
             return Err(self.refuse(Some(grant), method, &text, &reason));
         }
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
@@ -233,7 +234,7 @@ impl Hooks {
 
 fn log(plugin: &PluginContext, request_id: Option<&RequestId>, method: &str, to: &str, reason: &str) {
     let (plugin, request_id) = (plugin.name.as_str(), request_id.map_or("", RequestId::as_str));
-    tracing::warn!(plugin, request_id, method = ?method, to = ?to, reason, "a plugin's request did not succeed");
+    tracing::warn!(plugin, request_id, method = ?method, to = ?to, reason, "an HTTP request of a plugin failed");
 }
 
 impl WasiHttpHooks for Hooks {
@@ -305,7 +306,7 @@ impl WasiHttpHooks for Hooks {
                     return Ok((response, nothing_left));
                 }
                 Ok(Err(error)) => to_guest(&error),
-                Err(_) => (Error::HttpResponseTimeout, format!("no answer within {} ms", time.as_millis())),
+                Err(_) => (Error::HttpResponseTimeout, format!("no response within {} ms", time.as_millis())),
             };
             plugin.granted.uses.grant_refused(grant, &reason);
             log(&plugin, request_id.as_ref(), method.as_str(), &destination.to_string(), &reason);

@@ -50,7 +50,7 @@ impl LogRate {
         }
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {
-            tracing::warn!(target: "guest", plugin, dropped, "the plugin logs more lines in a second than it may");
+            tracing::warn!(target: "guest", plugin, dropped, "the plugin exceeds its limit of log lines per second");
         }
         true
     }
@@ -227,7 +227,7 @@ impl Shared {
         if dropped > 0 && self.rate.draw(&self.plugin) {
             let plugin = self.plugin.as_str();
             let request_id = self.request_id.as_ref().map_or("", RequestId::as_str);
-            tracing::warn!(target: "guest", plugin, request_id, dropped, "the call logged more lines than it may");
+            tracing::warn!(target: "guest", plugin, request_id, dropped, "the call exceeded its limit of log lines");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! `muster:plugin/progress`: how far a long command is. Whoever waits for it hears of it, where the wire has words for that;
-//! it is a line in the host's log in any case. Both under the guest's budget.
+//! `muster:plugin/progress`: how far a long command is. The caller receives it, where the wire has words for that; it
+//! is a line in the host's log in any case. Both under the guest's budget.
 
 use super::used::Interface;
 use crate::bindings::muster::plugin::progress::Host;
@@ -14,7 +14,7 @@ impl Host for PluginState {
             if self.spent.progress_reports - most == 1 {
                 self.plugin.watch.limited("progress_reports_max");
             }
-            uses.interface_refused(Interface::Progress, &format!("a call makes at most {most} reports"));
+            uses.interface_refused(Interface::Progress, &format!("a call may make at most {most} progress reports"));
             return Ok(());
         }
         uses.interface(Interface::Progress);

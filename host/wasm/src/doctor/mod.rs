@@ -1,5 +1,5 @@
-//! Proves on the machine it runs on that the limits bite: a small guest wants more of everything than it may, in the same
-//! engine and the same stores as every plugin.
+//! Checks on this machine that the sandbox limits are enforced: a small guest exceeds each of them, in the same engine
+//! and the same stores as every plugin.
 
 mod probe;
 mod swap;
@@ -88,8 +88,8 @@ fn pooling(probe: &Probe) -> Finding {
     let (outcome, detail) = if probe.info.pooling {
         (Outcome::Well, "instances come from a pool".to_owned())
     } else {
-        let text = "instances are made one by one, since the pool did not get its address space: look at `ulimit -v`, or \
-                    lower calls_max, idle_instances_max or table_elements_max";
+        let text = "instances are created one by one, because the pool cannot reserve its address space: check \
+                    `ulimit -v`, or lower calls_max, idle_instances_max or table_elements_max";
         (Outcome::Slow, text.to_owned())
     };
     Finding { name: "pool", outcome, detail }
@@ -103,7 +103,7 @@ async fn resident(probe: &Probe) -> Finding {
     if !probe.info.pooling {
         return finding(
             Outcome::Slow,
-            "memories are given back after each call, since they are not from a pool".to_owned(),
+            "memory is returned after each call, because instances do not come from a pool".to_owned(),
         );
     }
     let mut before = None;
@@ -135,7 +135,7 @@ async fn reset(limits: &Limits) -> Finding {
     /// Fresh instances that look: enough to reach every slot of the pool the earlier ones had.
     const LOOKING: usize = 20;
     let finding = |outcome, detail: String| Finding { name: "memory_reset", outcome, detail };
-    let not_tried = |why: String| finding(Outcome::NotTried, format!("pages that are swapped out: {why}"));
+    let not_tried = |why: String| finding(Outcome::NotTried, format!("swapped-out pages: {why}"));
     let probe = match Probe::leftovers(&generous(limits)) {
         Ok(probe) => probe,
         Err(error) => return finding(Outcome::Failed, error),
@@ -165,7 +165,7 @@ async fn reset(limits: &Limits) -> Finding {
                 return finding(Outcome::Failed, format!("a call found {found} words or functions of an earlier call"));
             }
             Ended::Refused(_) | Ended::Dropped | Ended::Failed(_) => {
-                return finding(Outcome::Failed, "the guest that looks for it did not end by itself".to_owned());
+                return finding(Outcome::Failed, "the guest that searches for it did not end normally".to_owned());
             }
         }
     }
@@ -198,7 +198,7 @@ async fn yields(probe: &Probe) -> Finding {
     }
     let turns = turns.load(Ordering::Relaxed);
     let outcome = if turns > 5 { Outcome::Well } else { Outcome::Failed };
-    let detail = format!("others had {turns} turns while a guest computed for {} ms", DEADLINE.as_millis());
+    let detail = format!("other calls ran {turns} times while a guest computed for {} ms", DEADLINE.as_millis());
     Finding { name: "epoch_ticks", outcome, detail }
 }
 
@@ -217,7 +217,7 @@ fn ended_in_time(name: &'static str, started: Instant, ended: &Ended<()>) -> Fin
     let took = started.elapsed();
     let in_time = *ended == Ended::Dropped && took < DEADLINE + SLACK;
     let outcome = if in_time { Outcome::Well } else { Outcome::Failed };
-    let detail = format!("a guest with {} ms ended after {} ms", DEADLINE.as_millis(), took.as_millis());
+    let detail = format!("a guest with a deadline of {} ms ended after {} ms", DEADLINE.as_millis(), took.as_millis());
     Finding { name, outcome, detail }
 }
 

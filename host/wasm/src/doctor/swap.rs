@@ -45,7 +45,7 @@ impl Swap {
         };
         let from = Path::new("/sys/fs/cgroup/memory").join(path);
         let own = from.join(format!("muster-doctor-{}", std::process::id()));
-        let only_root = |error: std::io::Error| format!("only root may push pages out ({}: {error})", own.display());
+        let only_root = |error: std::io::Error| format!("only root may swap pages out ({}: {error})", own.display());
         fs::create_dir(&own).map_err(only_root)?;
         let swap = Self { control: own.join("memory.force_empty"), order: "0", moved: Some((own.clone(), from)) };
         move_to(&own).map_err(only_root)?;
@@ -64,7 +64,7 @@ impl Swap {
         match swapped.and_then(|kb| kb.parse().ok()) {
             None | Some(0) => Err(match written {
                 Ok(()) => "the kernel wrote none of them to swap".to_owned(),
-                Err(error) => format!("only root may push pages out ({}: {error})", self.control.display()),
+                Err(error) => format!("only root may swap pages out ({}: {error})", self.control.display()),
             }),
             Some(kb) => Ok(kb),
         }

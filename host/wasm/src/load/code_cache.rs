@@ -70,7 +70,7 @@ impl CodeCache {
                 .map_err(|error| error.to_string())
         });
         if let Err(error) = written {
-            tracing::warn!(error, "compiled code could not be kept; the next start compiles again");
+            tracing::warn!(error, "storing compiled code failed; the next start compiles again");
         }
         Ok(component)
     }
@@ -102,7 +102,7 @@ impl CodeCache {
         }
     }
 
-    /// Whether file and directory belong to this user and nobody else can write them.
+    /// Whether file and directory belong to this user and no other user can write to them.
     fn is_ours(&self, path: &Path) -> bool {
         let user = rustix::process::geteuid().as_raw();
         let ours = [self.directory.as_path(), path].into_iter().all(|path| {

@@ -1,6 +1,6 @@
-//! Looking into a component and compiling it, in a process of its own before it is done here. What reads a stranger's bytes
-//! can recurse until the stack is gone, take all memory, or take an hour; there it ends a process nobody needs, and the
-//! component is refused.
+//! Looking into a component and compiling it, in a process of its own before it is done here. What reads a stranger's
+//! bytes can recurse until the stack is gone, take all memory, or take an hour; there it ends a disposable process, and
+//! the component is rejected.
 //!
 //! Only how that process ended is believed: what was found in the component is read again here, by the same code, on a
 //! stack that is no smaller. Compiled code it leaves in the cache, as this process would.
@@ -84,8 +84,7 @@ impl CompileWorker {
         command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         // The allocator takes what it needs as it needs it: what it reserves ahead would count as taken.
         command.env("MIMALLOC_ARENA_EAGER_COMMIT", "0");
-        let cannot =
-            |error: std::io::Error| LoadError::TooHard(format!("needs a process, which cannot be had: {error}"));
+        let cannot = |error: std::io::Error| LoadError::TooHard(format!("the compiler process cannot start: {error}"));
         let mut child = command.spawn().map_err(cannot)?;
         let (until, input) = (Instant::now() + self.time, child.stdin.take());
         std::thread::scope(|scope| {
@@ -99,7 +98,9 @@ impl CompileWorker {
                         let _ = child.kill();
                         let _ = child.wait();
                         let ms = self.time.as_millis();
-                        return Err(LoadError::TooHard(format!("takes longer than {ms} ms (limit `compile_ms_max`)")));
+                        return Err(LoadError::TooHard(format!(
+                            "the compiler process took longer than {ms} ms (limit `compile_ms_max`)"
+                        )));
                     }
                 }
             }
@@ -119,18 +120,16 @@ impl CompileWorker {
         if is(&CompileOutcome::NotTried) {
             let memory = self.memory_bytes;
             return Err(LoadError::TooHard(format!(
-                "was not begun: it takes more than {memory} bytes of memory (limit `compile_memory_bytes_max`), or a thread \
-                 that cannot be had"
+                "the compiler process cannot start: it needs a thread, or more than {memory} bytes of memory (limit \
+                 `compile_memory_bytes_max`)"
             )));
         }
         let how = match (status.signal(), status.code()) {
-            (Some(signal), _) => format!("signal {signal}"),
-            (None, code) => format!("status {}", code.unwrap_or_default()),
+            (Some(signal), _) => format!("was killed by signal {signal}"),
+            (None, code) => format!("exited with status {}", code.unwrap_or_default()),
         };
         Err(LoadError::TooHard(format!(
-            "ends the process that does it with {how}: too deep for its stack, or more than {} bytes of memory (limit \
-             `compile_memory_bytes_max`)",
-            self.memory_bytes
+            "the compiler process {how} (stack overflow, or more memory than `compile_memory_bytes_max`)"
         )))
     }
 }
@@ -142,7 +141,7 @@ pub fn run_compile_worker(
     memory_bytes: u64,
     cache: Option<PathBuf>,
 ) -> CompileOutcome {
-    // Nobody would hear what came of it.
+    // The result would have no reader.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let bound = Some(memory_bytes);
     let maximum = getrlimit(Resource::Data).maximum;
@@ -202,11 +201,11 @@ mod tests {
         assert_eq!(tried("cat > /dev/null"), Ok(()));
         assert_eq!(tried("exit 3"), Ok(()), "refused: why is found out here");
         for (script, part) in [
-            ("kill -SEGV $$", "with signal 11"),
-            ("exit 101", "with status 101"),
+            ("kill -SEGV $$", "was killed by signal 11"),
+            ("exit 101", "exited with status 101"),
             ("echo no such instruction; exit 4", "cannot be compiled: no such instruction"),
-            ("exec sleep 60", "takes longer than 2000 ms"),
-            ("test -z \"$HOME$USER$CARGO_MANIFEST_DIR\" || exit 3; exit 7", "with status 7"),
+            ("exec sleep 60", "took longer than 2000 ms"),
+            ("test -z \"$HOME$USER$CARGO_MANIFEST_DIR\" || exit 3; exit 7", "exited with status 7"),
         ] {
             let told = tried(script).unwrap_err();
             assert!(told.contains(part), "{script}: {told}");

@@ -37,8 +37,8 @@ pub(crate) fn notes(described: &[types::Command]) -> Vec<String> {
     let note = |command: &types::Command| {
         let name = printable::title(&command.name, 80);
         format!(
-            "`{name}` takes no arguments, since its input schema names none: give it `properties`, or `\"additionalProperties\": \
-             true` to take any object"
+            "`{name}` has no arguments, because its input schema names none: add `properties`, or \
+             `\"additionalProperties\": true` to accept any object"
         )
     };
     described.iter().filter(takes_none).map(note).collect()

@@ -1,5 +1,5 @@
-//! The one function that makes the engine. Compiled code is only valid for an engine with the same settings, so nobody
-//! else makes one.
+//! The one function that makes the engine. Compiled code is only valid for an engine with the same settings, so no
+//! other code creates one.
 //!
 //! Instances come from a pool; where address space is too short for one, each is made by itself. The first part of a
 //! memory and of a table stays resident between calls and is overwritten; what is beyond is given back to the kernel,
@@ -16,7 +16,7 @@ use crate::limits::{EPOCH_MS, Limits, MEMORY_BYTES_CEILING};
 
 /// Why no engine could be made.
 #[derive(Debug, Error)]
-#[error("no Wasm engine can be made on this machine: {0}")]
+#[error("the Wasm engine cannot start on this machine: {0}")]
 pub struct EngineError(String);
 
 impl EngineError {
@@ -89,8 +89,8 @@ fn config(limits: &Limits, info: EngineInfo) -> Config {
         .concurrency_support(false);
     if info.pooling {
         let mut pool = PoolingAllocationConfig::new();
-        // Calls with those that they make, and instances that wait. As much for each as one may have: nobody can take what
-        // others need. It is address space, no memory.
+        // Calls with those that they make, and instances that wait. As much for each as one may have: no caller can
+        // take what others need. It is address space, no memory.
         let calls = limits.calls_max.saturating_mul(usize::from(DISPATCH_DEPTH_MAX));
         let places = calls.saturating_add(limits.idle_instances_max);
         let calls = u32::try_from(places).unwrap_or(u32::MAX).max(1);

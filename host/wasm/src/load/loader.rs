@@ -139,7 +139,7 @@ impl Loader {
         let (code, data) = (cache.map(Path::to_owned), cache.and_then(Path::parent).map(Path::to_owned));
         let cache = cache.map(|directory| CodeCache::open(directory, &engine)).transpose();
         let cache = cache
-            .map_err(|error| EngineError::new(format!("the directory for compiled code cannot be made: {error}")))?;
+            .map_err(|error| EngineError::new(format!("the directory for compiled code cannot be created: {error}")))?;
         if let Some(cache) = &cache {
             cache.sweep();
         }
@@ -442,8 +442,8 @@ fn with_docs(inspection: Inspection, component: &[u8], docs: &Docs) -> Result<In
 fn why(state: &PluginState, error: &wasmtime::Error) -> String {
     let panic = state.log.panic();
     let why = match (&panic, error.downcast_ref::<I32Exit>()) {
-        (Some(message), _) => format!("it panicked: {message}"),
-        (None, Some(exit)) => format!("it ended itself with status {}", exit.0),
+        (Some(message), _) => format!("panicked: {message}"),
+        (None, Some(exit)) => format!("exited with status {}", exit.0),
         (None, None) => error.root_cause().to_string().lines().next().unwrap_or_default().to_owned(),
     };
     let wrote = state.log.last_words();

@@ -110,7 +110,7 @@ impl Exports {
             Self::Typed(calls, instance) => {
                 let call = calls.iter().find(|call| call.is(&name, version));
                 let call =
-                    call.ok_or_else(|| wasmtime::format_err!("no function is the command `{name}` {version}"))?;
+                    call.ok_or_else(|| wasmtime::format_err!("no function has the command name `{name}` {version}"))?;
                 Ok(match call.call(store, *instance, arguments.value()).await? {
                     Answered::Result(text) => Ok(text),
                     Answered::Error(text) => Err(CallError::Failed(text)),

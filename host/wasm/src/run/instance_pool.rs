@@ -66,7 +66,7 @@ pub(crate) fn share(isolation: Isolation, caller: &Caller) -> Option<PoolKey> {
         (Isolation::Caller, Principal::Account(account)) => account.as_str().to_owned(),
         (Isolation::Caller, Principal::Client(client)) => format!("client {client}"),
     };
-    // Whoever has a name after somebody else has another record.
+    // A new account with the name of a removed one has another record.
     let record = caller.record.unwrap_or_default();
     Some(PoolKey(match &caller.authority {
         Authority::Full => format!("{who} {record}"),

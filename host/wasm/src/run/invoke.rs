@@ -226,7 +226,7 @@ impl Prepared {
             return CallError::PluginFault { fault: Fault::Panic, internal: format!("{message}\n{internal}") };
         }
         if let Some(exit) = error.downcast_ref::<I32Exit>() {
-            let internal = format!("the guest ended itself with status {}", exit.0);
+            let internal = format!("the guest exited with status {}", exit.0);
             return CallError::PluginFault { fault: Fault::Exit, internal };
         }
         if error.is::<NotRepresentable>() {
@@ -324,7 +324,7 @@ impl PluginCommand {
             caller,
             seconds,
             last = code,
-            "most calls of the command by this caller fail: it is put in quarantine"
+            "most calls of the command by this caller fail: starting its quarantine"
         );
         if let Some(dispatcher) = context.dispatcher.upgrade() {
             let detail =
@@ -378,7 +378,7 @@ fn from_guest(error: GuestError) -> CallError {
     }
 }
 
-/// A guest's own words about what went wrong, as much of them as anybody reads.
+/// The error message of a guest, shortened.
 fn cut(mut text: String) -> String {
     if text.len() > ERROR_BYTES_MAX {
         text.truncate(text.floor_char_boundary(ERROR_BYTES_MAX));

@@ -46,7 +46,7 @@ fn yield_to_others() {
         thread_native_id,
     };
     let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    // Where that cannot be had, a thread of its own still helps.
+    // If that is not permitted, a separate thread still helps.
     let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy);
 }
 

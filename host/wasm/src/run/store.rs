@@ -103,7 +103,7 @@ pub(crate) struct Usage {
 
 /// Handles of resources one call can always hold at a time, its own and the host's together.
 const HANDLES_LEAST: usize = 100_000;
-/// How much longer than its deadline a guest can run when nobody drops it.
+/// How much longer than its deadline a guest can run if its task is not dropped.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Names [`PluginState`] as the data of host functions.
@@ -139,8 +139,8 @@ pub(crate) fn new_store(
     // Handles of the guest's own resources count too. Those of the host's end at their own limit, which says so.
     store.set_max_component_handles(limits.resources_max.max(HANDLES_LEAST));
     store.set_epoch_deadline(1);
-    // Lets others run at every tick: whoever waits then drops a call whose time is over. The grace keeps this from
-    // being quicker than them; it ends a guest that nobody waits for.
+    // Yields at every tick: the waiting task then drops a call whose time is over. The grace keeps this from being
+    // quicker than them; it ends a guest whose task is gone.
     store.epoch_deadline_callback(|mut context| {
         let state = context.data_mut();
         let is_over = state.usage.computes();

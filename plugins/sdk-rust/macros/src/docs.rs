@@ -88,7 +88,7 @@ mod tests {
         check("Greets and so on...", "Greets and so on...", "");
         check(
             "Greets\nsomebody.\n\nAt length.\n\n- once\n  - twice\n",
-            "Greets somebody",
+            "Greets a person",
             "At length.\n\n- once\n  - twice",
         );
         check("", "", "");

@@ -97,7 +97,7 @@ fn listings_tell_what_is_demanded() {
 }
 
 #[test]
-fn a_condition_that_cannot_hold_does_not_let_anybody_in() {
+fn a_condition_that_cannot_match_lets_no_caller_in() {
     let registry = registry();
     let permissions = Arc::new(rules(&json!({"api_permissions": {
         "a": {"who": "all", "what": [{"command": "status", "where": {"host": "x"}}, {"command": "hello", "where": {"name": "@caller.user"}}]},

@@ -40,7 +40,7 @@ fn reasons_name_the_part_that_fails() {
             json!({"from": ["cli", {"tag": "a"}], "who": "all", "what": "status"}),
             "john",
             "status",
-            "no: both of these must hold",
+            "no: both of these must match",
         ),
         (
             json!({"from": "plugin", "who": "all", "what": "status"}),
@@ -51,8 +51,8 @@ fn reasons_name_the_part_that_fails() {
         (json!({"who": "admin", "what": "status"}), "john", "status", "no: acl admin\n  no: user admin@localhost"),
         (json!({"who": {"user_regexp": ""}, "what": "status"}), "anon", "status", "no: user_regexp ''"),
         (json!({"who": "amdin", "what": "status"}), "john", "status", "no: acl amdin, which is not defined"),
-        (json!({"what": "status"}), "john", "status", "no: no `who`, which is nobody"),
-        (json!({"who": "all"}), "john", "status", "no: no `what`, which is no command"),
+        (json!({"what": "status"}), "john", "status", "no: no `who`, so it matches no caller"),
+        (json!({"who": "all"}), "john", "status", "no: no `what`, so it matches no command"),
         (json!({"who": "all", "what": ["*", "!status"]}), "john", "status", "no: `!status` takes `status` away"),
         (
             json!({"who": "all", "what": ["stop", "[tag:logs]"]}),
@@ -64,7 +64,7 @@ fn reasons_name_the_part_that_fails() {
             json!({"who": "all", "what": ["status", "*"]}),
             "john",
             "status",
-            "yes: one of these suffices\n  yes: `status` covers `status`\n  yes: `*` covers `status`",
+            "yes: one of these must match\n  yes: `status` covers `status`\n  yes: `*` covers `status`",
         ),
         (
             json!({"who": {"ip": "10.0.0.0/8"}, "what": "status"}),
@@ -82,7 +82,7 @@ fn reasons_name_the_part_that_fails() {
             json!({"who": "all", "what": "status"}),
             "john+x",
             "status",
-            "no: all; the caller has a token, and only `oauth` speaks of tokens",
+            "no: all; the caller has a token, and only `oauth` conditions match tokens",
         ),
         (
             json!({"who": {"access": "notjohn"}, "what": "status"}),
@@ -100,25 +100,29 @@ fn reasons_name_the_part_that_fails() {
             json!({"who": {"oauth": {"scope": ["x", "y"]}}, "what": "status"}),
             "john+x",
             "status",
-            "no: a token with one of the scopes, and its holder\n  yes: the scopes x, y; the token has the scope x\n  no: no condition on the token's holder",
+            "no: a token with one of the scopes, and a matching account\n  yes: the scopes x, y; the token has the \
+             scope x\n  no: no condition on the account of the token",
         ),
         (
             json!({"who": {"oauth": [{"scope": "x"}, {"user": "a@localhost"}, "admin"]}, "what": "status"}),
             "john+y",
             "status",
-            "  no: the scope x; the token has the scope y\n  no: one of these suffices\n    no: user a@localhost\n    no: acl admin",
+            "  no: the scope x; the token has the scope y\n  no: one of these must match\n    no: user a@localhost\n  \
+               no: acl admin",
         ),
         (
             json!({"who": {"access": {"allow": [{"acl": "loopback"}, {"acl": "admin"}]}}, "what": "status"}),
             "john",
             "status",
-            "no: access rule: no line holds, which is no\n  no: allow if all of these hold\n    yes: acl loopback\n      yes: ip 127.0.0.0/8; the caller is 127.0.0.1\n    no: acl admin",
+            "no: access rule: no line matches, so access is denied\n  no: allow if all of these match\n    yes: acl \
+             loopback\n      yes: ip 127.0.0.0/8; the caller is 127.0.0.1\n    no: acl admin",
         ),
         (
             json!({"who": {"access": "notjohn"}, "what": "status"}),
             "john",
             "status",
-            "no: access rule notjohn: the first line that holds decides\n  yes: deny if this holds, and decides\n    yes: user john@localhost\n  yes: allow everybody",
+            "no: access rule notjohn: the first line that matches decides\n  yes: deny if this matches, and decides\n \
+                yes: user john@localhost\n  yes: allow everybody",
         ),
         (
             json!({"who": {"access": "nosuch"}, "what": "status"}),
@@ -208,13 +212,13 @@ fn the_smallest_change_comes_first() {
             json!({"who": "all", "what": {"command": "hello", "where": {"name": "x"}}}),
             "john",
             "hello:name=y",
-            "call it with arguments that fit `where` of the group `g`",
+            "call it with arguments that match `where` of the group `g`",
         ),
         (
             json!({"who": "all", "what": {"command": "hello", "where": {"name": "x"}}}),
             "john",
             "hello?",
-            "call it with arguments that fit the group `g`",
+            "call it with arguments that match the group `g`",
         ),
         (
             json!({"from": "cli", "who": "all", "what": "status"}),
@@ -226,7 +230,7 @@ fn the_smallest_change_comes_first() {
             json!({"from": {"tag": "a"}, "who": "all", "what": "status"}),
             "john",
             "status",
-            "call a listener with the tag a, or take the tag out",
+            "call a listener with the tag a, or remove the tag",
         ),
         (
             json!({"from": "cli", "who": "none", "what": "stop"}),
@@ -234,8 +238,8 @@ fn the_smallest_change_comes_first() {
             "status",
             "add a group: `'status for john at localhost': {from: rest, who: {user: john@localhost}, what: status}`",
         ),
-        (json!({"who": "all", "what": "*"}), "john+", "status", "get a token with a scope, such as `status`"),
-        (json!({"who": "all", "what": "*"}), "john=stop", "status", "make an API key whose scopes cover `status`"),
+        (json!({"who": "all", "what": "*"}), "john+", "status", "request a token with a scope, such as `status`"),
+        (json!({"who": "all", "what": "*"}), "john=stop", "status", "create an API key whose scopes cover `status`"),
     ] {
         let (permissions, any) = (rules(&json!({"api_permissions": {"g": group}})), what.ends_with('?'));
         let (registered, arguments) = request(&registry, what.trim_end_matches('?'));
@@ -261,7 +265,7 @@ fn wide_changes_say_so_and_come_last() {
     let (registered, _) = request(&registry, "status");
     let changes = permissions.explain(&caller("john"), &registered.command, None).changes;
     assert_eq!(changes[1], "add `{user: john@localhost}` to `who` of the group `all`, which allows `*`");
-    assert_eq!(changes[2], "take `!status` out of `what` of the group `most`");
+    assert_eq!(changes[2], "remove `!status` from `what` of the group `most`");
 }
 
 #[test]
@@ -279,11 +283,11 @@ fn hosts_with_names_of_their_own_are_told_apart() {
     assert_eq!(
         lines,
         [
-            "depends: ACLs are those of the host the call is about",
-            "  no: in calls about example.org",
+            "depends: the ACLs of the host that the call is about apply",
+            "  no: for calls about example.org",
             "    no: acl admin",
             "      no: user bob@example.org",
-            "  yes: in calls about other hosts",
+            "  yes: for calls about other hosts",
             "    yes: acl admin",
             "      yes: user admin@localhost",
         ]

@@ -26,75 +26,90 @@ fn what_cannot_be_meant_is_found() {
     for (configuration, expected) in [
         (
             json!({"api_permissions": {"g": {"what": "status"}}}),
-            "warning group g: it has no `who` and so allows nobody",
+            "warning group g: the group has no `who`, so it matches no caller",
         ),
-        (json!({"api_permissions": {"g": {"who": "all"}}}), "warning group g: it has no `what` and so allows nothing"),
+        (
+            json!({"api_permissions": {"g": {"who": "all"}}}),
+            "warning group g: the group has no `what`, so it matches no command",
+        ),
         (
             group(json!("none"), json!("status")),
-            "warning group g: `none` is nobody, so the group allows nobody anything",
+            "warning group g: the group matches no caller: `none` matches no caller",
         ),
         (
             group(json!("amdin"), json!("status")),
-            "the acl `amdin` is not defined (did you mean `admin`?), so the group",
+            "the group matches no caller: the acl `amdin` is not defined (did you mean `admin`?)",
         ),
         (
             group(json!([{"acl": "amdin"}, "admin"]), json!("status")),
             "warning group g: the acl `amdin` is not defined (did you mean `admin`?)",
         ),
-        (group(json!({"access": "lcoal"}), json!("status")), "the access rule `lcoal` is not defined, so the group"),
+        (
+            group(json!({"access": "lcoal"}), json!("status")),
+            "the group matches no caller: the access rule `lcoal` is not defined",
+        ),
         (
             group(json!({"oauth": {"scope": "status"}}), json!("status")),
-            "`oauth` with the scope status says nothing about the token's holder",
+            "`oauth` with the scope status has no condition on the account of the token",
         ),
-        (group(json!({"oauth": [{"scope": "status"}, "none"]}), json!("status")), "`none` is nobody, so the group"),
-        (group(json!({"access": "deny"}), json!("status")), "its access rule has no `allow`, so the group"),
+        (
+            group(json!({"oauth": [{"scope": "status"}, "none"]}), json!("status")),
+            "the group matches no caller: `none` matches no caller",
+        ),
+        (
+            group(json!({"access": "deny"}), json!("status")),
+            "the group matches no caller: its access rule has no `allow`, so it never matches",
+        ),
         (
             access(json!({"user": ["john@localhost", "carol@localhost"]})),
-            "nobody is both `user john@localhost` and `user carol@localhost`, and the conditions inside one `allow`",
+            "no caller matches both `user john@localhost` and `user carol@localhost`: all conditions of one `allow`",
         ),
         (
             access(json!({"server": ["localhost", "example.org"]})),
-            "nobody is both `server localhost` and `server example.org`",
+            "no caller matches both `server localhost` and `server example.org`",
         ),
-        (access(json!({"user": ["john", "carol"]})), "nobody is both `user john` and `user carol`"),
+        (access(json!({"user": ["john", "carol"]})), "no caller matches both `user john` and `user carol`"),
         (
             access(json!({"user": "john@localhost", "server": "example.org"})),
-            "nobody is both `user john@localhost` and `server example.org`",
+            "no caller matches both `user john@localhost` and `server example.org`",
         ),
         (
             access(json!({"server": "example.org", "user": "john@localhost"})),
-            "nobody is both `server example.org` and `user john@localhost`",
+            "no caller matches both `server example.org` and `user john@localhost`",
         ),
-        (access(json!({"user": "john@localhost", "user_glob": "c*"})), "nobody is both"),
-        (access(json!({"user": "john@localhost", "client": "ci"})), "nobody is both"),
-        (access(json!({"client": ["ci", "cd"]})), "nobody is both"),
-        (access(json!({"client": "ci", "server": "localhost"})), "nobody is both"),
+        (access(json!({"user": "john@localhost", "user_glob": "c*"})), "no caller matches both"),
+        (access(json!({"user": "john@localhost", "client": "ci"})), "no caller matches both"),
+        (access(json!({"client": ["ci", "cd"]})), "no caller matches both"),
+        (access(json!({"client": "ci", "server": "localhost"})), "no caller matches both"),
         (
             access(json!({"ip": ["10.0.0.0/8", "192.168.0.0/16"]})),
-            "nobody is both `ip 10.0.0.0/8` and `ip 192.168.0.0/16`",
+            "no caller matches both `ip 10.0.0.0/8` and `ip 192.168.0.0/16`",
         ),
         (
             access(json!([{"acl": "admin"}, {"user": "john@localhost"}])),
-            "nobody is both `acl admin` and `user john@localhost`",
+            "no caller matches both `acl admin` and `user john@localhost`",
         ),
-        (access(json!([{"acl": "lan"}, {"ip": "127.0.0.1"}])), "nobody is both `acl lan` and `ip 127.0.0.1/32`"),
-        (access(json!(["none", "all"])), "`none` is nobody"),
+        (
+            access(json!([{"acl": "lan"}, {"ip": "127.0.0.1"}])),
+            "no caller matches both `acl lan` and `ip 127.0.0.1/32`",
+        ),
+        (access(json!(["none", "all"])), "`none` matches no caller"),
         (
             group(
                 json!({"access": [{"allow": {"ip": ["10.0.0.1", "10.0.0.2"]}}, {"allow": "admin"}]}),
                 json!("status"),
             ),
-            "warning group g: nobody is both `ip 10.0.0.1/32`",
+            "warning group g: no caller matches both `ip 10.0.0.1/32`",
         ),
         (
             group(json!({"access": ["allow", {"deny": "admin"}]}), json!("status")),
-            "line 1 of its access rule always decides",
+            "line 1 of its access rule always matches",
         ),
         (
             json!({"access_rules": {"r": [{"deny": "all"}, "allow"]}, "api_permissions": {}}),
-            "warning access rule r: line 1 of its access rule always decides",
+            "warning access rule r: line 1 of its access rule always matches",
         ),
-        (group(json!("admin"), json!("!status")), "`what` only takes away and so allows nothing"),
+        (group(json!("admin"), json!("!status")), "`what` only has exclusions, so it matches no command"),
         (group(json!("admin"), json!("statsu")), "there is no command `statsu` at present; did you mean `status`?"),
         (group(json!("admin"), json!("[tag:log]")), "no command has the tag `log` at present; did you mean `logs`?"),
         (
@@ -103,11 +118,11 @@ fn what_cannot_be_meant_is_found() {
         ),
         (
             group(json!("admin"), json!(["status", "!stop"])),
-            "notice group g: `!stop` takes away what the group does not have",
+            "notice group g: `!stop` excludes commands that the group does not match anyway",
         ),
         (
             group(json!("admin"), json!({"command": "registered_users", "where": {"hsot": "x"}})),
-            "no command of `registered_users` has an argument `hsot`, so it allows none; did you mean `host`?",
+            "no command of `registered_users` has an argument `hsot`, so it matches none; did you mean `host`?",
         ),
         (
             group(json!("admin"), json!({"command": "[tag:accounts]", "where": {"user": "x"}})),
@@ -115,7 +130,7 @@ fn what_cannot_be_meant_is_found() {
         ),
         (
             json!({"api_permissions": {"g": {"from": ["cli", {"tag": "magic"}], "who": "all", "what": "status"}}}),
-            "come to no listener, so it never applies; make two groups",
+            "use no listener, so the group never applies; write two groups",
         ),
         (
             json!({"api_permissions": {"g": {"from": {"tag": "majic"}, "who": "all", "what": "status"}}}),
@@ -124,21 +139,21 @@ fn what_cannot_be_meant_is_found() {
         (json!({"acl": {"x": {"user": "a@localhost"}}, "api_permissions": {}}), "notice acl x: no rule uses it"),
         (
             json!({"api_permissions": {"a": {"who": "all", "what": "*"}, "b": {"who": {"user": "j@localhost"}, "what": "status"}}}),
-            "notice group b: it adds nothing: other groups allow the same",
+            "notice group b: it is redundant: other groups allow the same calls",
         ),
         (
             json!({"api_permissions": {"a": {"from": "xmpp", "who": {"ip": "10.0.0.0/8"}, "what": "status"}}}),
-            "notice group a: it allows nobody anything at present",
+            "notice group a: it currently allows no caller any command",
         ),
         (
             json!({"api_permissions": {"a": {"who": "all", "what": "*"}}}),
-            "anonymous callers may call commands that change things and are not meant for them: reload_config, set_loglevel, stop",
+            "anonymous callers may call commands that change data and whose audience is not `open`: reload_config, set_loglevel, stop",
         ),
         (
             json!({"api_permissions": {"a": {"who": "all", "what": "status"}}}),
             "notice : anonymous callers may call status",
         ),
-        (json!({"api_permissions": {}}), "notice : nobody but the console may call anything"),
+        (json!({"api_permissions": {}}), "notice : only the console may call commands"),
         (
             json!({"api_permissions": {"console commands": {"from": "console", "who": "all", "what": "status"}}}),
             "warning group console commands: the console may not call `reload_config`",

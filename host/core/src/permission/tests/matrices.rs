@@ -96,7 +96,7 @@ fn changes_name_who_gains_and_who_loses() {
 }
 
 #[test]
-fn nobody_is_locked_out_silently() {
+fn a_lockout_is_reported() {
     let registry = registry();
     let (reload, _) = request(&registry, "reload_config");
     let admins = |who: Value| json!({"api_permissions": {"a": {"who": who, "what": "*"}}});

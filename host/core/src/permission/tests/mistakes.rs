@@ -11,11 +11,16 @@ fn a_mistake_has_its_place_and_says_what_was_expected() {
     for (configuration, pointer, at_key, text) in [
         (json!({"acl": [1]}), "/acl", false, "expected a map of ACLs, found a list"),
         (json!({"acl": "x"}), "/acl", false, "expected a map of ACLs, found `x`"),
-        (json!({"acl": {"all": "none"}}), "/acl/all", true, "`all` has its meaning already"),
-        (json!({"acl": {"none": "all"}}), "/acl/none", true, "`none` has its meaning already"),
+        (json!({"acl": {"all": "none"}}), "/acl/all", true, "`all` is a reserved name"),
+        (json!({"acl": {"none": "all"}}), "/acl/none", true, "`none` is a reserved name"),
         (json!({"acl": {"a": {"acl": "b"}}}), "/acl/a", false, "an ACL cannot name other ACLs"),
         (json!({"acl": {"a": ["b"]}}), "/acl/a", false, "an ACL cannot name other ACLs"),
-        (json!({"acl": {"a": {"access": "b"}}}), "/acl/a/access", true, "`access` stands directly under `who` only"),
+        (
+            json!({"acl": {"a": {"access": "b"}}}),
+            "/acl/a/access",
+            true,
+            "`access` is only allowed directly below `who`",
+        ),
         (json!({"acl": {"a": {"usr": "b"}}}), "/acl/a/usr", true, "unknown key `usr`; did you mean `user`?"),
         (json!({"acl": {"a": [{"user": "x"}, {"user": "@x"}]}}), "/acl/a/1/user", false, "`` is not a valid user name"),
         (
@@ -32,13 +37,13 @@ fn a_mistake_has_its_place_and_says_what_was_expected() {
             json!({"access_rules": {"a": [{"allow": {"user": []}}]}}),
             "/access_rules/a/0/allow/user",
             false,
-            "an empty list is no condition",
+            "with an empty list, the line would match every caller",
         ),
         (
             json!({"api_permissions": {"a": {"who": {"access": {"allow": {"ip": [], "user": "ann"}}}}}}),
             "/api_permissions/a/who/access/allow/ip",
             false,
-            "an empty list is no condition",
+            "with an empty list, the line would match every caller",
         ),
         (
             json!({"acl": {"a": {"user": null}}}),
@@ -49,7 +54,12 @@ fn a_mistake_has_its_place_and_says_what_was_expected() {
         (json!({"acl": {"a": {"user_regexp": "("}}}), "/acl/a/user_regexp", false, "`(` is not a usable pattern"),
         (json!({"acl": {"a": {"server_glob": "[x"}}}), "/acl/a/server_glob", false, "has a `[` without its `]`"),
         (json!({"acl": {"a": {"server_regexp": "("}}}), "/acl/a/server_regexp", false, "is not a usable pattern"),
-        (json!({"acl": {"a": {"node_regexp": "x"}}}), "/acl/a/node_regexp", false, "has not the form PATTERN@PATTERN"),
+        (
+            json!({"acl": {"a": {"node_regexp": "x"}}}),
+            "/acl/a/node_regexp",
+            false,
+            "does not have the form PATTERN@PATTERN",
+        ),
         (
             json!({"acl": {"a": {"ip": "10.0.0.0/33"}}}),
             "/acl/a/ip",
@@ -77,7 +87,7 @@ fn a_mistake_has_its_place_and_says_what_was_expected() {
             json!({"host_config": {"localhost": {"s2s": 1}}}),
             "/host_config/localhost/s2s",
             true,
-            "unknown key of a host `s2s`",
+            "unknown key of the settings of a host `s2s`",
         ),
         (
             json!({"append_host_config": {"localhost": {"acl": 1}}}),
@@ -113,13 +123,13 @@ fn a_mistake_has_its_place_and_says_what_was_expected() {
             who(json!({"oauth": {"scope": "x", "oauth": {}}})),
             "/api_permissions/a~1b/who/oauth/oauth",
             true,
-            "cannot stand inside",
+            "cannot contain",
         ),
         (
             who(json!({"access": {"allow": {"oauth": {}}}})),
             "/api_permissions/a~1b/who/access/allow/oauth",
             true,
-            "stands directly under `who`",
+            "is only allowed directly below `who`",
         ),
         (what(json!(["status", "!!x"])), "/api_permissions/a~1b/what/1", false, "double negation: !!x"),
         (what(json!([[]])), "/api_permissions/a~1b/what/0", false, "expected a command, `*`"),
@@ -129,12 +139,12 @@ fn a_mistake_has_its_place_and_says_what_was_expected() {
             true,
             "unknown key `comand`; did you mean `command`?",
         ),
-        (what(json!({"where": {}})), "/api_permissions/a~1b/what", false, "a map here needs `command`"),
+        (what(json!({"where": {}})), "/api_permissions/a~1b/what", false, "a map in `what` needs `command`"),
         (
             what(json!({"command": ["x", "!y"]})),
             "/api_permissions/a~1b/what/command/1",
             false,
-            "taken away with any arguments",
+            "cannot depend on arguments",
         ),
         (
             what(json!({"command": "x", "where": 5})),
@@ -152,7 +162,7 @@ fn a_mistake_has_its_place_and_says_what_was_expected() {
             what(json!({"command": "x", "where": {"a": [1, null]}})),
             "/api_permissions/a~1b/what/where/a/1",
             false,
-            "expected a text, a number",
+            "expected a string, a number",
         ),
         (
             what(json!({"command": "x", "where": {"a": "@caller.hots"}})),

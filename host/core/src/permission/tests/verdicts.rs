@@ -8,7 +8,7 @@ const DIFFERENCES: [&str; 3] = [
     "configure",
     // A credential presented on the local socket is checked, and counts.
     "socket",
-    // A group without `who` means nobody; there it is an error of the server.
+    // A group without `who` matches no caller; there it is an error of the server.
     "who",
 ];
 

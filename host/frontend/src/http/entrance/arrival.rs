@@ -18,7 +18,7 @@ pub(crate) struct Arrival {
 }
 
 impl Arrival {
-    /// What the entrance left with a request. One that did not come through it is nobody's.
+    /// What the entrance left with a request. A request that did not come through it has none.
     pub(crate) fn of(request: &Request<Body>) -> Arc<Self> {
         let unknown = || Arc::new(Self { request_id: RequestId::from_random(0), peer: None, asked: None });
         request.extensions().get().cloned().unwrap_or_else(unknown)

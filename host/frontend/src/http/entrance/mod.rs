@@ -121,7 +121,7 @@ impl Entrance {
                 origin = header(ORIGIN),
                 site = header(head::SEC_FETCH_SITE),
                 path = name::shown(request.uri().path()),
-                "a request was refused for where it comes from, or for whom it is"
+                "request rejected: its host name or origin is not allowed"
             );
         }
     }

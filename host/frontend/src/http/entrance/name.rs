@@ -81,16 +81,16 @@ fn malformed(text: impl Into<String>) -> Refusal {
 pub(super) fn asked(request: &Request<Body>, host: Sent<'_>) -> Result<Option<Asked>, Refusal> {
     let of_header = match host {
         Sent::Once(value) => Some(read(value.to_str().unwrap_or_default(), "the header Host")?),
-        Sent::Again => return Err(malformed("the header Host is there twice; send it once")),
+        Sent::Again => return Err(malformed("the request has two Host headers; send one")),
         Sent::Never if request.version() >= Version::HTTP_11 => {
-            return Err(malformed("the header Host is missing; send the name or address of this host in it"));
+            return Err(malformed("the header Host is missing; set it to the name or address of this host"));
         }
         Sent::Never => None,
     };
     let of_target = request.uri().authority().map(|authority| read(authority.as_str(), "the target")).transpose()?;
     match (of_target, of_header) {
         (Some(target), Some(header)) if !same(&target, &header) => {
-            Err(malformed("the target and the header Host name two hosts; let both name the same"))
+            Err(malformed("the request target and the header Host name different hosts; use the same host in both"))
         }
         (Some(target), _) => Ok(Some(target)),
         (None, header) => Ok(header),
@@ -104,10 +104,7 @@ fn same(one: &Asked, other: &Asked) -> bool {
 
 fn read(text: &str, place: &str) -> Result<Asked, Refusal> {
     Asked::parse(text).ok_or_else(|| {
-        malformed(format!(
-            "{place} has `{}`, which is not the name or address of a host, with a port or without",
-            shown(text)
-        ))
+        malformed(format!("{place} has `{}`, which is not a host name or address with an optional port", shown(text)))
     })
 }
 
@@ -150,8 +147,7 @@ impl Names<'_> {
         Err(Refusal::Stranger {
             code: "host-not-allowed",
             detail: format!(
-                "the request is for the host `{}`, which is no name of this one; `allowed_hosts: […]` in the configuration \
-                 lists more names",
+                "unknown host name `{}`; add it to `allowed_hosts` in the configuration",
                 shown(&asked.host)
             ),
         })

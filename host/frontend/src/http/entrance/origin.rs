@@ -87,7 +87,8 @@ pub(super) fn judge(
                 return Ok(page(false));
             }
             refuse(format!(
-                "the request was sent by {from}; `mcp: {{allowed_origins: […]}}` in the configuration lists those that may"
+                "the request was sent by {from}; add its origin to `mcp: {{allowed_origins: […]}}` in the \
+                 configuration to allow it"
             ))
         }
         Ground::Api => match &settings.cors {
@@ -96,12 +97,13 @@ pub(super) fn judge(
                     return Ok(page(cors.credentials));
                 }
                 refuse(format!(
-                    "the request was sent by {from}, which may not use {method}; `cors: {{methods: […]}}` in the configuration \
-                     lists what it may use"
+                    "the request was sent by {from}, which may not use {method}; add the method to `cors: {{methods: \
+                     […]}}` in the configuration to allow it"
                 ))
             }
             _ => refuse(format!(
-                "the request was sent by {from}; `cors: {{origins: […]}}` in the configuration lists those that may"
+                "the request was sent by {from}; add its origin to `cors: {{origins: […]}}` in the configuration to \
+                 allow it"
             )),
         },
         Ground::Metadata if reads => {

@@ -47,7 +47,7 @@ impl Connections {
             if count.open >= self.limits.connections_per_address_max {
                 if !std::mem::replace(&mut count.is_told, true) {
                     let most = self.limits.connections_per_address_max;
-                    tracing::warn!(%network, most, "too many connections from one address; more of them are closed");
+                    tracing::warn!(%network, most, "too many connections from one address; closing new ones");
                 }
                 return None;
             }

@@ -1,6 +1,7 @@
-//! Bodies that nobody reads. A client that is still sending when its connection closes loses the answer (RFC 9112 §9.6), and
-//! one that sends its next request on a connection that is about to close loses that: so what is left of a body is taken
-//! and thrown away before the answer, where it is not too long and comes soon; elsewhere the answer says that it is the last.
+//! Unread request bodies. A client that is still sending when its connection closes loses the answer (RFC 9112 §9.6),
+//! and one that sends its next request on a connection that is about to close loses that: so what is left of a body is
+//! taken and thrown away before the answer, where it is not too long and comes soon; elsewhere the answer says that it
+//! is the last.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -150,7 +150,7 @@ impl<S> Line<S> {
         match waiting {
             Waiting::Idle => Poll::Ready(Ok(())),
             Waiting::Head => {
-                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "no head of a request came in time")))
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "timeout while reading the head of a request")))
             }
         }
     }
@@ -173,7 +173,10 @@ impl<S> Line<S> {
         }
         let Some(timer) = &mut self.write_timer else { return Poll::Pending };
         ready!(timer.as_mut().poll(context));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client did not read the answer in time")))
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "timeout while sending a response: the client does not read it",
+        )))
     }
 }
 

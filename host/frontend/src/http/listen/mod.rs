@@ -107,7 +107,7 @@ impl Default for ConnectionLimits {
 /// When another host answers on it, or the path cannot be used.
 pub fn bind_local(path: &Path) -> io::Result<UnixListener> {
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(io::Error::new(io::ErrorKind::AddrInUse, "another host is running here"));
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, "another host uses this data directory"));
     }
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -152,7 +152,7 @@ pub async fn serve_local(
         let (stream, _) = listener.accept().await?;
         let uid = stream.peer_cred()?.uid();
         if uid != owner && uid != 0 {
-            tracing::warn!(uid, "another user tried the local socket");
+            tracing::warn!(uid, "rejected a connection of another user to the local socket");
             return Ok(None);
         }
         Ok(connections.come(None).map(|place| (stream, place)))
@@ -176,7 +176,7 @@ impl Connection {
         };
         match tls.accept(stream, Duration::from_millis(self.limits.greeting_deadline_ms)).await {
             Ok((stream, account)) => self.serve(stream, Peer::Network { address, account, door }).await,
-            Err(error) => tracing::debug!(error = %error, %address, "no TLS came about"),
+            Err(error) => tracing::debug!(error = %error, %address, "TLS handshake failed"),
         }
     }
 
@@ -242,7 +242,7 @@ async fn serve<A, F>(
             Ok(None) => continue,
             Err(error) => {
                 // Out of file descriptors, or the peer went away: the next attempt may fare better.
-                tracing::warn!(error = %error, "a connection could not be accepted");
+                tracing::warn!(error = %error, "accepting a connection failed");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
@@ -267,6 +267,6 @@ async fn serve<A, F>(
     drop(accept);
     let drained = tokio::time::timeout(Duration::from_millis(limits.drain_deadline_ms), graceful.shutdown()).await;
     if drained.is_err() {
-        tracing::warn!("some calls did not end in time and were cut off");
+        tracing::warn!("some calls did not end in time and were aborted");
     }
 }

@@ -1,10 +1,10 @@
 //! Who really calls when a proxy stands between: `X-Forwarded-For`, believed only as far as trusted proxies wrote it.
 //!
 //! Each proxy adds the address it was called from at the right end, so the header is read from there: the first address
-//! that is no trusted proxy is the caller, and whatever stands left of it is the caller's own invention. A peer that is no
-//! trusted proxy is the caller itself, and its header is not even looked at. Where a trusted proxy passed on something
-//! that is no address, nobody knows who calls, and the request is refused: to take the proxy for the caller would give a
-//! stranger whatever rules give to its network.
+//! that is no trusted proxy is the caller, and whatever stands left of it is the caller's own invention. A peer that is
+//! no trusted proxy is the caller itself, and its header is not even looked at. Where a trusted proxy passed on
+//! something that is not an address, the caller is unknown, and the request is rejected: taking the proxy for the
+//! caller would give a stranger the permissions of its network.
 //!
 //! `Forwarded` (RFC 7239) is ignored: two headers that say the same thing can disagree, and proxies that set one rarely
 //! clear the other.
@@ -15,7 +15,7 @@ use axum::http::HeaderMap;
 use ipnet::IpNet;
 use muster_core::address::canonical;
 
-/// Most addresses looked at, from the right. Nobody has that many proxies of their own.
+/// Most addresses looked at, from the right. Real installations have far fewer proxies.
 pub const HOPS_MAX: usize = 32;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
@@ -23,9 +23,9 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 /// Which peers' word is taken for who called them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum TrustedProxies {
-    /// Peers in these networks; without any, nobody's.
+    /// Peers in these networks; an empty list trusts no peer.
     Networks(Vec<IpNet>),
-    /// Everybody's, as far as the left end. Only for sockets that nothing but a proxy can reach.
+    /// All peers, as far as the left end. Only for sockets that nothing but a proxy can reach.
     All,
 }
 
@@ -52,7 +52,7 @@ impl TrustedProxies {
         self.trusts(canonical(peer))
     }
 
-    /// The address of whoever calls through `peer`, in canonical form.
+    /// The address of the caller behind `peer`, in canonical form.
     ///
     /// # Errors
     /// When a trusted proxy passed on something that is no address, or more than [`HOPS_MAX`] of them.

@@ -2,7 +2,7 @@
 //! its holder.
 //!
 //! New files are taken as a whole or not at all: while a certificate and its key do not fit each other, because only
-//! one of them was written yet, the old pair stays in force.
+//! one of them was written yet, the old pair stays in use.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -115,7 +115,7 @@ impl Tls {
     /// Reads the files again, for connections that begin from now on.
     ///
     /// # Errors
-    /// As [`Tls::load`]; what was in force before stays.
+    /// As [`Tls::load`]; on an error, the previous certificate stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = stamps(&self.files);
         self.served.store(Arc::new(serve(&self.files)?));
@@ -127,8 +127,8 @@ impl Tls {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) != stamps(&self.files)
     }
 
-    /// Whether the certificate in force is for this name or address: a client that was led here by another name has found
-    /// that out before it sent anything.
+    /// Whether the current certificate is for this name or address: a client that was led here by another name has
+    /// found that out before it sent anything.
     pub(crate) fn is_for(&self, host: &str) -> bool {
         let served = self.served.load();
         let parsed = ParsedCertificate::try_from(&served.certificate);
@@ -140,7 +140,7 @@ impl Tls {
     /// presented none, an empty text when the one it presented names none.
     ///
     /// # Errors
-    /// When the client speaks no TLS, presents a certificate nobody vouches for, or is too slow.
+    /// When the client speaks no TLS, presents an untrusted certificate, or is too slow.
     pub async fn accept(
         &self,
         stream: TcpStream,
@@ -184,7 +184,7 @@ fn serve(files: &TlsFiles) -> Result<Served, TlsError> {
                 let added = roots.add(certificate);
                 added.map_err(|error| TlsError::File { file: file.clone(), reason: error.to_string() })?;
             }
-            // Not required: whoever has none presents another credential.
+            // Not required: callers without a certificate present another credential.
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
                 .allow_unauthenticated()
                 .build()
@@ -195,7 +195,7 @@ fn serve(files: &TlsFiles) -> Result<Served, TlsError> {
     let key = PrivateKeyDer::from_pem_file(&files.key)
         .map_err(|error| TlsError::File { file: files.key.clone(), reason: error.to_string() })?;
     let chain = certificates(&files.certificate)?;
-    let certificate = chain.first().cloned().ok_or_else(|| unfit(&"no certificate stands in it"))?;
+    let certificate = chain.first().cloned().ok_or_else(|| unfit(&"it contains no certificate"))?;
     let mut config = builder.with_single_cert(chain, key).map_err(|error| unfit(&error))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // A resumed session would outlive the authority that vouched for it.
@@ -211,7 +211,7 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         .map_err(|error| failed(error.to_string()))?
         .collect::<Result<_, _>>()
         .map_err(|error| failed(error.to_string()))?;
-    if certificates.is_empty() { Err(failed("no certificate stands in it".to_owned())) } else { Ok(certificates) }
+    if certificates.is_empty() { Err(failed("it contains no certificate".to_owned())) } else { Ok(certificates) }
 }
 
 /// The account a verified certificate names; nothing when it names none, or more than one.

@@ -59,7 +59,7 @@ impl Unsent {
             return Err(CallError::TooManyCalls);
         }
         if bytes.all >= self.all_max {
-            let text = "too many answers wait for clients to read them; try again later";
+            let text = "too many responses wait for clients to read them; retry later";
             return Err(CallError::Unavailable(text.to_owned()));
         }
         Ok(())

@@ -153,7 +153,7 @@ async function load() {
     authorization = null;
     curlCredential = "";
   }
-  tell("Asking …");
+  tell("Loading …");
   try {
     const answer = await ask("/openapi.json");
     const body = parse(await answer.text());
@@ -167,7 +167,7 @@ async function load() {
     }
   } catch (error) {
     described = null;
-    tell(`The host does not answer: ${error.message}`, true);
+    tell(`The host does not respond: ${error.message}`, true);
   }
   list();
   show();
@@ -341,12 +341,12 @@ function call(form) {
     fields.push(one);
     body.append(one.element);
   }
-  // The same form again, as when somebody logs in who filled it in before.
+  // The same form again, as when a user logs in after filling it in.
   for (const [name, text] of typed.path === form.path ? typed.texts : []) {
     const one = fields.find((one) => one.name === name);
     if (one) one.input.value = text;
   }
-  if (fields.length === 0) body.append(make("p", { class: "quiet" }, "It takes no arguments."));
+  if (fields.length === 0) body.append(make("p", { class: "quiet" }, "This command has no arguments."));
   const examples = Object.values(media.examples ?? {});
   const fill = make("select", { id: "example" }, make("option", { value: "" }, "none"),
     ...examples.map((example, index) => make("option", { value: String(index) }, example.summary)));
@@ -356,7 +356,7 @@ function call(form) {
     preview();
   });
   const button = make("button", {}, "Call it");
-  const curl = make("pre", { id: "curl", tabindex: "0", "aria-label": "The same with curl" });
+  const curl = make("pre", { id: "curl", tabindex: "0", "aria-label": "Command line with curl" });
   const answer = make("div", { id: "answer", "aria-live": "polite" });
   const preview = () => { curl.textContent = curlLine(form, read(false).shown); };
   const element = make("form", { id: "call", novalidate: true, "aria-label": `Call ${form.path}`, oninput: preview },
@@ -364,13 +364,13 @@ function call(form) {
     examples.length > 0 ? make("p", {}, make("label", { for: "example" }, "Fill in an example"), fill) : "",
     body,
     make("div", { class: "buttons" }, button), answer,
-    make("h3", {}, "The same with curl"), curl);
+    make("h3", {}, "Command line with curl"), curl);
   element.addEventListener("submit", async (event) => {
     event.preventDefault();
     const { value, wrong } = read(true);
     if (wrong) { wrong.focus(); return; }
     const destructive = form.operation["x-muster"].effects.includes("destructive");
-    if (destructive && !confirm(`${form.path} removes something that cannot be had back. Call it?`)) return;
+    if (destructive && !confirm(`${form.path} removes data that cannot be restored. Call it?`)) return;
     button.disabled = true;
     await send(form, value, answer);
     button.disabled = false;
@@ -400,7 +400,7 @@ function field(name, property, required, index) {
   }
   const error = make("p", { id: `${id}-error`, class: "bad" });
   const file = schema.contentEncoding === "base64" && input.tagName === "INPUT" ? fileInto(input, id, name) : "";
-  const words = `${inWords(property)}${schema.default === undefined ? "" : `; ${JSON.stringify(schema.default)} when left out`}`;
+  const words = `${inWords(property)}${schema.default === undefined ? "" : `; ${JSON.stringify(schema.default)} by default`}`;
   const element = make("div", { class: "field" },
     make("label", { for: id }, name, required ? " (needed)" : ""), input, file,
     make("p", { id: `${id}-about`, class: "quiet" }, words, ...prose(schema.description ? ` — ${schema.description}` : "")),
@@ -489,7 +489,7 @@ async function send(form, value, into) {
   // What is read aloud is that it runs, not every second of it.
   into.replaceChildren(make("p", { id: "working" }, make("progress", { "aria-label": "The call runs" }), " The call runs: ",
     make("span", { "aria-hidden": "true" }, seconds, " s "),
-    make("button", { type: "button", onclick: () => leaving.abort() }, "Leave it")));
+    make("button", { type: "button", onclick: () => leaving.abort() }, "Cancel")));
   let answer;
   let text;
   try {
@@ -501,8 +501,8 @@ async function send(form, value, into) {
     });
     text = await answer.text();
   } catch (error) {
-    const why = leaving.signal.aborted ? "You left it. What it changed before stays changed." : error.message;
-    into.replaceChildren(make("h3", {}, "No answer"), make("p", { class: "bad" }, why));
+    const why = leaving.signal.aborted ? "You canceled the call. Changes that it made before are kept." : error.message;
+    into.replaceChildren(make("h3", {}, "No result"), make("p", { class: "bad" }, why));
     return;
   } finally {
     clearInterval(clock);
@@ -524,7 +524,7 @@ async function send(form, value, into) {
   into.replaceChildren(
     make("h3", {}, "Answer"),
     make("p", { id: "status", class: answer.ok ? "good" : "bad" }, `${answer.status} ${answer.ok ? "done" : body?.title ?? ""} (${duration} ms)`),
-    make("pre", { tabindex: "0", "aria-label": "Body of the answer" }, shown),
+    make("pre", { tabindex: "0", "aria-label": "Body of the response" }, shown),
     make("p", { class: "quiet" }, headers.map((name) => `${name}: ${answer.headers.get(name)}`).join(" · ")),
   );
 }

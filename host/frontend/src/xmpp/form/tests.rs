@@ -49,8 +49,8 @@ fn schemas_become_fields() {
             "list-multi",
             "<list-range max=\"2\"/>",
         ),
-        (json!({"type": "array", "items": {"type": "string"}}), "text-multi", "one in each line"),
-        (json!({"type": "array", "items": {"type": "integer"}}), "text-multi", "one in each line"),
+        (json!({"type": "array", "items": {"type": "string"}}), "text-multi", "one per line"),
+        (json!({"type": "array", "items": {"type": "integer"}}), "text-multi", "one per line"),
         (json!({"type": "array", "items": {"type": "string", "format": "jid"}}), "jid-multi", ""),
         (json!({"type": "array", "items": {"type": "array"}}), "text-multi", "as JSON"),
         (json!({"type": "array"}), "text-multi", "as JSON"),
@@ -168,7 +168,7 @@ fn arguments_of_any_kind() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    /// A default that fits its schema is what comes back when nobody changes it.
+    /// A default that fits its schema is returned unchanged.
     #[test]
     fn a_default_comes_back(text in "[ -~][ -~\n]{0,40}", number in any::<i32>(), truth in any::<bool>()) {
         for (argument, value) in [

@@ -11,9 +11,9 @@ use muster_cli::{CliError, Client, plugin};
 pub(super) enum Plugin {
     #[command(flatten)]
     Client(plugin::Plugin),
-    /// Put into a component what it asks for, reads and offers, so that it can be looked at without running it
+    /// Write the manifest and commands into a component
     Pack(pack::Pack),
-    /// Run a plugin's examples without a host, and find out whether anything leaks from call to call
+    /// Run a plugin's examples and detect data that leaks between calls
     Test(test::Rehearsal),
 }
 

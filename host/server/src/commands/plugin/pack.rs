@@ -17,12 +17,12 @@ use muster_cli::{CliError, block_on};
 #[derive(Args, Debug)]
 #[command(after_help = KEYS_HELP)]
 pub(in crate::commands) struct Pack {
-    /// The .wasm file that the build wrote; with --to, its address will do
+    /// The .wasm file that the build wrote; with --to, also its address
     file: PathBuf,
-    /// What the plugin asks for and reads; without, muster.toml in this directory if there is one
+    /// The manifest [default: muster.toml in the current directory, if it exists]
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
-    /// Where the packed component goes, instead of in the place of FILE
+    /// Where to write the packed component [default: replace FILE]
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
 }
@@ -30,19 +30,20 @@ pub(in crate::commands) struct Pack {
 /// Keys of `muster.toml`.
 const KEYS: [&str; 3] = ["requests", "commands_depend_on_settings", "settings"];
 
-/// The same keys for whoever writes the file.
+/// The same keys in the help, for the author of the file.
 const KEYS_HELP: &str = "\
-What muster.toml may contain (a whole one is in plugins/README.md, \"Pack and test\"):
-  requests = [\"GRANT\", ...]           what it asks for, as --grant of `install` has it
-  [settings.NAME]                       a setting it reads: type, default, description
+Keys of muster.toml (plugins/README.md, \"Pack and test\", has a complete example):
+  requests = [\"GRANT\", ...]           requested grants, in the form of --grant
+  [settings.NAME]                       a setting: type, default, description
                                         and the like of JSON Schema; required = true,
                                         secret = true
-  commands_depend_on_settings = true    other settings, other commands";
+  commands_depend_on_settings = true    the commands depend on the settings";
 
 pub(super) fn run(pack: &Pack, format: Format) -> Result<(), CliError> {
     let source = pack.file.display().to_string();
     if pack.to.is_none() && source::is_address(&source) {
-        let text = "an address cannot be written to; name the packed file with --to, or download the component first";
+        let text = "a component at an address cannot be replaced; name the packed file with --to, or download the \
+                    component first";
         return Err(CliError::Usage(format!("{source}: {text}")));
     }
     let target = Target::of(pack.to.as_ref().unwrap_or(&pack.file))?;
@@ -50,10 +51,10 @@ pub(super) fn run(pack: &Pack, format: Format) -> Result<(), CliError> {
     let manifest = written.as_deref().map_or_else(|| Ok(Manifest::default()), read)?;
     let component = source::read(&source)?;
     if muster_cli::plugin::inspect::look(&source, &component)?.manifest.is_some() {
-        let text = "it is packed already; pack the file that the build wrote, or build it again";
+        let text = "the component is already packed; pack the file that the build wrote, or build it again";
         return Err(CliError::Failed(format!("{source}: {text}")));
     }
-    let spinner = output::spinner("asking the plugin for its commands");
+    let spinner = output::spinner("reading the commands of the plugin");
     let packed = block_on(muster_wasm::pack(component.into(), manifest, Limits::default()))?;
     spinner.finish_and_clear();
     let packed = packed.map_err(|error| CliError::Failed(format!("{source}: {error}")))?;
@@ -85,10 +86,10 @@ impl Target {
         };
         match file.metadata() {
             Ok(metadata) if metadata.is_file() => Ok(Self { shown, file, permissions: Some(metadata.permissions()) }),
-            Ok(_) => {
-                Err(CliError::Usage(format!("{shown} is no file, so nothing can take its place; name one with --to")))
-            }
-            Err(error) => Err(CliError::Missing(format!("{shown} cannot be looked at: {error}"))),
+            Ok(_) => Err(CliError::Usage(format!(
+                "{shown} is not a regular file and cannot be replaced; name the packed file with --to"
+            ))),
+            Err(error) => Err(CliError::Missing(format!("{shown} cannot be examined: {error}"))),
         }
     }
 
@@ -115,14 +116,14 @@ impl Target {
 fn read(file: &Path) -> Result<Manifest, CliError> {
     let wrong = |reason: String| CliError::Usage(format!("{}: {reason}", file.display()));
     let bytes = source::file(file, MANIFEST_BYTES_MAX)?;
-    let text = String::from_utf8(bytes).map_err(|error| wrong(format!("it is no text: {error}")))?;
+    let text = String::from_utf8(bytes).map_err(|error| wrong(format!("it is not UTF-8 text: {error}")))?;
     parse(&text).map_err(wrong)
 }
 
 fn parse(text: &str) -> Result<Manifest, String> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
     if let Some(other) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
-        return Err(format!("`{other}` is not a key; known are {}", KEYS.join(", ")));
+        return Err(format!("unknown key `{other}`; known keys are {}", KEYS.join(", ")));
     }
     let requests = match table.get("requests") {
         None => Vec::new(),
@@ -130,17 +131,17 @@ fn parse(text: &str) -> Result<Manifest, String> {
             .iter()
             .map(|item| item.as_str().map(str::to_owned))
             .collect::<Option<_>>()
-            .ok_or("`requests` is a list of texts, such as \"keyvalue\"")?,
-        Some(_) => return Err("`requests` is a list of texts, such as \"keyvalue\"".to_owned()),
+            .ok_or("`requests` must be a list of strings, such as \"keyvalue\"")?,
+        Some(_) => return Err("`requests` must be a list of strings, such as \"keyvalue\"".to_owned()),
     };
     let commands_depend_on_settings = match table.get("commands_depend_on_settings") {
         None => false,
-        Some(value) => value.as_bool().ok_or("`commands_depend_on_settings` is true or false")?,
+        Some(value) => value.as_bool().ok_or("`commands_depend_on_settings` must be true or false")?,
     };
     let settings = match table.get("settings") {
         None => None,
         Some(toml::Value::Table(settings)) => Some(schema(settings)?),
-        Some(_) => return Err("`settings` is a table for each setting: [settings.NAME]".to_owned()),
+        Some(_) => return Err("`settings` must contain a table for each setting: [settings.NAME]".to_owned()),
     };
     Ok(Manifest { requests, settings, commands: None, commands_depend_on_settings })
 }
@@ -149,10 +150,10 @@ fn parse(text: &str) -> Result<Manifest, String> {
 fn schema(settings: &toml::Table) -> Result<Value, String> {
     let (mut properties, mut required) = (Map::new(), Vec::new());
     for (name, setting) in settings {
-        let mut setting = setting.as_table().cloned().ok_or_else(|| format!("[settings.{name}] is no table"))?;
+        let mut setting = setting.as_table().cloned().ok_or_else(|| format!("[settings.{name}] is not a table"))?;
         let mut flag = |key: &str| match setting.remove(key) {
             None => Ok(false),
-            Some(value) => value.as_bool().ok_or_else(|| format!("settings.{name}: `{key}` is true or false")),
+            Some(value) => value.as_bool().ok_or_else(|| format!("settings.{name}: `{key}` must be true or false")),
         };
         let (secret, needed) = (flag("secret")?, flag("required")?);
         let mut property = serde_json::to_value(setting).map_err(|error| error.to_string())?;
@@ -210,11 +211,11 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         for (text, part) in [
-            ("request = []", "`request` is not a key; known are requests"),
-            ("requests = 1", "`requests` is a list of texts"),
-            ("requests = [1]", "`requests` is a list of texts"),
+            ("request = []", "unknown key `request`; known keys are requests"),
+            ("requests = 1", "`requests` must be a list of strings"),
+            ("requests = [1]", "`requests` must be a list of strings"),
             ("settings = 1", "[settings.NAME]"),
-            ("[settings]\na = 1", "[settings.a] is no table"),
+            ("[settings]\na = 1", "[settings.a] is not a table"),
             ("[settings.a]\nsecret = \"yes\"", "settings.a: `secret` is true or false"),
             ("commands_depend_on_settings = 1", "is true or false"),
             ("= 1", "TOML parse error"),

@@ -17,7 +17,7 @@ use muster_cli::output::{self, Format};
 use muster_cli::{CliError, block_on};
 
 #[derive(Args, Debug)]
-// How instances are shared is what a rehearsal tries, so nobody chooses it.
+// The test tries every isolation, so there is no option for it.
 #[command(mut_arg("isolation", |option| option.hide(true)))]
 pub(in crate::commands) struct Rehearsal {
     #[command(flatten)]
@@ -25,7 +25,7 @@ pub(in crate::commands) struct Rehearsal {
     /// Run this command instead of the examples
     #[arg(long, value_name = "COMMAND")]
     command: Option<String>,
-    /// Its arguments, a JSON object
+    /// Arguments of this command, a JSON object
     #[arg(long, value_name = "JSON", requires = "command", default_value = "{}")]
     input: String,
 }
@@ -58,14 +58,14 @@ pub(super) fn run(rehearsal: &Rehearsal, format: Format) -> Result<(), CliError>
     spinner.finish_and_clear();
     let rows = rows??;
     if rows.is_empty() {
-        let text = "no command of this plugin has an example; name one with --command and --input";
+        let text = "no command of this plugin has an example; name a command with --command and --input";
         return Err(CliError::Failed(text.to_owned()));
     }
     output::value(&json!(rows), format);
-    let bad = |row: &&Value| row.get("outcome").and_then(Value::as_str).is_some_and(|outcome| outcome != "well");
+    let bad = |row: &&Value| row.get("outcome").and_then(Value::as_str).is_some_and(|outcome| outcome != "ok");
     match rows.iter().filter(bad).count() {
         0 => Ok(()),
-        count => Err(CliError::Failed(format!("{count} of {} calls are not as they should be", rows.len()))),
+        count => Err(CliError::Failed(format!("{count} of {} calls failed the test", rows.len()))),
     }
 }
 
@@ -100,25 +100,28 @@ fn row(scene: &Scene, fresh: &Answers, again: &Answers, shared: &Answers) -> Val
 fn judge(expected: Option<&Value>, fresh: &Answers, again: &Answers, shared: &Answers) -> (&'static str, String) {
     let answer = match &fresh[0] {
         Ok(answer) => answer,
-        Err(error) => return ("failed", error.clone()),
+        Err(error) => return ("error", error.clone()),
     };
     // Texts of a guest may have other blanks and another order than ours.
     let plain =
         |text: &str| serde_json::from_str::<Value>(text).map_or_else(|_| text.to_owned(), |value| value.to_string());
     let (fresh, again, shared) = (told(fresh), told(again), told(shared));
     if fresh != again {
-        return ("unknown", format!("it answers {fresh} and then {again}: whether anything leaks cannot be told"));
+        return (
+            "nondeterministic",
+            format!("fresh instances return {fresh} and {again}, so leaked state cannot be detected"),
+        );
     }
     if fresh != shared {
-        return ("leak", format!("a fresh instance answers {fresh}, one that served other calls {shared}"));
+        return ("leaked-state", format!("a fresh instance returns {fresh}, a reused instance {shared}"));
     }
     match expected.map(Value::to_string) {
         Some(expected) if expected != plain(answer) => {
-            ("other", format!("it answers {answer}, and its example says {expected}"))
+            ("mismatch", format!("the result is {answer}, but the example expects {expected}"))
         }
-        Some(_) => ("well", String::new()),
-        // Nobody said what it answers, so it is shown.
-        None => ("well", fresh),
+        Some(_) => ("ok", String::new()),
+        // There is no expected result, so the result is shown.
+        None => ("ok", fresh),
     }
 }
 
@@ -153,8 +156,8 @@ async fn perform(
     Ok((scenes, answers))
 }
 
-/// Makes the call of a scene. Whoever rehearses a plugin is who reads a host's log otherwise, so an error has what the log
-/// would have.
+/// Makes the call of a scene. The author of the plugin reads this instead of a host's log, so an error has the details
+/// of the log.
 async fn answer(testbed: &TestHost, scene: &Scene) -> Answer {
     let answer = testbed.call(&scene.command, scene.version, &scene.input).await;
     answer.map(|outcome| outcome.text).map_err(|error| match error.internal() {
@@ -198,18 +201,18 @@ mod tests {
         let refused = [Ok("1".to_owned()), Err("conflict: x".to_owned())];
         let one = json!(1);
         for (expected, [fresh, again, shared], outcome, detail) in [
-            (Some(&one), [well("1"), well("1"), well(" 1")], "leak", "a fresh instance answers 1, one that served"),
-            (Some(&one), [well(" 1"), well(" 1"), well(" 1")], "well", ""),
-            (Some(&one), [well("2"), well("2"), well("2")], "other", "it answers 2, and its example says 1"),
-            (Some(&one), [pair("1", "2"), pair("1", "2"), pair("1", "2")], "well", ""),
-            (Some(&one), [refused.clone(), refused.clone(), refused.clone()], "well", ""),
-            (Some(&one), [well("1"), well("2"), well("1")], "unknown", "it answers 1 and then 2"),
-            (Some(&one), [bad("a: b"), bad("a: b"), bad("a: b")], "failed", "a: b"),
-            (None, [bad("a: b"), bad("a: c"), well("1")], "failed", "a: b"),
-            (None, [well("1"), well("1"), well("1")], "well", "1"),
-            (None, [refused.clone(), refused.clone(), refused], "well", "1, then the error conflict: x"),
-            (None, [well("1"), well("1"), pair("1", "2")], "leak", "one that served other calls 1, then 2"),
-            (None, [well("1"), well("1"), bad("a: b")], "leak", "one that served other calls the error a: b"),
+            (Some(&one), [well("1"), well("1"), well(" 1")], "leaked-state", "a fresh instance returns 1, a reused"),
+            (Some(&one), [well(" 1"), well(" 1"), well(" 1")], "ok", ""),
+            (Some(&one), [well("2"), well("2"), well("2")], "mismatch", "the result is 2, but the example expects 1"),
+            (Some(&one), [pair("1", "2"), pair("1", "2"), pair("1", "2")], "ok", ""),
+            (Some(&one), [refused.clone(), refused.clone(), refused.clone()], "ok", ""),
+            (Some(&one), [well("1"), well("2"), well("1")], "nondeterministic", "fresh instances return 1 and 2"),
+            (Some(&one), [bad("a: b"), bad("a: b"), bad("a: b")], "error", "a: b"),
+            (None, [bad("a: b"), bad("a: c"), well("1")], "error", "a: b"),
+            (None, [well("1"), well("1"), well("1")], "ok", "1"),
+            (None, [refused.clone(), refused.clone(), refused], "ok", "1, then the error conflict: x"),
+            (None, [well("1"), well("1"), pair("1", "2")], "leaked-state", "a reused instance 1, then 2"),
+            (None, [well("1"), well("1"), bad("a: b")], "leaked-state", "a reused instance the error a: b"),
         ] {
             let (got, text) = judge(expected, &fresh, &again, &shared);
             assert!(got == outcome && text.contains(detail), "{fresh:?} {again:?} {shared:?}: {got} {text}");

@@ -1,4 +1,4 @@
-//! What kind of address a request would go to. A name says nothing about that: whoever owns it can let it stand for an
+//! What kind of address a request would go to. A name says nothing about that: its owner can make it resolve to an
 //! address inside the operator's network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,7 +10,7 @@ pub(super) enum Reach {
     Public,
     /// To this machine, or into a network of the operator's.
     Private,
-    /// To a service that gives credentials to whoever runs on this machine.
+    /// To a service that gives credentials to every process on this machine.
     Metadata,
     /// Nowhere a request should go: several hosts at once, or no host.
     Nowhere,
@@ -79,7 +79,7 @@ fn reach_v6(address: Ipv6Addr) -> Reach {
         Ipv4Addr::new(one, two, three, four)
     };
     // Forms with an IPv4 address inside lead where that leads, but never count as public: who writes an address like
-    // this wants to get past somebody.
+    // this probably wants to bypass a filter.
     let inside = match segments {
         // Mapped, compatible, translated (RFC 4291 §2.5.5, RFC 2765); NAT64 (RFC 6052); 6to4 (RFC 3056).
         [0, 0, 0, 0, 0, 0xffff | 0, high, low]

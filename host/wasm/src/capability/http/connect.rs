@@ -1,5 +1,5 @@
 //! Connections of a plugin: the host resolves the name itself, holds every address against what the grants allow, and
-//! connects to one it has just checked. Nobody resolves the name a second time, so a name that changes its mind in
+//! connects to one it has just checked. The name is not resolved a second time, so a name that changes its mind in
 //! between gains nothing.
 
 use std::fmt::Debug;
@@ -27,19 +27,19 @@ use super::address::{Reach, reach};
 
 /// Addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;
-/// Names of one plugin that are looked up at a time: each takes a thread, also when nobody waits for it any more.
+/// Names of one plugin that are looked up at a time: each takes a thread, also after its caller is gone.
 const LOOKUPS_MAX: usize = 4;
 
 /// Why there is no connection.
 #[derive(Debug, Error)]
 pub(super) enum Failed {
-    #[error("the destination is no host and port")]
+    #[error("the destination is not a host and port")]
     Unreadable,
     #[error("the name has no address: {0}")]
     Resolve(String),
-    #[error("it leads to {0}, which the grant does not allow")]
+    #[error("the name resolves to {0}, which the grant does not allow")]
     Prohibited(IpAddr),
-    #[error("nobody answers: {0}")]
+    #[error("connection failed: {0}")]
     Connect(io::Error),
     #[error("TLS failed: {0}")]
     Tls(io::Error),

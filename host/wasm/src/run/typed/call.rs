@@ -205,7 +205,7 @@ where
 fn failed(value: Value) -> Answered {
     let text = match value {
         Value::String(text) => text,
-        Value::Null => "the command failed and does not say why".to_owned(),
+        Value::Null => "the command failed without an error message".to_owned(),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     };
     Answered::Error(text.chars().take(ERROR_CHARS_MAX).collect())

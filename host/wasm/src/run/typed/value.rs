@@ -59,7 +59,7 @@ pub(crate) fn fields_from_json(fields: &[Field], value: &Value, at: &At<'_>) -> 
     if object.len() > fields.len() || !object.keys().all(|key| fields.iter().any(|field| field.name.json == *key)) {
         let known = |key: &&String| fields.iter().any(|field| field.name.json == **key);
         let unknown = object.keys().find(|key| !known(key)).map_or("", String::as_str);
-        return Err(At::Member(at, unknown).misfit("is not an argument here"));
+        return Err(At::Member(at, unknown).misfit("is not allowed here"));
     }
     let value = |field: &Field| {
         let place = At::Member(at, &field.name.json);
@@ -86,7 +86,7 @@ pub(crate) fn from_json(shape: &Shape, value: &Value, at: &At<'_>) -> Result<Val
         Shape::Float32 => match value.as_f64() {
             #[expect(clippy::cast_possible_truncation, reason = "in range, and the nearest f32 is what is meant")]
             Some(number) if number.abs() <= FLOAT32_MAX => Val::Float32(number as f32),
-            _ => return at.expect("a number that 32 bits can hold"),
+            _ => return at.expect("a number that fits into 32 bits"),
         },
         Shape::Float64 => match value.as_f64() {
             Some(number) => Val::Float64(number),
@@ -263,7 +263,7 @@ fn flags_from_json(names: &[Name], value: &Value, at: &At<'_>) -> Result<Vec<Str
         let at = At::Item(at, index);
         let flag = name_from_json(names, value, &at)?;
         if flags.contains(&flag) {
-            return Err(at.misfit("stands twice"));
+            return Err(at.misfit("is given twice"));
         }
         flags.push(flag);
     }
@@ -375,7 +375,7 @@ fn map_to_json(key: &Shape, item: &Shape, pairs: Vec<(Val, Val)>, at: &At<'_>) -
         let place = At::Item(at, index);
         let (name, value) = (to_json(key, name, &At::Item(&place, 0))?, to_json(item, value, &At::Item(&place, 1))?);
         match (is_object, name) {
-            // Of a key that stands twice the last value is meant.
+            // If a key is given twice, the last value counts.
             (true, Value::String(name)) => _ = members.insert(name, value),
             (_, name) => array.push(Value::from([name, value].to_vec())),
         }
@@ -392,7 +392,7 @@ fn object(name: &str, value: Value) -> Value {
 }
 
 fn finite(number: f64, at: &At<'_>) -> Result<Value, NotRepresentable> {
-    let what = "is no finite number, and JSON has no form for that";
+    let what = "is not a finite number, which JSON cannot represent";
     Number::from_f64(number).map(Value::Number).ok_or_else(|| NotRepresentable { at: shown(at), what })
 }
 
