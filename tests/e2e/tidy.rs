@@ -262,8 +262,8 @@ fn literals(source: &str) -> Vec<(usize, String)> {
             3
         } else if rest.starts_with("'\\\"'") {
             4
-        } else if rest.starts_with("reason = \"") {
-            "reason = \"".len() + end_of_literal(&rest["reason = \"".len()..])
+        } else if let Some(reason) = rest.strip_prefix("reason = \"") {
+            "reason = \"".len() + end_of_literal(reason)
         } else if character == '"' {
             let length = 1 + end_of_literal(&rest[1..]);
             found.push((line, rest[..length].replace("\\\n", " ")));

@@ -5,7 +5,7 @@
 //! lines breaks the chain at a place [`verify`] names. What a chain cannot show, that its end was cut off, the **anchor**
 //! shows: the head, kept in the host's store, at least every second and after what it speaks of was synced.
 //!
-//! The files are for their owner alone (folder 0700, files 0600). Whoever is that owner, or root, can replace files and
+//! The files are for their owner alone (folder 0700, files 0600). That owner, and root, can replace files and
 //! anchor together; who wants to be sure of that as well keeps heads elsewhere (`audit_verify` tells them).
 //!
 //! In reading order: [`chain`] (lines and hashes), [`line`] (from a record to JSON), [`files`] (names, rotation),
@@ -252,7 +252,7 @@ impl Audit for FileAudit {
 
     fn record_durably(&self, record: Record) -> BoxFuture<'_, Result<(), CallError>> {
         let (answer, written) = oneshot::channel();
-        // Handed over now: the record stands even if nobody waits for it.
+        // Handed over now: the record is written even if no caller waits for it.
         let sent = self.send(Message::Durably(record, answer));
         if sent.is_err() {
             self.shared.lost.fetch_add(1, Ordering::Relaxed);

@@ -88,7 +88,7 @@ fn a_chain_verifies_across_files_and_restarts() {
     }
 }
 
-/// What somebody does to the files → the record named, and a word of the reason.
+/// What is done to the files → the record named, and a word of the reason.
 type Tampering = (&'static str, fn(&[PathBuf]), u64, &'static str);
 
 fn edit(file: &Path, change: impl FnOnce(&mut Vec<String>)) {

@@ -1,4 +1,4 @@
-//! The thread that writes: takes what is waiting, makes lines of it, writes them in one go, and syncs where somebody
+//! The thread that writes: takes what is waiting, makes lines of it, writes them in one go, and syncs where a caller
 //! waits for that. It alone knows the chain's end.
 
 use std::fs::File;
@@ -20,7 +20,7 @@ use crate::{Message, Options, Shared, files, verify};
 
 /// How often the head is anchored while it moves.
 const ANCHOR_EVERY: Duration = Duration::from_secs(1);
-/// How long the writer lets records gather before it looks again: whoever hands one over meanwhile need not wake it.
+/// How long the writer lets records gather before it looks again: a caller that hands one over meanwhile need not wake it.
 const GATHER: Duration = Duration::from_millis(5);
 /// Most bytes gathered before they are written.
 const BATCH_BYTES_MAX: usize = 1 << 20;
@@ -60,7 +60,7 @@ pub(crate) struct Writer {
     anchor_fails: bool,
 }
 
-/// What a crash or somebody's hands did to the chain, found when it is continued.
+/// What a crash or an edit did to the chain, found when it is continued.
 #[derive(Debug, Default)]
 struct Found {
     events: Vec<(&'static str, serde_json::Value)>,
@@ -124,7 +124,7 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Works until it is told to stop, or nobody can tell it anything any more.
+    /// Works until it is told to stop, or its last sender is gone.
     pub(crate) fn run(mut self, waiting: &mpsc::Receiver<Message>) {
         let (mut answers, mut settling) = (Vec::new(), Vec::new());
         let mut stopped = false;
@@ -224,7 +224,7 @@ impl Writer {
         if self.batch.is_empty() {
             return Ok(());
         }
-        // A write that failed in the middle left a part behind. A file that is shorter was cut by somebody, which shows.
+        // A write that failed in the middle left a part behind. A file that is shorter was cut by hand, which verification finds.
         if self.file.metadata()?.len() > self.file_bytes {
             self.file.set_len(self.file_bytes)?;
         }
@@ -307,7 +307,7 @@ impl Writer {
 }
 
 fn answer(waits: oneshot::Sender<()>) {
-    // Nobody listens when the caller went away.
+    // The caller may have gone away.
     let _ = waits.send(());
 }
 

@@ -1,5 +1,5 @@
 //! What is written down about every call and every change of the host: who, through what, which command, what came of
-//! it. Core says what is recorded and when; where it is kept, and how nobody can change it unnoticed, is somebody else's.
+//! it. Core says what is recorded and when; the implementation decides where it is kept, and how a change is noticed.
 //!
 //! A record is handed over as it is: making a line of it, masking its arguments included, is not the caller's time.
 

@@ -2,7 +2,7 @@
 //!
 //! Reads are answered at once, from what was read lately or a read transaction; a reader never waits for a writer. Writes
 //! go to one thread that takes all changes waiting at the moment, makes them in one transaction and syncs once: under
-//! load many callers share the price of one sync, and nobody is answered before it is on disk.
+//! load many callers share the price of one sync, and no caller is answered before its change is on disk.
 //!
 //! After a write that failed (a full disk), redb takes no other until the file is opened again. That happens as soon as the
 //! disk takes writes; until then writes fail and reads go on.

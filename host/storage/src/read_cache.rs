@@ -1,6 +1,6 @@
 //! What was read lately, so that the account of every call is not looked up in the file again and again.
 //!
-//! A change removes what it changes before it is acknowledged, so nobody reads what they know to be gone. A read that began
+//! A change removes what it changes before it is acknowledged, so no caller reads what it knows to be gone. A read that began
 //! before a change and ends behind it must not put the old value back: each shard counts its changes, and keeps what was
 //! read only if the count is the same as before.
 

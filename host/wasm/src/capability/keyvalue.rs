@@ -302,7 +302,7 @@ impl batch::Host for Keyvalue<'_> {
                 }
                 Err(error) => return Ok(Err(error)),
             }
-            // Reading does not wait, so nobody else would get a turn.
+            // Reading does not wait, so no other task would run.
             tokio::task::yield_now().await;
         }
         Ok(Ok(found))

@@ -1,6 +1,6 @@
 //! How much a plugin keeps. The count is made at load from what the store has and follows every change exactly: changes
 //! of one key follow one another, each knows what it replaces, and one that was begun is finished and counted even when
-//! nobody waits for it any more.
+//! its caller is gone.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -173,7 +173,7 @@ impl Quota {
 pub(crate) struct Quotas(tokio::sync::Mutex<BTreeMap<String, Weak<Quota>>>);
 
 impl Quotas {
-    /// The quota of a plugin, counted from the store if nobody has it yet.
+    /// The quota of a plugin, counted from the store if it is not known yet.
     ///
     /// # Errors
     /// When the store fails.
@@ -183,7 +183,7 @@ impl Quotas {
         limits: &Limits,
         storage: &dyn Storage,
     ) -> Result<Arc<Quota>, StorageError> {
-        // Held while counting: nobody else may begin to count, or to change, meanwhile.
+        // Held while counting: no other call may begin to count, or to change, meanwhile.
         let mut quotas = self.0.lock().await;
         if let Some(quota) = quotas.get(plugin).and_then(Weak::upgrade) {
             return Ok(quota);
@@ -297,7 +297,7 @@ mod tests {
                     async move {
                         let work = quota.change(&storage, super::super::place("p", "b"), format!("k{key}"), change);
                         if given_up {
-                            // Whoever waits is gone after the first step.
+                            // The caller is gone after the first step.
                             let work = std::pin::pin!(work);
                             drop(futures_util::future::select(work, std::future::ready(())).await);
                         } else {
@@ -306,7 +306,7 @@ mod tests {
                     }
                 });
                 futures_util::future::join_all(work).await;
-                // What nobody waits for ends as well.
+                // Changes without a caller end as well.
                 for _ in 0..400 {
                     tokio::task::yield_now().await;
                 }
