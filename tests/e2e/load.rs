@@ -45,7 +45,7 @@ fn a_refusal_says_what_to_do_and_changes_nothing() {
             empty,
             "exports no commands: neither `muster:plugin/commands@0.1.0` nor a function with supported types",
         ),
-        ("http", wants_http, "give it `--grant http:https://HOST` for each host"),
+        ("http", wants_http, "add `--grant http:https://HOST` for each host"),
         (
             "contract",
             other_contract,

@@ -203,7 +203,7 @@ fn why_a_component_does_not_load() {
     insta::assert_snapshot!(told);
     // Each refusal there is stands in the table, but for those that need a machine that fails, a component of 64 MiB or one
     // that is too hard to compile or to start (`bombs.rs`), and a name that is taken, which is a conflict as everywhere.
-    let source = std::fs::read_to_string(tests::root().join("host/wasm/src/error.rs")).unwrap();
+    let source = std::fs::read_to_string(tests::root().join("host/component/src/error.rs")).unwrap();
     let codes = source.split("fn code(").nth(1).unwrap();
     let codes: Vec<&str> = codes.split('"').skip(1).step_by(2).collect();
     assert!(codes.len() > 15);
