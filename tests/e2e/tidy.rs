@@ -262,8 +262,8 @@ fn literals(source: &str) -> Vec<(usize, String)> {
             3
         } else if rest.starts_with("'\\\"'") {
             4
-        } else if rest.starts_with("reason = \"") {
-            "reason = \"".len() + end_of_literal(&rest["reason = \"".len()..])
+        } else if let Some(inside) = rest.strip_prefix("reason = \"") {
+            rest.len() - inside.len() + end_of_literal(inside)
         } else if character == '"' {
             let length = 1 + end_of_literal(&rest[1..]);
             found.push((line, rest[..length].replace("\\\n", " ")));
