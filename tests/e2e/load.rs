@@ -200,7 +200,7 @@ fn a_component_can_lie_ready_on_the_host() {
         assert_eq!(host.call("admin", "module_install", &json!({"module": module})).verdict(), "400 invalid-arguments");
     }
     let missing = host.call("admin", "module_install", &json!({"module": "nothing"}));
-    assert!(missing.value()["detail"].as_str().unwrap().contains("no component `nothing.wasm` lies ready"));
+    assert!(missing.value()["detail"].as_str().unwrap().contains("`nothing.wasm` is not in"));
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn what_a_plugin_may_do_and_reads_changes_bit_by_bit() {
     ran(&host, &["change", "counter", "--grant", "command:stats", "--isolation", "call", "--unset", "b"]);
     is(&host, r#"["keyvalue","command:stats"]"#, "c", "call");
     for (words, expected) in [
-        (&["--revoke", "command:stop"], "the plugin has no such grant; it has `keyvalue`, `command:stats`"),
+        (&["--revoke", "command:stop"], "the plugin does not have this grant; it has `keyvalue`, `command:stats`"),
         (&["--revoke", "keyvalue"], "needs the grant `keyvalue`"),
         (&["--unset", "z"], "`z` was not given"),
         (&["--grant", "http:https://u:secret@example.org"], "unknown or invalid grant `http:https://***@example.org`"),

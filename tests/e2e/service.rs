@@ -53,7 +53,9 @@ fn signals_reload_are_ignored_or_stop_and_a_service_manager_is_told() {
     for name in ["-USR1", "-USR2"] {
         signal(&host, name);
     }
-    until("the log notes both", || host.log().contains("SIGUSR1 is not supported") && host.log().contains("SIGUSR2 is not supported"));
+    until("the log notes both", || {
+        host.log().contains("SIGUSR1 is not supported") && host.log().contains("SIGUSR2 is not supported")
+    });
     assert_eq!(host.cli(&["call", "status"]).code, 0);
 
     // Other rules come into force, with a record.

@@ -160,7 +160,7 @@ mod tests {
         check(&format!("(module {preview1})"), false, Err("this one is for WASI preview 1"));
         let program = format!(r#"(module {preview1} (func (export "_start")))"#);
         check(&program, false, Err("is a program for WASI preview 1"));
-        check("(module)", true, Err("does not fit its type"));
-        check(r#"(module (import "env" "magic" (func)) (func (export "run")))"#, true, Err("does not fit its type"));
+        check("(module)", true, Err("does not match its type"));
+        check(r#"(module (import "env" "magic" (func)) (func (export "run")))"#, true, Err("does not match its type"));
     }
 }

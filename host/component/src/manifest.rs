@@ -309,7 +309,7 @@ mod tests {
         let manifest = Manifest { commands: Some(written.clone()), ..Manifest::default() };
         assert!(manifest.check_described(&written).is_ok());
         for (described, part) in [
-            (vec![json!({"name": "a", "summary": "y"}), json!({"name": "b"})], "`a` is not as"),
+            (vec![json!({"name": "a", "summary": "y"}), json!({"name": "b"})], "`a` differs from"),
             (vec![json!({"name": "a", "summary": "x"})], "`b` is only in"),
             (vec![json!({"name": "a", "summary": "x"}), json!({"name": "b"}), json!({"name": "c"})], "`c` is not in"),
         ] {

@@ -107,7 +107,7 @@ mod tests {
         again.begin(b"{\"a\":1}\r\n").unwrap();
         for (error, expected) in [
             (open("hello").unwrap().begin(b"{\"a\":2}\n").unwrap_err(), "belongs to another input"),
-            (open("hello/v1").unwrap_err(), "a run of `hello`, not of `hello/v1`"),
+            (open("hello/v1").unwrap_err(), "calls of `hello`, not of `hello/v1`"),
         ] {
             assert!(error.to_string().contains(expected), "{error}");
         }

@@ -28,7 +28,7 @@ const READ: [(&str, &str); 16] = [
 const REFUSED: [(&str, &str); 35] = [
     ("", "known grants are `keyvalue`"),
     ("keyvalues", "did you mean `keyvalue`?"),
-    ("keyvalue:x", "nothing behind it"),
+    ("keyvalue:x", "without a value"),
     ("htpp:https://example.org", "did you mean `http`?"),
     ("direktory:/a=/b", "did you mean `directory`?"),
     ("http", "a value is missing after its name"),

@@ -34,7 +34,7 @@ const ATTRIBUTES_MAX: usize = 64;
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub(crate) enum XmlError {
     /// They are no XML, or have what the restricted form leaves out.
-    #[error("not supported XML (expected UTF-8 without document types and processing instructions): {0}")]
+    #[error("not XML, or not supported (expected UTF-8 without document types and processing instructions): {0}")]
     Malformed(String),
     /// The document is larger than its bounds.
     #[error("too large or too deeply nested")]

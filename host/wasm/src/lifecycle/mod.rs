@@ -378,7 +378,7 @@ impl PluginSettings {
             grants.retain(|grant| *grant != text && !form.contains(grant));
             if grants.len() == before {
                 let had = if grants.is_empty() { "none".to_owned() } else { format!("`{}`", grants.join("`, `")) };
-                let reason = format!("the plugin has no such grant; it has {had}");
+                let reason = format!("the plugin does not have this grant; it has {had}");
                 return Err(LoadError::BadGrant { grant: text, reason });
             }
         }
@@ -491,7 +491,7 @@ impl Plugins for Lifecycle {
             let read = read.unwrap_or_else(|error| Err(std::io::Error::other(error)));
             read.map(bytes::Bytes::from).map_err(|error| {
                 let text = format!(
-                    "no component `{name}.wasm` lies ready in `{}` ({error}); put it there, or send the component",
+                    "`{name}.wasm` is not in `{}` ({error}); put it there, or send the component",
                     self.shared.available.display()
                 );
                 PluginError::Refused { code: "component-not-available", text }

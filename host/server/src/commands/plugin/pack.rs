@@ -216,8 +216,8 @@ mod tests {
             ("requests = [1]", "`requests` must be a list of strings"),
             ("settings = 1", "[settings.NAME]"),
             ("[settings]\na = 1", "[settings.a] is not a table"),
-            ("[settings.a]\nsecret = \"yes\"", "settings.a: `secret` is true or false"),
-            ("commands_depend_on_settings = 1", "is true or false"),
+            ("[settings.a]\nsecret = \"yes\"", "settings.a: `secret` must be true or false"),
+            ("commands_depend_on_settings = 1", "must be true or false"),
             ("= 1", "TOML parse error"),
         ] {
             let error = parse(text).unwrap_err();

@@ -234,13 +234,13 @@ mod tests {
     #[test]
     fn only_checked_addresses_are_connected_to() {
         let name = "http:http://name.example";
-        let prohibited = "it leads to 127.0.0.1, which the grant does not allow";
+        let prohibited = "the name resolves to 127.0.0.1, which the grant does not allow";
         assert_eq!(check(name, "http://name.example", &["1.1.1.1", "127.0.0.1"]), ["1.1.1.1", prohibited]);
         assert_eq!(check(name, "http://name.example", &["127.0.0.1 1.1.1.1 ::1"]), ["1.1.1.1"]);
         assert_eq!(check(name, "http://name.example", &[""]), ["the name has no address: no address"]);
         let private = "http-private:http://name.example";
         assert_eq!(check(private, "http://name.example", &["127.0.0.1 10.0.0.1"]), ["127.0.0.1 10.0.0.1"]);
-        let metadata = "it leads to 169.254.169.254, which the grant does not allow";
+        let metadata = "the name resolves to 169.254.169.254, which the grant does not allow";
         assert_eq!(check(private, "http://name.example", &["169.254.169.254"]), [metadata]);
         let literal = "http-private:http://169.254.169.254";
         assert_eq!(check(literal, "http://169.254.169.254", &[]), ["169.254.169.254"]);
