@@ -68,12 +68,12 @@ impl Line {
         let line: Vec<String> = std::env::args().skip_while(|word| word != "--").skip(1).collect();
         let index = variable("_CLAP_COMPLETE_INDEX").and_then(|index| index.parse().ok());
         let before = line.get(..index.unwrap_or(line.len().saturating_sub(1))).unwrap_or(&line);
-        Self::of(before)
+        Self::of(super::program(), before)
     }
 
     /// Reads words as far as they can be: they are no whole command line yet.
-    fn of(before: &[String]) -> Option<Self> {
-        let matches = super::program().ignore_errors(true).try_get_matches_from(before).ok()?;
+    fn of(program: clap::Command, before: &[String]) -> Option<Self> {
+        let matches = program.ignore_errors(true).try_get_matches_from(before).ok()?;
         let mut connection = Connection::from_arg_matches(&matches).ok()?;
         connection.note_given(&matches);
         Some(Self { matches, connection })
@@ -205,7 +205,28 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
+    use clap::{CommandFactory, Parser};
+
     use super::*;
+    use crate::{call, help, plugin};
+
+    /// As much of the command line as these tests write.
+    #[derive(Parser)]
+    #[command(name = "muster", disable_help_subcommand = true)]
+    struct Program {
+        #[command(flatten)]
+        _connection: Connection,
+        #[command(subcommand)]
+        _action: Action,
+    }
+
+    #[derive(clap::Subcommand)]
+    enum Action {
+        Call(call::Call),
+        Help(help::Help),
+        #[command(subcommand)]
+        Plugin(plugin::Plugin),
+    }
 
     #[test]
     fn what_is_written_already_is_read_as_it_will_be() {
@@ -220,14 +241,14 @@ mod tests {
             ("muster help hello", call("hello", None), "muster-data"),
             ("muster plugin uninstall", None, "muster-data"),
         ] {
-            let line = Line::of(&words(before)).unwrap();
+            let line = Line::of(Program::command(), &words(before)).unwrap();
             assert_eq!(line.command(), command, "{before}");
             assert_eq!(line.connection.data.to_str(), Some(data), "{before}");
         }
-        let line = Line::of(&words("muster --profile work call")).unwrap();
+        let line = Line::of(Program::command(), &words("muster --profile work call")).unwrap();
         assert!(matches!(line.connection.host(), Ok(Host::Profile("work"))));
         assert!(line.connection.host().is_ok());
-        let line = Line::of(&words("muster --profile work --url http://x call")).unwrap();
+        let line = Line::of(Program::command(), &words("muster --profile work --url http://x call")).unwrap();
         assert!(line.connection.host().is_err());
     }
 
