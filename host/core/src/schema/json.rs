@@ -128,8 +128,8 @@ mod tests {
     #[test]
     fn unclear_texts_are_refused() {
         for (text, expected) in [
-            (&b"{\"a\":1,\"a\":2}"[..], "twice"),
-            (b"{\"a\":1,\"\\u0061\":2}", "twice"),
+            (&b"{\"a\":1,\"a\":2}"[..], "duplicate member"),
+            (b"{\"a\":1,\"\\u0061\":2}", "duplicate member"),
             (b"{} x", "trailing"),
             (b"{", "EOF"),
             (b"\"\xff\"", "unicode"),

@@ -53,7 +53,7 @@ fn reasons_name_the_part_that_fails() {
         (json!({"who": "amdin", "what": "status"}), "john", "status", "no: acl amdin, which is not defined"),
         (json!({"what": "status"}), "john", "status", "no: no `who`, so it matches no caller"),
         (json!({"who": "all"}), "john", "status", "no: no `what`, so it matches no command"),
-        (json!({"who": "all", "what": ["*", "!status"]}), "john", "status", "no: `!status` takes `status` away"),
+        (json!({"who": "all", "what": ["*", "!status"]}), "john", "status", "no: `!status` excludes `status`"),
         (
             json!({"who": "all", "what": ["stop", "[tag:logs]"]}),
             "john",
@@ -107,8 +107,7 @@ fn reasons_name_the_part_that_fails() {
             json!({"who": {"oauth": [{"scope": "x"}, {"user": "a@localhost"}, "admin"]}, "what": "status"}),
             "john+y",
             "status",
-            "  no: the scope x; the token has the scope y\n  no: one of these must match\n    no: user a@localhost\n  \
-               no: acl admin",
+            "  no: the scope x; the token has the scope y\n  no: one of these must match\n    no: user a@localhost\n    no: acl admin",
         ),
         (
             json!({"who": {"access": {"allow": [{"acl": "loopback"}, {"acl": "admin"}]}}, "what": "status"}),
@@ -121,8 +120,7 @@ fn reasons_name_the_part_that_fails() {
             json!({"who": {"access": "notjohn"}, "what": "status"}),
             "john",
             "status",
-            "no: access rule notjohn: the first line that matches decides\n  yes: deny if this matches, and decides\n \
-                yes: user john@localhost\n  yes: allow everybody",
+            "no: access rule notjohn: the first line that matches decides\n  yes: deny if this matches, and decides\n    yes: user john@localhost\n  yes: allow everybody",
         ),
         (
             json!({"who": {"access": "nosuch"}, "what": "status"}),
@@ -134,7 +132,7 @@ fn reasons_name_the_part_that_fails() {
             json!({"who": "all", "what": {"command": "hello", "where": {"name": "@caller.user"}}}),
             "john",
             "hello:name=ann",
-            "no: `hello` covers `hello` if all of these hold\n  no: argument name is @caller.user; it is \"ann\"",
+            "no: `hello` covers `hello` if all of these match\n  no: argument name is @caller.user; it is \"ann\"",
         ),
         (
             json!({"who": "all", "what": {"command": "hello", "where": {"name": "x"}}}),
@@ -152,7 +150,7 @@ fn reasons_name_the_part_that_fails() {
             json!({"who": "all", "what": {"command": "hello", "where": {"name": "x"}}}),
             "john",
             "hello?",
-            "depends: `hello` covers `hello` if all of these hold\n  depends: argument name is x",
+            "depends: `hello` covers `hello` if all of these match\n  depends: argument name is x",
         ),
     ] {
         let mut configuration = setting.clone();

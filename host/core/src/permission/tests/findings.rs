@@ -126,7 +126,7 @@ fn what_cannot_be_meant_is_found() {
         ),
         (
             group(json!("admin"), json!({"command": "[tag:accounts]", "where": {"user": "x"}})),
-            "`[tag:accounts]` leaves out registered_users, which have no argument `user`",
+            "`[tag:accounts]` does not match registered_users, which have no argument `user`",
         ),
         (
             json!({"api_permissions": {"g": {"from": ["cli", {"tag": "magic"}], "who": "all", "what": "status"}}}),
