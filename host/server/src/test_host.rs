@@ -5,6 +5,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use muster_core::authn::{Credential, Source};
 use muster_core::caller::{Authority, Caller, Identity, RequestId};
@@ -21,6 +22,9 @@ use crate::config::Config;
 use crate::control::Configured;
 use crate::logging::{GUESTS_ONLY, LogLevel};
 use crate::serve::{Host, Start, assemble};
+
+/// How often its directory is tried to be removed.
+const REMOVALS_MAX: u32 = 100;
 
 /// Such a host.
 pub(crate) struct TestHost {
@@ -94,6 +98,12 @@ impl TestHost {
 impl Drop for TestHost {
     fn drop(&mut self) {
         self.host = None;
-        let _ = std::fs::remove_dir_all(&self.directory);
+        // What it began, such as compiling, may put a file there for a moment yet.
+        for _ in 0..REMOVALS_MAX {
+            if std::fs::remove_dir_all(&self.directory).is_ok() || !self.directory.exists() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
