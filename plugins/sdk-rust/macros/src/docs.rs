@@ -87,7 +87,7 @@ mod tests {
         check("Greets.", "Greets", "");
         check("Greets and so on...", "Greets and so on...", "");
         check(
-            "Greets\nsomebody.\n\nAt length.\n\n- once\n  - twice\n",
+            "Greets\na person.\n\nAt length.\n\n- once\n  - twice\n",
             "Greets a person",
             "At length.\n\n- once\n  - twice",
         );
