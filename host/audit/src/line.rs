@@ -84,8 +84,12 @@ impl Line {
     /// A word of ours, in which nothing is to be escaped.
     fn word(&mut self, key: &str, word: &'static str) {
         self.key(key);
+        self.quoted(word);
+    }
+
+    fn quoted(&mut self, plain: &str) {
         self.0.push('"');
-        self.0.push_str(word);
+        self.0.push_str(plain);
         self.0.push('"');
     }
 
@@ -95,9 +99,7 @@ impl Line {
         // Every byte is looked at, several at a time.
         let escaped = |byte: &u8| matches!(byte, 0..=0x1F | b'"' | b'\\');
         if text.bytes().filter(escaped).count() == 0 {
-            self.0.push('"');
-            self.0.push_str(text);
-            self.0.push('"');
+            self.quoted(text);
         } else {
             self.0.push_str(&Value::from(text).to_string());
         }

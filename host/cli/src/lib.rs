@@ -38,9 +38,8 @@ use clap::{ArgMatches, Args};
 use clap_complete::CompleteEnv;
 use clap_complete::engine::ArgValueCompleter;
 
-pub use client::Authorization;
 use client::Credential;
-pub use client::{Client, ClientError};
+pub use client::{Authorization, Client, ClientError};
 use output::Format;
 
 /// The whole command line, as the program puts it together.

@@ -72,7 +72,7 @@ impl ChosenSecrets {
         kept: impl FnOnce() -> Result<Kept, CallError>,
     ) -> Result<bool, CallError> {
         let fingerprint = self.verified.fingerprint(claim.holder, &secret);
-        if claim.revision.is_some_and(|revision| self.verified.is_verified(&fingerprint, revision)) {
+        if self.verified.is_verified(&fingerprint, claim.revision) {
             return Ok(true);
         }
         // What is rare and large stays out of what moves with every call.
@@ -94,7 +94,7 @@ impl ChosenSecrets {
             Some(stripe) => Some(stripe.lock().await),
             None => None,
         };
-        if revision.is_some_and(|revision| self.verified.is_verified(&fingerprint, revision)) {
+        if self.verified.is_verified(&fingerprint, revision) {
             return Ok(true);
         }
         let attempt = self.throttle.begin(holder, address)?;

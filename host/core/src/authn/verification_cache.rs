@@ -57,8 +57,9 @@ impl Verified {
         mac.finalize().into_bytes().into()
     }
 
-    pub(super) fn is_verified(&self, fingerprint: &Fingerprint, revision: Revision) -> bool {
-        self.entries.get(fingerprint) == Some(revision)
+    /// Whether the secret was right while the holder's record had this revision; a holder without a record never is.
+    pub(super) fn is_verified(&self, fingerprint: &Fingerprint, revision: Option<Revision>) -> bool {
+        revision.is_some() && self.entries.get(fingerprint) == revision
     }
 
     pub(super) fn remember(&self, fingerprint: Fingerprint, revision: Revision) {

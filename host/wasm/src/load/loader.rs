@@ -118,7 +118,7 @@ pub struct Loader {
     linker: Linker<PluginState>,
     limits: Limits,
     storage: Arc<dyn Storage>,
-    rooms: Arc<Shared>,
+    shared: Arc<Shared>,
     quotas: Quotas,
     loads: AtomicU64,
 }
@@ -145,12 +145,12 @@ impl Loader {
         }
         let mut linker = Linker::new(&engine);
         capability::add_always(&mut linker).map_err(|error| EngineError::new(format!("{error:#}")))?;
-        let slow_lane = ComputeRuntime::start()
+        let compute = ComputeRuntime::start()
             .map_err(|error| EngineError::new(format!("the threads for long calls cannot start: {error}")))?;
-        let rooms = Arc::new(Shared {
-            places: Arc::new(ConcurrencyLimits::new(&limits)),
-            idle: InstancePool::new(&limits),
-            slow_lane,
+        let shared = Arc::new(Shared {
+            concurrency: Arc::new(ConcurrencyLimits::new(&limits)),
+            pool: InstancePool::new(&limits),
+            compute,
         });
         Ok(Self {
             engine,
@@ -164,7 +164,7 @@ impl Loader {
             linker,
             limits,
             storage,
-            rooms,
+            shared,
             quotas: Quotas::default(),
             loads: AtomicU64::new(0),
         })
@@ -228,7 +228,7 @@ impl Loader {
 
     /// Lets go of instances that waited for a call too long; tells how many.
     pub(crate) fn evict_idle(&self) -> usize {
-        self.rooms.idle.evict(Instant::now())
+        self.shared.pool.evict(Instant::now())
     }
 
     /// Loads a component. Inspecting and compiling block, so they happen on a thread for that.
@@ -359,7 +359,13 @@ impl Loader {
             let mut linker = self.linker.clone();
             capability::add_granted(&mut linker, &grants)?;
             let instance = linker.instantiate_pre(&component)?;
-            Prepared::new(self.engine.clone(), context, instance, inspection.functions.clone(), Arc::clone(&self.rooms))
+            Prepared::new(
+                self.engine.clone(),
+                context,
+                instance,
+                inspection.functions.clone(),
+                Arc::clone(&self.shared),
+            )
         };
         let prepared = link().map_err(|error: wasmtime::Error| LoadError::Link(format!("{error:#}")))?;
         timings.link = started.elapsed();

@@ -37,7 +37,7 @@ pub(crate) struct Prepared {
     pub(crate) context: Arc<PluginContext>,
     instance: InstancePre<PluginState>,
     entry: Entry,
-    rooms: Arc<Shared>,
+    shared: Arc<Shared>,
     /// One for each call of this plugin that can run at a time.
     own_places: Arc<Semaphore>,
 }
@@ -45,9 +45,9 @@ pub(crate) struct Prepared {
 /// What the plugins of a host share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) places: Arc<ConcurrencyLimits>,
-    pub(crate) idle: InstancePool,
-    pub(crate) slow_lane: ComputeRuntime,
+    pub(crate) concurrency: Arc<ConcurrencyLimits>,
+    pub(crate) pool: InstancePool,
+    pub(crate) compute: ComputeRuntime,
 }
 
 impl std::fmt::Debug for Prepared {
@@ -62,14 +62,14 @@ impl Prepared {
         context: PluginContext,
         instance: InstancePre<PluginState>,
         typed: Option<Functions>,
-        rooms: Arc<Shared>,
+        shared: Arc<Shared>,
     ) -> wasmtime::Result<Self> {
         let entry = match typed {
             Some(functions) => Entry::typed(instance.component(), functions)?,
             None => Entry::contract(instance.component())?,
         };
         let own_places = Arc::new(Semaphore::new(context.limits.calls_per_plugin_max));
-        Ok(Self { engine, context: Arc::new(context), instance, entry, rooms, own_places })
+        Ok(Self { engine, context: Arc::new(context), instance, entry, shared, own_places })
     }
 
     /// Asks the guest for its commands.
@@ -99,7 +99,7 @@ impl Prepared {
             let _places = places;
             plugin.run(invocation).await
         };
-        let result = self.rooms.slow_lane.run(&command.profile, Box::pin(run)).await;
+        let result = self.shared.compute.run(&command.profile, Box::pin(run)).await;
         ending.deadline = None;
         match &result {
             Err(CallError::PluginFault { fault, .. }) => command.failed(&caller, fault.code()),
@@ -114,7 +114,7 @@ impl Prepared {
 
     /// The places of a call, which waits for them.
     async fn places(&self, caller: &Caller) -> Result<CallPlaces, CallError> {
-        let (watch, places) = (&self.context.watch, &self.rooms.places);
+        let (watch, places) = (&self.context.watch, &self.shared.concurrency);
         let of_caller = places.of_caller(caller).inspect_err(|_| watch.limited("calls_per_caller_max"))?;
         let own = place(&self.own_places, || watch.limited("calls_per_plugin_max")).await?;
         let of_all = place(&places.all, || watch.limited("calls_max")).await?;
@@ -169,7 +169,7 @@ impl Prepared {
         deadline: Instant,
         share: Option<&PoolKey>,
     ) -> Result<Instance, CallError> {
-        if let Some(mut instance) = share.and_then(|share| self.rooms.idle.take(self.context.id, share)) {
+        if let Some(mut instance) = share.and_then(|share| self.shared.pool.take(self.context.id, share)) {
             renew_store(&mut instance.store, call, deadline);
             return Ok(instance);
         }
@@ -189,7 +189,9 @@ impl Prepared {
                     return Ok(Instance { store, live, uses_left });
                 }
                 // Instances that wait give way to calls that run.
-                Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() && again && self.rooms.idle.clear() => {
+                Err(error)
+                    if error.is::<wasmtime::PoolConcurrencyLimitError>() && again && self.shared.pool.clear() =>
+                {
                     again = false;
                 }
                 Err(error) => return Err(self.fault(&store, &error, Fault::Start)),
@@ -206,7 +208,7 @@ impl Prepared {
         let state = instance.store.data_mut();
         state.call = None;
         state.log.end();
-        self.rooms.idle.keep(self.context.id, share, instance, Instant::now());
+        self.shared.pool.keep(self.context.id, share, instance, Instant::now());
     }
 
     /// What a call that did not return should be called; `otherwise`, when nothing else is known.
@@ -342,7 +344,7 @@ impl Invoke for PluginCommand {
     fn checked(&self, caller: &Caller, satisfied: bool) {
         if !satisfied {
             // Whatever instance gave it is not used again.
-            self.plugin.rooms.idle.forget(self.plugin.context.id);
+            self.plugin.shared.pool.forget(self.plugin.context.id);
             self.failed(caller, Fault::InvalidOutput.code());
         }
     }
@@ -350,7 +352,7 @@ impl Invoke for PluginCommand {
 
 impl Drop for Prepared {
     fn drop(&mut self) {
-        self.rooms.idle.forget(self.context.id);
+        self.shared.pool.forget(self.context.id);
     }
 }
 

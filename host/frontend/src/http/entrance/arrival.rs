@@ -10,7 +10,7 @@ use super::name::Asked;
 use crate::http::listen::Peer;
 
 /// A request that came in: how it is called, who is at the other end of its connection, and for whom it is.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Arrival {
     pub(crate) request_id: RequestId,
     pub(crate) peer: Option<Arc<Peer>>,

@@ -132,12 +132,12 @@ impl Entrance {
         request: &Request<Body>,
         head: &Head<'_>,
         peer: &Peer,
+        ground: Ground,
     ) -> Result<(Option<Asked>, Option<cors::Page>), Refusal> {
         let asked = name::asked(request, head.host)?;
         // No page can open the local socket.
         let Peer::Network { door, .. } = peer else { return Ok((asked, None)) };
         let settings = self.dispatcher.authenticator().bearers().server.settings();
-        let ground = Ground::of(request.uri().path());
         if let Some(asked) = asked.as_ref().filter(|asked| !asked.is_of_no_other()) {
             let names = Names {
                 settings: &self.settings,
@@ -166,7 +166,8 @@ impl Site {
             Peer::Network { address, door, .. } => Some(network_of(*address, door, request.headers())),
             Peer::Owner => None,
         };
-        let judged = entrance.judge(&request, &head, &peer).and_then(|judged| {
+        let ground = Ground::of(request.uri().path());
+        let judged = entrance.judge(&request, &head, &peer, ground).and_then(|judged| {
             network.map_or(Ok(()), |network| entrance.unsent.admit(network))?;
             Ok(judged)
         });
@@ -177,7 +178,6 @@ impl Site {
                 return problem::refusal(&refusal, &request_id);
             }
         };
-        let ground = Ground::of(request.uri().path());
         if request.method() == Method::OPTIONS
             && let Some(response) = cors::preflight(&request, page.as_ref(), ground, entrance, &request_id)
         {
